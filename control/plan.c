@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/plan.h"
+
+#include <stdarg.h>
+
+#include "dataplane/home.h"
+
+void plan_core(const struct config *config, struct core_config *core)
+{
+	const struct config_clients *clients = &config->clients;
+
+	*core = core_config_default;
+	core->clients_max = (uint32_t)clients->max;
+	core->subscriptions_max = (uint32_t)clients->subscriptions_max;
+	core->ring_slots = (uint32_t)clients->ring;
+	core->classes_max = (uint32_t)clients->filters_max;
+	core->class_topics_max = (uint32_t)clients->filter_topics_max;
+}
+
+void plan_stream(const struct config *config, uint32_t number, struct stream_config *stream)
+{
+	const struct config_stream *from = &config->streams[number];
+
+	*stream = (struct stream_config){
+		.name = from->name,
+		.home = from->home == CONFIG_AUTO ? number % config->cores.cpus.count :
+						    (uint32_t)from->home,
+		.mtu = config_mtu(config),
+		.log_bytes = from->log,
+		.publishers_max = (uint32_t)from->publishers_max,
+		.runs_max = (uint32_t)from->runs_max,
+		.topics_max = (uint32_t)from->topics_max,
+	};
+}
+
+void plan_port(const struct config *config, uint32_t number, struct port_config *port)
+{
+	static const enum port_driver drivers[] = {
+		[CONFIG_DRIVER_AF_PACKET] = PORT_AF_PACKET,
+		[CONFIG_DRIVER_NULL] = PORT_NULL,
+		[CONFIG_DRIVER_RING] = PORT_RING,
+		[CONFIG_DRIVER_PCI] = PORT_PCI,
+	};
+	const struct config_port *from = &config->ports[number];
+
+	*port = (struct port_config){
+		.driver = drivers[from->driver],
+		.interface = from->interface,
+		.pci = from->pci,
+		.ip = from->address.ip,
+		.prefix_bits = from->address.bits,
+		.gateway = from->gateway,
+		.udp_port = (uint16_t)from->udp_port,
+		.mtu = (uint16_t)from->mtu,
+		.queues = from->queues == CONFIG_AUTO ? 0 : (uint32_t)from->queues,
+		// Ports with one queue each do not all burden the same core.
+		.first_core = number % config->cores.cpus.count,
+	};
+}
+
+uint64_t plan_eal_bytes(const struct config *config)
+{
+	uint64_t bytes = PLAN_EAL_BYTES;
+
+	if (config->eal.memory != CONFIG_AUTO)
+		return config->eal.memory;
+	for (uint32_t i = 0; i < config->ports_count; i++) {
+		struct port_config port;
+
+		plan_port(config, i, &port);
+		bytes += port_bytes(&port, config->cores.cpus.count);
+	}
+	// whole hugepages of 2 MiB
+	return (bytes + 2 * CONFIG_MIB - 1) & ~(2 * CONFIG_MIB - 1);
+}
+
+static void __attribute__((format(printf, 3, 4)))
+row_add(struct plan_memory *memory, uint64_t bytes, const char *format, ...)
+{
+	struct plan_row *row = &memory->rows[memory->count++];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(row->name, sizeof(row->name), format, args);
+	va_end(args);
+	row->bytes = bytes;
+	memory->total += bytes;
+}
+
+void plan_memory(const struct config *config, struct plan_memory *memory)
+{
+	struct server server = {.stream_count = config->streams_count};
+	uint32_t cores = config->cores.cpus.count, mtu = config_mtu(config);
+	struct core_config core;
+
+	*memory = (struct plan_memory){0};
+	row_add(memory, plan_eal_bytes(config), "packet buffers and DPDK");
+	for (uint32_t i = 0; i < config->streams_count; i++) {
+		struct stream_config stream;
+
+		plan_stream(config, i, &stream);
+		row_add(memory, stream.log_bytes, "stream %s: log", stream.name);
+		row_add(memory, stream_table_bytes(&stream), "stream %s: tables", stream.name);
+	}
+	plan_core(config, &core);
+	for (uint32_t i = 0; i < cores; i++)
+		row_add(memory, core_bytes(&server, &core),
+			"core %u: clients, subscriptions, rings, filters", i);
+	if (cores > 1)
+		row_add(memory,
+			cores * cores *
+				(crossing_bytes(PLAN_CROSSING_SLOTS,
+						mtu + (uint32_t)sizeof(struct home_origin)) +
+				 sizeof(struct crossing)),
+			"crossings between cores");
+}

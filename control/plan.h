@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The plan: from a configuration to the structs that the data plane is made of, and what memory they
+// will take. Pure: nothing is allocated or started.
+// Thread: control.
+#ifndef CONTROL_PLAN_H
+#define CONTROL_PLAN_H
+
+#include "control/config.h"
+#include "dataplane/core.h"
+#include "dataplane/port.h"
+
+#define PLAN_EAL_BYTES	    (24 * CONFIG_MIB) // DPDK's own tables beside packet buffers
+#define PLAN_CROSSING_SLOTS 1024	      // of each pair of cores
+#define PLAN_ROWS_MAX	    (2 + SERVER_CORES_MAX + 2 * SERVER_STREAMS_MAX)
+
+struct plan_row {
+	char name[96];
+	uint64_t bytes;
+};
+
+struct plan_memory {
+	uint64_t total;
+	uint32_t count;
+	struct plan_row rows[PLAN_ROWS_MAX];
+};
+
+// random and id are left zero: the daemon's to fill in.
+void plan_core(const struct config *config, struct core_config *core);
+// Session, epoch and memory are left zero. Pointers go into *config.
+void plan_stream(const struct config *config, uint32_t number, struct stream_config *stream);
+void plan_port(const struct config *config, uint32_t number, struct port_config *port);
+
+// Memory for EAL: as configured, or what the ports need.
+uint64_t plan_eal_bytes(const struct config *config);
+
+// Every table, log and pool with its bytes, and the sum.
+void plan_memory(const struct config *config, struct plan_memory *memory);
+
+#endif

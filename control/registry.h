@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The registry of clients: which process of each client id is served by which core. A core fences the
+// older process of an id among its own clients; across cores the registry does.
+//
+//   notice of a core --registry_opened--> fence (which core is to close which handle) or nothing
+//                    --registry_closed--> forgets it
+//
+// A process is named by its instance, which grows: of two of one id the higher lives on. The same
+// instance on a second core is one process whose address changed: the newer handle is remembered, the
+// older lapses by itself.
+// A notice may be lost (its ring was full): an entry then stays, and does no harm but to fence processes
+// older than itself, which have no right to live either.
+// Pure steps: no clock, no I/O. Owner and thread: control. Limits: `max` ids, then refused and counted.
+#ifndef CONTROL_REGISTRY_H
+#define CONTROL_REGISTRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct registry; // opaque
+
+struct registry_client {
+	uint64_t id, instance, handle;
+	uint32_t core;
+};
+
+struct registry_fence {
+	uint32_t core;	   // that is to close
+	uint64_t handle;   // this client
+	uint64_t instance; // the higher one that fences it
+};
+
+// NULL with errno ENOMEM.
+struct registry *registry_create(uint32_t max);
+void registry_destroy(struct registry *registry);
+
+// A core opened a client. True: *fence says what is to be closed for it.
+bool registry_opened(struct registry *registry, const struct registry_client *client,
+		     struct registry_fence *fence);
+
+// A core closed a client. Anything but the entry in force is ignored.
+void registry_closed(struct registry *registry, const struct registry_client *client);
+
+// The entry of an id; false if there is none.
+bool registry_find(const struct registry *registry, uint64_t id, struct registry_client *client);
+
+uint32_t registry_count(const struct registry *registry);
+uint64_t registry_refused(const struct registry *registry); // ids that found no room
+
+#endif

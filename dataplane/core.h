@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A core: everything that one poll loop owns, and its turn. Clients, subscriptions, live dispatchers,
+// ready lists and timers belong to one core and are touched by no other thread; what crosses is in
+// the server (streams' logs, heads) or goes by crossings.
+//
+// core_turn is the picture of a message's way, left to right (docs/architecture.md). It makes no system
+// call, takes no lock and allocates nothing. The simulator calls it with its own time and tx.
+#ifndef DATAPLANE_CORE_H
+#define DATAPLANE_CORE_H
+
+#include "dataplane/burst.h"
+#include "dataplane/counters.h"
+#include "dataplane/filter.h"
+#include "dataplane/server.h"
+#include "dataplane/subscription.h"
+
+struct core_config {
+	uint32_t id;	      // index in the server
+	uint32_t clients_max; // power of two
+	uint32_t subscriptions_max;
+	uint32_t ring_slots;	   // of each client ring, power of two
+	uint32_t classes_max;	   // filter classes of each stream
+	uint32_t class_topics_max; // topics of all classes of each stream
+	uint64_t random[2];	   // seed of handles and keys, from the system's generator
+	// budgets of one turn
+	uint32_t live_budget;	   // slices put on rings
+	uint32_t egress_budget;	   // packets
+	uint32_t temporary_budget; // bytes of log scanned by temporary dispatchers, all together
+};
+
+extern const struct core_config core_config_default; // daemon's defaults but for id and random
+
+// Commands from control (crossing.kind of the inbox; data: struct core_command).
+enum core_command_kind {
+	CORE_COMMAND_STOP = 1,
+	CORE_COMMAND_CLOSE_CLIENT
+};
+struct core_command {
+	uint64_t handle;   // CLOSE_CLIENT
+	uint64_t instance; // CLOSE_CLIENT: the higher instance that fences it
+};
+// Notices to control (crossing.kind of the outbox; data: struct core_notice).
+enum core_notice_kind {
+	CORE_NOTICE_OPENED = 1,
+	CORE_NOTICE_CLOSED,
+	CORE_NOTICE_STOPPED
+};
+struct core_notice {
+	uint64_t client, instance, handle;
+	uint32_t core;
+	struct godwit_address address;
+};
+#define CORE_COMMAND_BYTES 64 // slot_bytes of inbox and outbox
+
+enum ready_list {
+	READY_NONE,
+	READY_LIVE,
+	READY_REPLAY
+};
+
+struct ready {
+	uint32_t head, tail;
+	uint32_t count;
+};
+
+struct live_entry { // a run that matched a class, being fanned out
+	uint32_t class_number;
+	struct slice run;
+};
+
+// The live dispatcher of one stream on one core.
+struct live {
+	struct stream *stream;
+	struct filters *filters;
+	bool active;	    // it has members
+	bool fanning;	    // `slice` is being fanned out
+	bool at_cut;	    // `slice` begins a cut interval
+	struct place place; // next to cut: behind the slice being fanned out
+	struct slice slice;
+	uint64_t done;		// end of the last slice whose fan-out is complete
+	uint64_t coverage_at;	// when `done` gets here, quiet filters are told
+	uint32_t members;	// list of whole members
+	uint32_t members_count; // whole and filtered
+	uint32_t quiet;		// list of filtered members, by quiet_next
+	uint32_t whole_next;	// where the fan-out goes on
+	uint32_t entry_next, entry_member;
+	uint32_t entries_count;
+	struct live_entry *entries;
+};
+
+struct slice_sum { // what egress need not work out again for the next client
+	uint64_t first, bits;
+	uint64_t time_ns;
+	const struct stream *stream;
+	uint32_t epoch;
+	uint32_t sum;
+};
+#define CORE_SUMS 256
+
+struct core {
+	struct core_config config;
+	struct server *server;
+	struct tx tx;
+	uint64_t now_ns, wall_ns; // of this turn
+	uint64_t random[2];
+	struct counters *counters;
+	bool tx_is_full; // no more this turn
+	bool stopping, stopped;
+	uint32_t stop_next; // next client to be told
+	// clients
+	struct client *clients;
+	uint32_t client_free, client_count;
+	uint32_t *client_heads; // hash of client ids
+	uint64_t *client_heard; // packed, swept some slots a turn; 0: slot free
+	uint32_t sweep_next;
+	struct wheel_timer *timers; // heartbeats, by client slot
+	struct wheel wheel;
+	uint32_t *wheel_heads;
+	// subscriptions
+	struct subscription *subscriptions;
+	struct slice *ring_slots;
+	uint32_t subscription_free, subscription_count;
+	struct ready ready_live, ready_replay;
+	// streams
+	struct live *lives; // by stream number
+	struct slice_sum sums[CORE_SUMS];
+	// scratch of egress
+	struct slice runs[256];
+	// control
+	struct crossing inbox, outbox;
+	void *inbox_memory, *outbox_memory;
+};
+
+// NULL with errno EINVAL or ENOMEM. server's streams are set; tx is copied. Thread: control.
+struct core *core_create(struct server *server, const struct core_config *config,
+			 const struct tx *tx);
+void core_destroy(struct core *core);
+// Bytes of its tables, for the start-up report.
+uint64_t core_bytes(const struct server *server, const struct core_config *config);
+
+// One turn: deal with the burst, with what crossed, dispatch, send, keep time. now_ns: monotonic; wall_ns: since 1970. Returns how
+// much was done, 0: nothing (an adaptive loop may sleep). Thread: the core.
+uint32_t core_turn(struct core *core, struct burst *burst, uint64_t now_ns, uint64_t wall_ns);
+
+// Count and random, for the stages. Thread: the core.
+#define COUNT(core, name, n) counter_add((core)->counters, COUNTER_##name, (n))
+#define DROP(core, name, n)  drop_add((core)->counters, DROP_##name, (n))
+uint64_t core_random(struct core *core);
+
+#endif

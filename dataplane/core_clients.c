@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A core's clients: slots with handles, found by handle (array access), and by id (HELLO_PROOF only).
+#include <sodium.h>
+
+#include "dataplane/stages.h"
+
+struct client *core_client(struct core *core, uint64_t handle)
+{
+	uint64_t slot = handle >> 32;
+	struct client *client;
+
+	if (slot >= core->config.clients_max)
+		return NULL;
+	client = &core->clients[slot];
+	return client->open && client->handle == handle ? client : NULL;
+}
+
+static uint32_t *id_head(struct core *core, uint64_t id)
+{
+	return &core->client_heads[(id * 0x9e3779b97f4a7c15ull >> 32) &
+				   (core->config.clients_max - 1)];
+}
+
+struct client *client_find(struct core *core, uint64_t id)
+{
+	for (uint32_t i = *id_head(core, id); i != NONE; i = core->clients[i].next)
+		if (core->clients[i].id == id)
+			return &core->clients[i];
+	return NULL;
+}
+
+// The control thread learns of clients so that a newer process fences an older one on another core.
+static void notify(struct core *core, enum core_notice_kind kind, const struct client *client)
+{
+	struct crossing_slot *slot = crossing_begin(&core->outbox);
+	struct core_notice notice = {
+		.client = client->id,
+		.instance = client->instance,
+		.handle = client->handle,
+		.core = core->config.id,
+		.address = client->route.to,
+	};
+
+	static_assert(sizeof(notice) <= CORE_COMMAND_BYTES, "a notice fits its slot");
+	if (slot == NULL) {
+		COUNT(core, notices_lost, 1);
+		return;
+	}
+	slot->kind = kind;
+	slot->bytes = sizeof(notice);
+	memcpy(slot->data, &notice, sizeof(notice));
+	crossing_end(&core->outbox);
+}
+
+struct client *client_open(struct core *core, uint64_t id, uint64_t instance, uint64_t tag,
+			   const struct godwit_address *address)
+{
+	uint32_t slot = core->client_free;
+	struct client *client;
+	uint32_t *head = id_head(core, id);
+	uint64_t secret[3];
+
+	if (slot == NONE)
+		return NULL;
+	client = &core->clients[slot];
+	core->client_free = client->next;
+	core->client_count++;
+	*client = (struct client){
+		.index = slot,
+		.open = true,
+		.handle = client->handle,
+		.tag = tag,
+		.id = id,
+		.instance = instance,
+		.route = {.to = *address},
+		.heard_ns = core->now_ns,
+		.heartbeat_ns = core->now_ns,
+		.heartbeat_wait_us = core->server->interval_ms * 1000,
+		.subscriptions = NONE,
+		.next = *head,
+	};
+	// Keyed hash, so that no number of known keys tells another.
+	secret[0] = client->handle;
+	secret[1] = core_random(core);
+	secret[2] = core->server->incarnation;
+	crypto_shorthash((uint8_t *)&client->key, (const uint8_t *)secret, sizeof(secret),
+			 core->server->cookie_key);
+	*head = slot;
+	core->client_heard[slot] = core->now_ns;
+	wheel_set(&core->wheel, slot, core->now_ns + (uint64_t)client->heartbeat_wait_us * 1000);
+	COUNT(core, clients_opened, 1);
+	notify(core, CORE_NOTICE_OPENED, client);
+	return client;
+}
+
+void client_close(struct core *core, struct client *client, enum godwit_code code)
+{
+	uint32_t *link = id_head(core, client->id);
+
+	while (client->subscriptions != NONE) {
+		struct subscription *s = &core->subscriptions[client->subscriptions];
+
+		subscription_end(core, s, code,
+				 (struct godwit_identifier){.session = s->stream->session,
+							    .seq = s->sent},
+				 0);
+	}
+	while (*link != client->index)
+		link = &core->clients[*link].next;
+	*link = client->next;
+	notify(core, CORE_NOTICE_CLOSED, client);
+	wheel_cancel(&core->wheel, client->index);
+	core->client_heard[client->index] = 0;
+	client->open = false;
+	client->handle = (client->handle & ~0xffffffffull) | (uint32_t)(client->handle + 1);
+	client->next = core->client_free;
+	core->client_free = client->index;
+	core->client_count--;
+	COUNT(core, clients_closed, 1);
+}
+
+bool core_send(struct core *core, struct client *client, const void *frame, uint32_t length)
+{
+	uint8_t *at;
+	enum tx_verdict verdict = core->tx_is_full ?
+					  TX_FULL :
+					  core->tx.begin(core->tx.arg, &client->route, length, &at);
+
+	if (verdict == TX_OK) {
+		memcpy(at, frame, length);
+		core->tx.end(core->tx.arg, length, 0, TX_NO_SUM);
+		COUNT(core, tx_datagrams, 1);
+		COUNT(core, tx_bytes, length);
+		return true;
+	}
+	if (verdict == TX_NO_ROUTE)
+		COUNT(core, tx_no_route, 1);
+	else
+		core->tx_is_full = true;
+	COUNT(core, tx_control_lost, 1);
+	return false;
+}
+
+void client_error(struct core *core, struct client *client, enum godwit_code code, uint32_t request,
+		  uint64_t detail)
+{
+	uint8_t bytes[sizeof(struct godwit_error) + GODWIT_ERROR_TEXT_MAX];
+	struct godwit_error error = {
+		.frame = {.version = GODWIT_VERSION, .type = GODWIT_ERROR},
+		.tag = godwit_be64(client->tag),
+		.request = godwit_be32(request),
+		.detail = godwit_be64(detail),
+		.code = godwit_be16((uint16_t)code),
+	};
+	const char *text = godwit_code_text(code);
+	size_t text_bytes = strlen(text);
+
+	error.text_bytes = godwit_be16((uint16_t)text_bytes);
+	memcpy(bytes, &error, sizeof(error));
+	memcpy(bytes + sizeof(error), text, text_bytes);
+	core_send(core, client, bytes, (uint32_t)(sizeof(error) + text_bytes));
+}

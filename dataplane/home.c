@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/home.h"
+
+#include "dataplane/stages.h"
+
+#define HOME_BUDGET 64 // slots taken from one core in one turn
+
+static bool cross(struct core *core, uint32_t to, enum home_crossing kind,
+		  const struct home_origin *origin, const void *frame, uint32_t length)
+{
+	struct crossing *crossing = server_crossing(core->server, core->config.id, to);
+	struct crossing_slot *slot = crossing_begin(crossing);
+
+	if (slot == NULL) {
+		COUNT(core, crossing_full, 1);
+		return false;
+	}
+	assert(sizeof(*slot) + sizeof(*origin) + length <= crossing->stride);
+	slot->kind = kind;
+	slot->bytes = (uint32_t)sizeof(*origin) + length;
+	memcpy(slot->data, origin, sizeof(*origin));
+	memcpy(slot->data + sizeof(*origin), frame, length);
+	crossing_end(crossing);
+	COUNT(core, crossed, 1);
+	return true;
+}
+
+bool home_frame(struct core *core, struct stream *stream, const struct home_origin *origin,
+		const uint8_t *frame, uint32_t length)
+{
+	if (stream->home != core->config.id)
+		return cross(core, stream->home, HOME_FRAME, origin, frame, length);
+	ingest_frame(core, origin, frame, length);
+	return true;
+}
+
+void home_answer(struct core *core, const struct home_origin *origin, const void *frame,
+		 uint32_t length)
+{
+	struct client *client;
+
+	if (origin->core != core->config.id) {
+		cross(core, origin->core, HOME_ANSWER, origin, frame, length);
+		return;
+	}
+	client = core_client(core, origin->handle);
+	if (client != NULL)
+		core_send(core, client, frame, length);
+}
+
+uint32_t home_drain(struct core *core)
+{
+	const struct server *server = core->server;
+	uint32_t total = 0;
+
+	for (uint32_t from = 0; server->crossings != NULL && from < server->core_count; from++) {
+		struct crossing *crossing = server_crossing(server, from, core->config.id);
+		struct crossing_slot *slot;
+
+		for (uint32_t n = 0; n < HOME_BUDGET && (slot = crossing_peek(crossing)) != NULL;
+		     n++, total++) {
+			struct home_origin origin;
+			const uint8_t *frame = slot->data + sizeof(origin);
+
+			memcpy(&origin, slot->data, sizeof(origin));
+			if (slot->kind == HOME_FRAME)
+				ingest_frame(core, &origin, frame,
+					     slot->bytes - (uint32_t)sizeof(origin));
+			else
+				home_answer(core, &origin, frame,
+					    slot->bytes - (uint32_t)sizeof(origin));
+			crossing_pop(crossing);
+		}
+	}
+	return total;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A stream's home: what a frame about a stream does that only the stream's home core may do (PUBLISH,
+// PUBLISH_OPEN, TOPIC), wherever it arrived, and how the answer finds its way back.
+//
+//   client's core --home_frame--> [crossing] --> home core: ingest --home_answer--> [crossing] --> client
+//
+// Thread: any core, about itself.
+#ifndef DATAPLANE_HOME_H
+#define DATAPLANE_HOME_H
+
+#include "dataplane/core.h"
+
+enum home_crossing {
+	HOME_FRAME = 1,
+	HOME_ANSWER = 2
+};
+
+// Who asked: where an answer goes. Lies before the frame in a crossing's slot.
+struct home_origin {
+	uint64_t handle; // of the client
+	uint64_t tag;	 // its connection tag, for the answer
+	uint32_t core;	 // that the client belongs to
+	uint32_t zero;
+};
+
+// Take a checked frame to its stream's home. False if the crossing was full: the caller counts.
+bool home_frame(struct core *core, struct stream *stream, const struct home_origin *origin,
+		const uint8_t *frame, uint32_t length);
+
+// Send an answer to the client that asked. Lost where there is no room: the asker repeats.
+void home_answer(struct core *core, const struct home_origin *origin, const void *frame,
+		 uint32_t length);
+
+// Deal with what other cores handed over. Returns how many.
+uint32_t home_drain(struct core *core);
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// heartbeat: tells each client what was sent to each of its subscriptions, at its interval, and after
+// DATA within 2 ms, then doubling: so a lost tail is found early. And the sweep for clients that went
+// silent: some slots of a packed array a turn.
+#include "dataplane/stages.h"
+
+#define TAIL_US	     2000
+#define TIMER_BUDGET 64
+#define SWEEP_SLOTS  256
+#define ENTRIES_MAX                                                                                \
+	((GODWIT_CONTROL_BYTES - sizeof(struct godwit_heartbeat)) /                                \
+	 sizeof(struct godwit_heartbeat_entry))
+
+static uint32_t interval_us(const struct core *core)
+{
+	return core->server->interval_ms * 1000;
+}
+
+void client_sent_data(struct core *core, struct client *client)
+{
+	client->data_ns = core->now_ns;
+	if (client->tail_pending)
+		return; // its timer looks at data_ns
+	client->tail_pending = true;
+	client->heartbeat_wait_us = TAIL_US;
+	wheel_set(&core->wheel, client->index, core->now_ns + TAIL_US * 1000ull);
+}
+
+static void send_frame(struct core *core, struct client *client,
+		       const struct godwit_heartbeat_entry *entries, uint32_t count)
+{
+	uint8_t bytes[GODWIT_CONTROL_BYTES];
+	struct godwit_heartbeat heartbeat = {
+		.frame = {.version = GODWIT_VERSION,
+			  .type = GODWIT_HEARTBEAT,
+			  .count = godwit_be16((uint16_t)count)},
+		.tag = godwit_be64(client->tag),
+		.number = godwit_be64(client->ack_number),
+	};
+
+	memcpy(bytes, &heartbeat, sizeof(heartbeat));
+	memcpy(bytes + sizeof(heartbeat), entries, count * sizeof(*entries));
+	if (core_send(core, client, bytes,
+		      (uint32_t)(sizeof(heartbeat) + count * sizeof(*entries))))
+		COUNT(core, heartbeats, 1);
+}
+
+static void send_heartbeats(struct core *core, struct client *client)
+{
+	struct godwit_heartbeat_entry entries[ENTRIES_MAX];
+	uint32_t count = 0;
+	bool any = false;
+
+	for (uint32_t i = client->subscriptions; i != NONE;
+	     i = core->subscriptions[i].next_of_client) {
+		struct subscription *s = &core->subscriptions[i];
+
+		entries[count++] = (struct godwit_heartbeat_entry){
+			.tag = godwit_be64(s->tag),
+			.cursor_epoch = godwit_be64(s->cursor_epoch),
+			.sent = godwit_be64(s->sent),
+			.commit = godwit_be64(log_committed_seq(&s->stream->log)),
+		};
+		// Whatever held it up may be over; a quiet filter says what it covered.
+		s->coverage_due = subscription_is_filtered(s);
+		subscription_ready(core, s);
+		if (count == ENTRIES_MAX) {
+			send_frame(core, client, entries, count);
+			any = true;
+			count = 0;
+		}
+	}
+	if (count > 0 || !any)
+		send_frame(core, client, entries, count);
+	client->heartbeat_ns = core->now_ns;
+}
+
+static void on_timer(void *arg, uint32_t slot)
+{
+	struct core *core = arg;
+	struct client *client = &core->clients[slot];
+	uint64_t interval_ns = interval_us(core) * 1000ull;
+	uint64_t quiet_ns = core->now_ns - client->data_ns;
+
+	if (client->tail_pending && quiet_ns < TAIL_US * 1000ull &&
+	    core->now_ns - client->heartbeat_ns < interval_ns) {
+		// DATA still flows, and speaks for itself.
+		wheel_set(&core->wheel, slot, client->data_ns + TAIL_US * 1000ull);
+		return;
+	}
+	send_heartbeats(core, client);
+	if (!client->tail_pending)
+		client->heartbeat_wait_us = interval_us(core);
+	else if (client->heartbeat_wait_us * 2 < interval_us(core))
+		client->heartbeat_wait_us *= 2;
+	else
+		client->heartbeat_wait_us = interval_us(core);
+	wheel_set(&core->wheel, slot, core->now_ns + client->heartbeat_wait_us * 1000ull);
+}
+
+static void sweep(struct core *core)
+{
+	uint64_t lapse_ns = core->server->lapse_ms * 1000000ull;
+	uint32_t slots = core->config.clients_max < SWEEP_SLOTS ? core->config.clients_max :
+								  SWEEP_SLOTS;
+
+	for (uint32_t n = 0; n < slots; n++) {
+		uint32_t slot = core->sweep_next++ & (core->config.clients_max - 1);
+		uint64_t heard = core->client_heard[slot];
+
+		if (heard == 0 || core->now_ns - heard < lapse_ns)
+			continue;
+		COUNT(core, clients_lapsed, 1);
+		client_close(core, &core->clients[slot], GODWIT_LAPSED);
+	}
+}
+
+uint32_t heartbeat_burst(struct core *core)
+{
+	uint32_t closed = core->client_count;
+	uint32_t fired = wheel_advance(&core->wheel, core->now_ns, TIMER_BUDGET, on_timer, core);
+
+	sweep(core);
+	return fired + closed - core->client_count;
+}

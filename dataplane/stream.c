@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static uint32_t power_of_two(uint32_t n)
+{
+	uint32_t p = 1;
+
+	while (p < n)
+		p *= 2;
+	return p;
+}
+
+uint64_t stream_table_bytes(const struct stream_config *config)
+{
+	return sizeof(struct stream) +
+	       log_cuts_bytes(config->log_bytes, godwit_slice_bytes(config->mtu)) +
+	       publishers_bytes(config->publishers_max, config->runs_max) +
+	       (uint64_t)config->topics_max * sizeof(struct topic_name) +
+	       power_of_two(config->topics_max) * sizeof(uint32_t);
+}
+
+static void *zeroed_lines(uint64_t bytes)
+{
+	void *memory = aligned_alloc(CACHE_LINE, (bytes + CACHE_LINE - 1) & ~(CACHE_LINE - 1ull));
+
+	if (memory != NULL)
+		memset(memory, 0, bytes);
+	return memory;
+}
+
+static int stream_tables(struct stream *stream, const struct stream_config *config)
+{
+	uint32_t heads = power_of_two(config->topics_max);
+
+	stream->cuts =
+		zeroed_lines(log_cuts_bytes(config->log_bytes, godwit_slice_bytes(config->mtu)));
+	stream->publishers = publishers_create(config->publishers_max, config->runs_max);
+	stream->topics = calloc(config->topics_max, sizeof(*stream->topics));
+	stream->topic_heads = malloc(heads * sizeof(*stream->topic_heads));
+	if (stream->cuts == NULL || stream->publishers == NULL || stream->topics == NULL ||
+	    stream->topic_heads == NULL)
+		return -ENOMEM;
+	memset(stream->topic_heads, 0xff, heads * sizeof(*stream->topic_heads));
+	stream->topic_mask = heads - 1;
+	stream->topics_max = config->topics_max;
+	return 0;
+}
+
+struct stream *stream_create(const struct stream_config *config, uint32_t number)
+{
+	size_t name_bytes = strlen(config->name);
+	struct stream *stream;
+	int error;
+
+	if (name_bytes == 0 || name_bytes >= GODWIT_NAME_BYTES || config->session == 0 ||
+	    config->epoch == 0 || config->topics_max == 0 || godwit_max_message(config->mtu) == 0) {
+		errno = EINVAL;
+		return NULL;
+	}
+	stream = zeroed_lines(sizeof(*stream));
+	if (stream == NULL)
+		return NULL;
+	memcpy(stream->name, config->name, name_bytes);
+	stream->number = number;
+	stream->home = config->home;
+	stream->session = config->session;
+	stream->epoch = config->epoch;
+	stream->dirty = PUBLISHER_NONE;
+	stream->max_message = godwit_max_message(config->mtu);
+	error = stream_tables(stream, config);
+	if (error == 0)
+		error = log_init(&stream->log, config->log_memory, config->log_bytes, stream->cuts,
+				 godwit_slice_bytes(config->mtu), 1, config->epoch);
+	if (error != 0) {
+		stream_destroy(stream);
+		errno = -error;
+		return NULL;
+	}
+	atomic_store_explicit(&stream->epochs[0].epoch, config->epoch, memory_order_relaxed);
+	atomic_store_explicit(&stream->epochs[0].first, 1, memory_order_relaxed);
+	atomic_store_explicit(&stream->epochs_count, 1, memory_order_release);
+	return stream;
+}
+
+void stream_destroy(struct stream *stream)
+{
+	if (stream == NULL)
+		return;
+	publishers_destroy(stream->publishers);
+	free(stream->topic_heads);
+	free(stream->topics);
+	free(stream->cuts);
+	free(stream);
+}
+
+uint32_t stream_topic(struct stream *stream, const uint8_t name[GODWIT_NAME_BYTES], bool create,
+		      bool *made)
+{
+	uint32_t *head =
+		&stream->topic_heads[XXH3_64bits(name, GODWIT_NAME_BYTES) & stream->topic_mask];
+
+	*made = false;
+	for (uint32_t i = *head; i != UINT32_MAX; i = stream->topics[i].next)
+		if (memcmp(stream->topics[i].name, name, GODWIT_NAME_BYTES) == 0)
+			return i + 1;
+	if (!create || stream->topics_count == stream->topics_max)
+		return 0;
+	memcpy(stream->topics[stream->topics_count].name, name, GODWIT_NAME_BYTES);
+	stream->topics[stream->topics_count].next = *head;
+	*head = stream->topics_count++;
+	*made = true;
+	return stream->topics_count;
+}
+
+void stream_begin_epoch(struct stream *stream, uint32_t epoch)
+{
+	uint32_t count = atomic_load_explicit(&stream->epochs_count, memory_order_relaxed);
+	struct stream_epoch *entry = &stream->epochs[count % STREAM_EPOCHS];
+
+	assert(epoch > stream->epoch);
+	stream->epoch = epoch;
+	// The table is written before the first record of the epoch can be seen.
+	atomic_store_explicit(&entry->epoch, epoch, memory_order_relaxed);
+	atomic_store_explicit(&entry->first, stream->log.head_own.seq + 1, memory_order_relaxed);
+	// pairs with: the acquire in epochs_range
+	atomic_store_explicit(&stream->epochs_count, count + 1, memory_order_release);
+	log_epoch(&stream->log, epoch);
+}
+
+// Entries [*from, count) are readable. An entry that is rewritten while it is read belongs to an epoch
+// that is STREAM_EPOCHS changes old: no log keeps anything of it, and the answer is TRUNCATED anyway.
+static uint32_t epochs_range(const struct stream *stream, uint32_t *from)
+{
+	uint32_t count = atomic_load_explicit(&stream->epochs_count, memory_order_acquire);
+
+	*from = count > STREAM_EPOCHS - 1 ? count - (STREAM_EPOCHS - 1) : 0;
+	return count;
+}
+
+static uint64_t epoch_first(const struct stream *stream, uint32_t i)
+{
+	return atomic_load_explicit(&stream->epochs[i % STREAM_EPOCHS].first, memory_order_relaxed);
+}
+
+static uint32_t epoch_value(const struct stream *stream, uint32_t i)
+{
+	return atomic_load_explicit(&stream->epochs[i % STREAM_EPOCHS].epoch, memory_order_relaxed);
+}
+
+uint32_t stream_epoch_of(const struct stream *stream, uint64_t seq, uint64_t *last)
+{
+	uint32_t from, count = epochs_range(stream, &from);
+
+	*last = UINT64_MAX;
+	for (uint32_t i = count; i-- > from;) {
+		if (epoch_first(stream, i) <= seq)
+			return epoch_value(stream, i);
+		*last = epoch_first(stream, i) - 1;
+	}
+	return 0;
+}
+
+uint64_t stream_epoch_end(const struct stream *stream, uint32_t epoch, uint32_t *found)
+{
+	uint32_t from, count = epochs_range(stream, &from);
+	uint64_t last = UINT64_MAX;
+
+	for (uint32_t i = count; i-- > from;) {
+		*found = epoch_value(stream, i);
+		if (*found <= epoch)
+			return last;
+		last = epoch_first(stream, i) - 1;
+	}
+	*found = 0;
+	return 0;
+}
+
+static struct godwit_identifier identifier_at(const struct stream *stream, uint64_t seq)
+{
+	uint64_t last;
+
+	return (struct godwit_identifier){
+		.session = stream->session,
+		.seq = seq,
+		.epoch = seq == 0 ? 0 : stream_epoch_of(stream, seq, &last),
+	};
+}
+
+struct resolved stream_resolve(const struct stream *stream, struct godwit_identifier id)
+{
+	uint64_t earliest = log_earliest(&stream->log);
+	uint64_t head = log_head_seq(&stream->log);
+	uint64_t end;
+	uint32_t found;
+
+	if (id.session != stream->session)
+		return (struct resolved){GODWIT_UNKNOWN_SESSION, {.session = id.session}};
+	if (id.seq + 1 < earliest)
+		return (struct resolved){GODWIT_TRUNCATED, identifier_at(stream, earliest - 1)};
+	if (id.seq == 0)
+		return (struct resolved){GODWIT_OK, id};
+	end = stream_epoch_end(stream, id.epoch, &found);
+	// The largest epoch not above the identifier's must be its own, and must reach its sequence.
+	if (found == 0 || id.seq > end)
+		return (struct resolved){GODWIT_DIVERGED,
+					 identifier_at(stream, found == 0 ? earliest - 1 : end)};
+	if (id.seq > head)
+		return (struct resolved){GODWIT_FUTURE, identifier_at(stream, head)};
+	if (stream_epoch_of(stream, id.seq, &end) != id.epoch)
+		return (struct resolved){GODWIT_DIVERGED, identifier_at(stream, id.seq - 1)};
+	return (struct resolved){GODWIT_OK, id};
+}
+
+// `earliest` keeps clear of the edge that the writer is about to move over: an eighth of the log.
+static uint64_t earliest_start(const struct stream *stream)
+{
+	const struct log *log = &stream->log;
+	uint64_t reserve = atomic_load_explicit(&log->reserve, memory_order_relaxed);
+	uint64_t first = atomic_load_explicit(&log->cuts_first, memory_order_acquire);
+	uint64_t end = atomic_load_explicit(&log->cuts_end, memory_order_acquire);
+	uint64_t wanted = reserve + log->size / 8;
+	uint64_t low = first, high = end;
+	struct cut cut;
+
+	if (reserve == 0 && first == 0)
+		return log_earliest(log);
+	while (low < high) { // first cut at or above the wanted position
+		uint64_t middle = low + (high - low) / 2;
+
+		if (!log_cut(log, middle, &cut) || cut.pos < wanted)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return log_cut(log, low, &cut) ? cut.seq : log_earliest(log);
+}
+
+struct godwit_identifier stream_apply_policy(const struct stream *stream, struct resolved failed,
+					     enum godwit_policy policy)
+{
+	if (policy == GODWIT_POLICY_LATEST)
+		return identifier_at(stream, log_committed_seq(&stream->log));
+	switch (failed.answer) {
+	case GODWIT_FUTURE:
+	case GODWIT_DIVERGED:
+		return failed.identifier;
+	default:
+		return identifier_at(stream, earliest_start(stream) - 1);
+	}
+}
+
+struct resolved stream_start(const struct stream *stream, enum godwit_start start, uint64_t value,
+			     uint64_t session, uint32_t epoch)
+{
+	const struct log *log = &stream->log;
+	struct godwit_identifier id = {.session = stream->session};
+
+	if (session != 0 && session != stream->session)
+		return (struct resolved){GODWIT_UNKNOWN_SESSION, {.session = session}};
+	switch (start) {
+	case GODWIT_START_LATEST:
+		return (struct resolved){GODWIT_OK, identifier_at(stream, log_committed_seq(log))};
+	case GODWIT_START_EARLIEST:
+		return (struct resolved){GODWIT_OK,
+					 identifier_at(stream, earliest_start(stream) - 1)};
+	case GODWIT_START_TIME:
+		id = identifier_at(stream, log_find_time(log, value) - 1);
+		return (struct resolved){GODWIT_OK, id};
+	case GODWIT_START_SEQUENCE:
+		id = identifier_at(stream, value - 1);
+		return stream_resolve(stream, id);
+	default:
+		return stream_resolve(stream, (struct godwit_identifier){.session = session,
+									 .seq = value,
+									 .epoch = epoch});
+	}
+}

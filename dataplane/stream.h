@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A stream: a named, totally ordered sequence of messages. It holds the log, the session and the
+// table of epochs, and for its home core the sequencer's state: publishers with their runs, and the
+// names of topics.
+//
+// Threads: the home core writes; any core reads the log (log.h), the session and the epoch table.
+// Ownership: memory is taken at stream_create and given back at stream_destroy; the log's memory is
+// the caller's.
+#ifndef DATAPLANE_STREAM_H
+#define DATAPLANE_STREAM_H
+
+#include <godwit/errors.h>
+
+#include "dataplane/log.h"
+#include "dataplane/publishers.h"
+
+#define STREAM_EPOCHS	      64   // kept; older ones lie far below what any log keeps
+#define STREAM_PUBLISH_CREDIT 8192 // messages that a publisher may have unacknowledged
+
+struct stream_config {
+	const char *name; // 1..63 bytes
+	uint64_t session; // random, never 0
+	uint32_t epoch;	  // first one, >= 1
+	uint32_t home;	  // core
+	uint32_t mtu;	  // smallest of the ports
+	uint64_t log_bytes;
+	void *log_memory; // 2 * log_bytes, mapped twice (log_memory_map)
+	uint32_t publishers_max;
+	uint32_t runs_max; // power of two
+	uint32_t topics_max;
+};
+
+struct stream_epoch {
+	_Atomic uint32_t epoch;
+	_Atomic uint64_t first; // sequence
+};
+
+struct topic_name {
+	char name[GODWIT_NAME_BYTES];
+	uint32_t next; // hash chain; UINT32_MAX: end
+};
+
+struct stream {
+	// set at start, then read-only				w: control   r: all
+	char name[GODWIT_NAME_BYTES];
+	uint32_t number; // index in the server's array
+	uint32_t home;
+	uint32_t max_message;
+	uint64_t session;
+	void *cuts;
+	struct log log;
+	// epochs							w: home   r: all
+	alignas(CACHE_LINE) struct stream_epoch epochs[STREAM_EPOCHS];
+	_Atomic uint32_t epochs_count; // entry i lies in epochs[i % STREAM_EPOCHS]
+	// the sequencer						w: home
+	alignas(CACHE_LINE) struct publishers *publishers;
+	uint32_t epoch;
+	uint32_t dirty;	  // publishers owed a PUBLISH_ACK: list by publisher.next_dirty
+	bool commit_held; // commit does not follow the head: somebody else moves it (replicas; tests)
+	struct topic_name *topics; // topic n lies at n - 1
+	uint32_t *topic_heads;
+	uint32_t topics_count, topics_max, topic_mask;
+};
+
+// NULL with errno EINVAL (name, sizes: log.h, or a log too small for its packets) or ENOMEM. Thread: control.
+struct stream *stream_create(const struct stream_config *config, uint32_t number);
+void stream_destroy(struct stream *stream);
+// Bytes of its tables, without the log itself.
+uint64_t stream_table_bytes(const struct stream_config *config);
+
+// The number of a topic by name (host bytes, zero padded to 64); 0 if it has none. create: give it one; 0 then means that the
+// table is full. *made: it is new. Thread: home core.
+uint32_t stream_topic(struct stream *stream, const uint8_t name[GODWIT_NAME_BYTES], bool create,
+		      bool *made);
+
+// Begin a new epoch with the next record. epoch: above the current one. Thread: home core.
+void stream_begin_epoch(struct stream *stream, uint32_t epoch);
+
+// The epoch in which `seq` was (or, above the head, would be) appended, and the last sequence of it (UINT64_MAX for the current).
+// seq >= 1. 0 if that epoch is not known any more. Thread: any.
+uint32_t stream_epoch_of(const struct stream *stream, uint64_t seq, uint64_t *last);
+
+// The last sequence of the largest epoch <= `epoch` (UINT64_MAX for the current epoch); 0 if there is none. *found: that epoch.
+uint64_t stream_epoch_end(const struct stream *stream, uint32_t epoch, uint32_t *found);
+
+// Where a position leads. Answers: OK, UNKNOWN_SESSION, TRUNCATED, FUTURE, DIVERGED.
+struct resolved {
+	enum godwit_code answer;
+	struct godwit_identifier
+		identifier; // OK: delivery begins after it. Else as docs/protocol.md says
+};
+
+// What a client's identifier (last message taken) leads to here. Thread: any.
+struct resolved stream_resolve(const struct stream *stream, struct godwit_identifier identifier);
+
+// The identifier to start after by the policy (EARLIEST or LATEST), given a failed answer. Thread: any.
+struct godwit_identifier stream_apply_policy(const struct stream *stream, struct resolved failed,
+					     enum godwit_policy policy);
+
+// The identifier for a SUBSCRIBE: start and value as in enum godwit_start. Thread: any.
+struct resolved stream_start(const struct stream *stream, enum godwit_start start, uint64_t value,
+			     uint64_t session, uint32_t epoch);
+
+#endif
