@@ -6,6 +6,51 @@
 
 #include "control/config_reading.h"
 
+// Bytes of the character of UTF-8 at `at`, or 0 if it is none.
+static size_t character_bytes(const uint8_t *at, size_t left)
+{
+	size_t bytes = at[0] < 0x80		     ? 1 :
+		       at[0] >= 0xc2 && at[0] < 0xe0 ? 2 :
+		       at[0] >= 0xe0 && at[0] < 0xf0 ? 3 :
+		       at[0] >= 0xf0 && at[0] < 0xf5 ? 4 :
+						       0;
+
+	if (bytes > left)
+		return 0;
+	for (size_t i = 1; i < bytes; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	return bytes;
+}
+
+// What the YAML parser may not be given: on broken characters and some directives it does not return.
+// Reports the first. True if there is nothing of it.
+static bool text_check(struct config_report *report)
+{
+	const uint8_t *text = (const uint8_t *)report->text;
+	struct config_place place = {1, 1};
+	const char *wrong = NULL;
+
+	for (size_t i = 0, bytes; i < report->bytes && wrong == NULL; i += bytes) {
+		bytes = character_bytes(&text[i], report->bytes - i);
+		if (bytes == 0)
+			wrong = "this byte is no character of UTF-8";
+		else if ((text[i] < ' ' && strchr("\t\n\r", text[i]) == NULL) || text[i] == '\0' ||
+			 text[i] == 0x7f)
+			wrong = "a control character stands here: it is not a text";
+		else if (text[i] == '\r' && (i + 1 == report->bytes || text[i + 1] != '\n'))
+			wrong = "a carriage return stands here without its newline";
+		else if (text[i] == '%' && place.column == 1)
+			wrong = "directives of YAML are not understood here";
+		if (wrong != NULL)
+			config_report_add(report, place, "%s", wrong);
+		place.column++;
+		if (text[i] == '\n')
+			place = (struct config_place){place.line + 1, 1};
+	}
+	return wrong == NULL;
+}
+
 int config_read_text(struct config *config, const char *name, const char *text, size_t bytes,
 		     FILE *out)
 {
@@ -21,10 +66,12 @@ int config_read_text(struct config *config, const char *name, const char *text, 
 	reading->report.name = name;
 	reading->report.text = text;
 	reading->report.bytes = bytes;
-	if (memchr(text, '\0', bytes) != NULL) {
-		config_report_add(&reading->report, (struct config_place){0, 0},
-				  "it holds a zero byte: it is not a text");
-	} else {
+	if (bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		// the mark of byte order that some editors write
+		reading->report.text += 3;
+		reading->report.bytes -= 3;
+	}
+	if (text_check(&reading->report)) {
 		config_yaml_read(reading);
 		config_check(reading);
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // What the table of keys cannot say: how values relate.
+#include <errno.h>
 #include <stdlib.h>
 
 #include "control/config_reading.h"
@@ -183,10 +184,11 @@ static FILE *file_open(const struct config_reading *reading, const char *path)
 		slash == NULL || path[0] == '/' ? 0 : (size_t)(slash - reading->report.name) + 1;
 	char full[4096];
 
-	if (folder + strlen(path) >= sizeof(full))
+	if (snprintf(full, sizeof(full), "%.*s%s", (int)folder, reading->report.name, path) >=
+	    (int)sizeof(full)) {
+		errno = ENAMETOOLONG;
 		return NULL;
-	memcpy(full, reading->report.name, folder);
-	strcpy(full + folder, path);
+	}
 	return fopen(full, "re");
 }
 

@@ -7,11 +7,14 @@
 void config_report_add(struct config_report *report, struct config_place place, const char *format,
 		       ...)
 {
-	struct config_error *error = &report->errors[report->count];
+	struct config_error *error;
 	va_list args;
 
-	if (report->count++ >= CONFIG_ERRORS_MAX)
+	if (report->count >= CONFIG_ERRORS_MAX) {
+		report->count++;
 		return;
+	}
+	error = &report->errors[report->count++];
 	error->place = place;
 	va_start(args, format);
 	vsnprintf(error->text, sizeof(error->text), format, args);
@@ -74,4 +77,25 @@ void config_report_print(struct config_report *report, FILE *out)
 	}
 	if (report->count > kept)
 		fprintf(out, "%s: %u more errors\n", report->name, report->count - kept);
+}
+
+uint32_t config_distance(const char *a, const char *b)
+{
+	uint32_t row[CONFIG_KEY_BYTES + 1], length = (uint32_t)strlen(b);
+
+	for (uint32_t j = 0; j <= length; j++)
+		row[j] = j;
+	for (uint32_t i = 0; a[i] != '\0'; i++) {
+		uint32_t corner = row[0];
+
+		row[0] = i + 1;
+		for (uint32_t j = 0; j < length; j++) {
+			uint32_t best = corner + (a[i] != b[j]);
+
+			corner = row[j + 1];
+			best = row[j] + 1 < best ? row[j] + 1 : best;
+			row[j + 1] = row[j + 1] + 1 < best ? row[j + 1] + 1 : best;
+		}
+	}
+	return row[length];
 }

@@ -31,6 +31,11 @@ struct config_report {
 void config_report_add(struct config_report *report, struct config_place place, const char *format,
 		       ...) __attribute__((format(printf, 3, 4)));
 
+#define CONFIG_KEY_BYTES 64
+
+// Letters to insert, delete or exchange to make one of the other; b: below CONFIG_KEY_BYTES long.
+uint32_t config_distance(const char *a, const char *b);
+
 // Print what was added, by place. Thread: control.
 void config_report_print(struct config_report *report, FILE *out);
 

@@ -126,12 +126,12 @@ void config_value_write(const struct config_key *key, const void *at, char *text
 	if (key->type != CONFIG_CHOICE && words != NULL &&
 	    ((key->size == 8 && value == CONFIG_AUTO) ||
 	     (key->size != 8 && memcmp(at, zeros, key->size) == 0))) {
-		strcpy(text, words);
+		sprintf(text, "%s", words);
 		return;
 	}
 	switch (key->type) {
 	case CONFIG_BOOL:
-		strcpy(text, value ? "yes" : "no");
+		sprintf(text, "%s", value ? "yes" : "no");
 		break;
 	case CONFIG_CHOICE:
 		for (; value > 0; value--)

@@ -182,7 +182,7 @@ static bool cpus_read(const struct config_key *key, const char *text, void *at, 
 	const char *rest = text;
 
 	for (;;) {
-		uint64_t first, last;
+		uint64_t first = 0, last;
 
 		rest = digits_read(rest + strspn(rest, " "), &first);
 		last = first;

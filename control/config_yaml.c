@@ -7,7 +7,7 @@
 
 #include "control/config_reading.h"
 
-#define KEY_BYTES 64 // longer ones are unknown anyway
+#define KEY_BYTES CONFIG_KEY_BYTES // longer ones are unknown anyway
 
 struct section_walk {
 	struct config_reading *reading;
@@ -127,11 +127,12 @@ static void value_read(struct section_walk *walk, enum config_key_number number,
 	const struct config_key *key = &config_keys[number];
 	struct config_given *given = &reading->given[walk->item][number];
 	uint8_t *at = config_section_at(reading->config, walk->section, walk->item);
-	char text[CONFIG_TEXT_BYTES], path[2 * KEY_BYTES], why[CONFIG_WHY_BYTES];
+	char text[CONFIG_TEXT_BYTES], why[CONFIG_WHY_BYTES];
+	char section[KEY_BYTES], path[2 * KEY_BYTES];
 	bool is_list = key->type == CONFIG_CPUS && fy_node_is_sequence(node);
 
-	section_path(walk->section, walk->item, path, sizeof(path));
-	strcat(path, key->name);
+	snprintf(path, sizeof(path), "%s%s",
+		 section_path(walk->section, walk->item, section, sizeof(section)), key->name);
 	given->is_given = true;
 	given->place = node_place(node, key_place);
 	given->is_bad = is_list ?
@@ -143,28 +144,6 @@ static void value_read(struct section_walk *walk, enum config_key_number number,
 		given->is_bad = true;
 		config_wrong(reading, number, walk->item, "%s", why);
 	}
-}
-
-// Letters to insert, delete or exchange to make one of the other.
-static uint32_t edit_distance(const char *a, const char *b)
-{
-	uint32_t row[KEY_BYTES + 1], length = (uint32_t)strlen(b);
-
-	for (uint32_t j = 0; j <= length; j++)
-		row[j] = j;
-	for (uint32_t i = 0; a[i] != '\0'; i++) {
-		uint32_t corner = row[0];
-
-		row[0] = i + 1;
-		for (uint32_t j = 0; j < length; j++) {
-			uint32_t best = corner + (a[i] != b[j]);
-
-			corner = row[j + 1];
-			best = row[j] + 1 < best ? row[j] + 1 : best;
-			row[j + 1] = row[j + 1] + 1 < best ? row[j + 1] + 1 : best;
-		}
-	}
-	return row[length];
 }
 
 // Names that may stand in a section: its keys, and at the top the sections. NULL behind the last.
@@ -186,7 +165,7 @@ static void unknown_report(struct section_walk *walk, const char *name, struct c
 	size_t used = 0;
 
 	for (uint32_t i = 0; (candidate = section_name_at(walk->section, i)) != NULL; i++) {
-		uint32_t distance = edit_distance(name, candidate);
+		uint32_t distance = config_distance(name, candidate);
 
 		if (distance < least) {
 			least = distance;
@@ -359,7 +338,7 @@ static void document_read(struct config_reading *reading, struct fy_parser *pars
 	for (uint32_t i = 1; i < CONFIG_SECTIONS; i++) {
 		struct section_walk absent = {reading, i, 0, {0, 0}};
 
-		if (reading->section_places[i].line == 0 && i < CONFIG_SECTION_port)
+		if (i < CONFIG_SECTION_port && reading->section_places[i].line == 0)
 			defaults_read(&absent);
 	}
 	second = document != NULL ? fy_parse_load_document(parser) : NULL;

@@ -34,8 +34,10 @@ void registry_destroy(struct registry *registry)
 
 	if (registry == NULL)
 		return;
-	HASH_ITER(hh, registry->entries, entry, next) {
-		HASH_DEL(registry->entries, entry);
+	entry = registry->entries;
+	HASH_CLEAR(hh, registry->entries); // frees the table, the entries stay linked
+	for (; entry != NULL; entry = next) {
+		next = entry->hh.next;
 		free(entry);
 	}
 	free(registry);

@@ -222,7 +222,7 @@ static int pages_choose(struct eal *eal, const struct eal_config *config, uint64
 	}
 
 	const char *format =
-		"no hugepages for %llu MiB (%s): make them by `sysctl vm.nr_hugepages=%llu`";
+		"no hugepages for %llu MiB (%s): reserve %llu more of 2 MiB (sysctl vm.nr_hugepages)";
 
 	if (config->pages == EAL_PAGES_HUGE)
 		return eal_fail(error, ENOMEM, format, (unsigned long long)(bytes / MIB),

@@ -201,6 +201,9 @@ static struct rte_eth_conf conf_make(struct port *port, const struct port_config
 		.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE,
 	};
 
+	// af_packet states 1518 whatever its frames hold: what counts are those and the interface.
+	if (config->driver == PORT_AF_PACKET)
+		conf.rxmode.mtu = 0;
 	port->has_checksums = (info->tx_offload_capa & tx) == tx;
 	if (port->has_checksums)
 		conf.txmode.offloads |= tx;
@@ -326,7 +329,7 @@ int port_open_id(struct port *port, const struct port_config *config, uint16_t i
 int port_open(struct port *port, const struct port_config *config, uint32_t index, uint32_t cores,
 	      struct eal_error *error)
 {
-	uint16_t id;
+	uint16_t id = 0;
 	int code = device_find(config, index, cores, &id, error);
 
 	return code < 0 ? code : port_open_id(port, config, id, cores, error);

@@ -27,7 +27,7 @@ static void queue_flush(struct tx_stage *tx, struct tx_queue *queue)
 		rte_eth_tx_burst(queue->port, queue->queue, queue->batch, (uint16_t)queue->pending);
 
 	queue->pending -= sent;
-	memmove(queue->batch, queue->batch + sent, queue->pending * sizeof(queue->batch[0]));
+	memmove(queue->batch, queue->batch + sent, queue->pending * sizeof(void *));
 	counter_add(tx->counters, COUNTER_port_tx_packets, sent);
 }
 

@@ -153,6 +153,10 @@ void host_stop(struct sim *sim)
 		for (uint32_t k = 0; k < host->cores[i].inbox_count; k++)
 			free(host->cores[i].inbox[k].data);
 		host->cores[i].inbox_count = 0;
+		for (uint32_t k = 0; k < COUNTERS; k++)
+			sim->counts[k] += counter_get(host->cores[i].core->counters, k);
+		for (uint32_t k = 0; k < DROPS; k++)
+			sim->drops[k] += drop_get(host->cores[i].core->counters, k);
 		core_destroy(host->cores[i].core);
 	}
 	server_crossings_destroy(&host->server);

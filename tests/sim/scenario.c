@@ -250,7 +250,7 @@ static void step(struct sim *sim)
 		host_stop(sim);
 		host_start(sim);
 	}
-	if (sim->attacker && !sim->quiet && sim->host.up && rng_percent(&sim->rng, 5))
+	if (sim->attacker && !sim->quiet && sim->host.up && rng_percent(&sim->rng, 1))
 		attack(sim);
 	work = host_turn(sim);
 	for (uint32_t i = 0; i < sim->actor_count; i++) {

@@ -172,6 +172,7 @@ struct sim {
 	struct godwit_address attacker_address;
 	// sums over all scenarios of a run, for the report
 	uint64_t messages_delivered;
+	uint64_t counts[COUNTERS], drops[DROPS]; // what was reached
 };
 
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -2,7 +2,7 @@
 //
 // Random worlds of one server: every application gets its messages once, in order, or a typed answer.
 //
-//   sim_spine [--seeds A..B] [--seed N] [--trace] [--count N]
+//   sim_spine [--seeds A..B] [--seed N] [--trace] [--count N] [--coverage]
 //
 // Without arguments: the regression seeds and a fresh range, printed. Exit status 1 names the failing
 // seeds; `--seed N --trace` replays one, a line an event.
@@ -20,11 +20,25 @@ static const uint64_t regressions[] = {
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: sim_spine [--seeds A..B] [--seed N] [--trace] [--count N]\n");
+	fprintf(stderr, "usage: sim_spine [--seeds A..B] [--seed N] [--trace] [--count N] "
+			"[--coverage]\n");
 	return 2;
 }
 
-static uint32_t run_range(uint64_t from, uint64_t to, bool trace, uint64_t *delivered)
+struct totals {
+	uint64_t delivered, counts[COUNTERS], drops[DROPS];
+};
+
+// What the scenarios reached, each counter and drop, so that what they never reach is seen.
+static void print_coverage(const struct totals *totals)
+{
+	for (uint32_t i = 0; i < COUNTERS; i++)
+		printf("%-28s %lu\n", counter_infos[i].name, totals->counts[i]);
+	for (uint32_t i = 0; i < DROPS; i++)
+		printf("drop %-23s %lu\n", drop_infos[i].name, totals->drops[i]);
+}
+
+static uint32_t run_range(uint64_t from, uint64_t to, bool trace, struct totals *totals)
 {
 	static struct sim sim;
 	uint32_t failures = 0;
@@ -36,15 +50,20 @@ static uint32_t run_range(uint64_t from, uint64_t to, bool trace, uint64_t *deli
 			if (++failures == 20)
 				break;
 		}
-		*delivered += sim.messages_delivered;
+		totals->delivered += sim.messages_delivered;
+		for (uint32_t i = 0; i < COUNTERS; i++)
+			totals->counts[i] += sim.counts[i];
+		for (uint32_t i = 0; i < DROPS; i++)
+			totals->drops[i] += sim.drops[i];
 	}
 	return failures;
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t from = 0, to = 0, count = 400, delivered = 0;
-	bool trace = false, given = false;
+	uint64_t from = 0, to = 0, count = 400;
+	static struct totals totals;
+	bool trace = false, given = false, coverage = false;
 	uint32_t failures = 0;
 
 	for (int i = 1; i < argc; i++) {
@@ -52,6 +71,8 @@ int main(int argc, char **argv)
 
 		if (strcmp(argv[i], "--trace") == 0) {
 			trace = true;
+		} else if (strcmp(argv[i], "--coverage") == 0) {
+			coverage = true;
 		} else if (strcmp(argv[i], "--count") == 0 && i + 1 < argc) {
 			count = strtoull(argv[++i], &end, 10);
 			if (*end != '\0' || count == 0)
@@ -75,7 +96,7 @@ int main(int argc, char **argv)
 	}
 	if (!given) {
 		for (uint32_t i = 0; i < sizeof(regressions) / sizeof(regressions[0]); i++)
-			failures += run_range(regressions[i], regressions[i], trace, &delivered);
+			failures += run_range(regressions[i], regressions[i], trace, &totals);
 		if (getrandom(&from, sizeof(from), 0) != sizeof(from))
 			return 1;
 		from >>= 20; // readable
@@ -83,11 +104,14 @@ int main(int argc, char **argv)
 	}
 	printf("seeds %lu..%lu\n", from, to);
 	fflush(stdout);
-	failures += run_range(from, to, trace, &delivered);
+	failures += run_range(from, to, trace, &totals);
+	if (coverage)
+		print_coverage(&totals);
 	if (failures > 0) {
 		printf("sim: FAILED scenarios=%lu violations=%u\n", to - from + 1, failures);
 		return 1;
 	}
-	printf("sim: ok scenarios=%lu violations=0 messages=%lu\n", to - from + 1, delivered);
+	printf("sim: ok scenarios=%lu violations=0 messages=%lu\n", to - from + 1,
+	       totals.delivered);
 	return 0;
 }

@@ -1,56 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The poll loop with a real core on a thread of its own, at the end of a wire of rings.
 #define _GNU_SOURCE
-#include <criterion/criterion.h>
+#include "eal_fixture.h"
+
 #include <dirent.h>
-#include <ftw.h>
-#include <rte_ethdev.h>
-#include <rte_mbuf.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "dataplane/loop.h"
 #include "dataplane/port_pair.h"
 #include "dataplane/rcu.h"
 
 #define OURS	   0x0a000001u // 10.0.0.1/24
-#define MBUFS	   1023
+#define MBUFS	   FIXTURE_MBUFS
 #define DEADLINE_S 10
 
 static struct {
-	char directory[64];
-	struct eal eal;
-	struct eal_error error;
+	struct eal_fixture eal;
 	struct rte_mempool *pool;
 	uint16_t other;
 	struct port port;
 	struct server server;
 	struct loop *loop;
 	struct core *core;
+	uint64_t stall_ns; // 0: the default
 } f;
-
-static int file_remove(const char *path, const struct stat *stat, int flag, struct FTW *walk)
-{
-	(void)stat, (void)flag, (void)walk;
-	return remove(path);
-}
-
-static void other_up(uint16_t id)
-{
-	const struct rte_eth_conf conf = {0};
-
-	f.other = id;
-	f.pool = rte_pktmbuf_pool_create("other", MBUFS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-					 SOCKET_ID_ANY);
-	cr_assert_not_null(f.pool);
-	cr_assert_eq(rte_eth_dev_configure(id, 1, 1, &conf), 0);
-	cr_assert_eq(rte_eth_rx_queue_setup(id, 0, 256, SOCKET_ID_ANY, NULL, f.pool), 0);
-	cr_assert_eq(rte_eth_tx_queue_setup(id, 0, 256, SOCKET_ID_ANY, NULL), 0);
-	cr_assert_eq(rte_eth_dev_start(id), 0);
-}
 
 static void up(void)
 {
@@ -62,23 +36,16 @@ static void up(void)
 		.mtu = 1500,
 		.mbufs = MBUFS,
 	};
-	const struct eal_config eal = {
-		.prefix = "unit",
-		.pages = EAL_PAGES_ORDINARY,
-		.memory_bytes = 48 << 20,
-		.cpu_count = 1,
-		.no_telemetry = true,
-	};
 	uint16_t ids[2];
 
-	snprintf(f.directory, sizeof(f.directory), "/tmp/godwit-loop-XXXXXX");
-	cr_assert_not_null(mkdtemp(f.directory));
-	setenv("RUNTIME_DIRECTORY", f.directory, 1);
-	cr_assert_eq(eal_start(&f.eal, &eal, &f.error), 0, "%s", f.error.text);
+	eal_up(&f.eal, NULL);
 	cr_assert_eq(port_pair_create("a", ids), 0);
-	cr_assert_eq(port_open_id(&f.port, &port, ids[0], 1, &f.error), 0, "%s", f.error.text);
-	cr_assert_eq(port_start(&f.port, &f.error), 0, "%s", f.error.text);
-	other_up(ids[1]);
+	cr_assert_eq(port_open_id(&f.port, &port, ids[0], 1, &f.eal.error), 0, "%s",
+		     f.eal.error.text);
+	cr_assert_eq(port_start(&f.port, &f.eal.error), 0, "%s", f.eal.error.text);
+	f.other = ids[1];
+	f.pool = other_pool();
+	other_up(f.other, f.pool);
 	f.server =
 		(struct server){.mtu = 1500, .interval_ms = 100, .multiplier = 3, .core_count = 1};
 }
@@ -91,8 +58,7 @@ static void down(void)
 	cr_expect_eq(rte_mempool_avail_count(f.pool), MBUFS);
 	port_stop(&f.port);
 	port_close(&f.port);
-	eal_stop(&f.eal);
-	nftw(f.directory, file_remove, 8, FTW_DEPTH | FTW_PHYS);
+	eal_down(&f.eal);
 }
 
 TestSuite(loop, .init = up, .fini = down, .timeout = 60);
@@ -108,6 +74,8 @@ static void loop_begin(enum loop_idle idle, uint32_t ports)
 	core.subscriptions_max = 16;
 	config.idle = idle;
 	config.idle_turns = 10;
+	if (f.stall_ns != 0)
+		config.stall_ns = f.stall_ns;
 	f.loop = loop_create(&config, list, ports);
 	cr_assert_not_null(f.loop);
 	tx = loop_tx(f.loop);
@@ -215,6 +183,31 @@ Test(loop, turns_until_its_core_is_told_to_stop)
 	cr_assert_eq(count(COUNTER_port_rx_packets), 1);
 	cr_assert_gt(count(COUNTER_turn_longest_ns), 0);
 	cr_assert_gt(count(COUNTER_turns), count(COUNTER_turns_idle));
+}
+
+Test(loop, tells_its_core_the_time)
+{
+	struct timespec wall, monotonic;
+
+	loop_begin(LOOP_ADAPTIVE, 1);
+	cr_assert(wait_for(COUNTER_sleeps, 10));
+	loop_end();
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	cr_assert_leq(wall.tv_sec - (int64_t)(f.core->wall_ns / 1000000000), 10);
+	cr_assert_geq(wall.tv_sec - (int64_t)(f.core->wall_ns / 1000000000), 0);
+	cr_assert_leq(monotonic.tv_sec - (int64_t)(f.core->now_ns / 1000000000), 10);
+	cr_assert_geq(monotonic.tv_sec - (int64_t)(f.core->now_ns / 1000000000), 0);
+}
+
+Test(loop, counts_turns_above_the_threshold_as_late)
+{
+	f.stall_ns = 1; // every turn is
+	loop_begin(LOOP_BUSY, 1);
+	cr_assert(wait_for(COUNTER_turns_late, 100));
+	loop_end();
+	cr_assert_leq(count(COUNTER_turns_late), count(COUNTER_turns));
+	cr_assert_gt(count(COUNTER_turn_longest_ns), 1);
 }
 
 Test(loop, sleeps_when_adaptive_and_still_answers)
