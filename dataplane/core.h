@@ -89,14 +89,16 @@ struct live {
 	struct live_entry *entries;
 };
 
-struct slice_sum { // what egress need not work out again for the next client
-	uint64_t first, bits;
-	uint64_t time_ns;
+// What all packets of one slice have in common, kept so that egress works it out once.
+struct slice_facts {
+	uint64_t first, bits; // the slice
 	const struct stream *stream;
+	uint64_t time_ns; // of its first record
 	uint32_t epoch;
-	uint32_t sum;
+	uint32_t sum;		   // of `header` and of the records: ones-complement, not folded
+	struct godwit_data header; // without what is the subscription's own
 };
-#define CORE_SUMS 256
+#define CORE_FACTS 256
 
 struct core {
 	struct core_config config;
@@ -124,7 +126,7 @@ struct core {
 	struct ready ready_live, ready_replay;
 	// streams
 	struct live *lives; // by stream number
-	struct slice_sum sums[CORE_SUMS];
+	struct slice_facts facts[CORE_FACTS];
 	// scratch of egress
 	struct slice runs[256];
 	// control

@@ -57,6 +57,16 @@ struct subscription *subscription_open(struct core *core, struct client *client,
 	return s;
 }
 
+void subscription_own_set(struct subscription *s)
+{
+	s->own = (struct subscription_own){
+		.tag = godwit_be64(s->tag),
+		.cursor_epoch = godwit_be64(s->cursor_epoch),
+		.session = godwit_be64(s->stream->session),
+	};
+	s->own_sum = tx_sum((const uint8_t *)&s->own, sizeof(s->own));
+}
+
 void subscription_close(struct core *core, struct subscription *s)
 {
 	struct client *client = &core->clients[s->client];

@@ -410,6 +410,7 @@ static void route_build(const struct net *net, struct route *route)
 		.from = godwit_be16(net->udp_port),
 		.to = godwit_be16(route->to.port),
 	};
+	route->ip_sum = (uint16_t)tx_sum((uint8_t *)ip, sizeof(*ip));
 	route->sum = sum_fold(sum_pseudo(ip) + tx_sum((uint8_t *)udp, sizeof(*udp)));
 }
 
@@ -477,7 +478,7 @@ void net_arp_request(const struct net *net, uint32_t ip, uint8_t frame[NET_ARP_B
 	arp->to_ip = godwit_be32(ip);
 }
 
-void net_finish(uint8_t *frame, uint32_t bytes, uint16_t sum, uint64_t body,
+void net_finish(uint8_t *frame, uint32_t bytes, const struct route *route, uint64_t body,
 		enum net_checksums checksums)
 {
 	struct ip4 *ip = (struct ip4 *)(frame + NET_ETHER_BYTES);
@@ -491,10 +492,12 @@ void net_finish(uint8_t *frame, uint32_t bytes, uint16_t sum, uint64_t body,
 		checksum_set(udp->checksum, sum_fold(sum_pseudo(ip) + sum_of(length)));
 		return;
 	}
-	checksum_set(ip->checksum, (uint16_t)~tx_sum((uint8_t *)ip, IP_BYTES_MIN));
+	// From sums, not from the bytes: those were just written, and reading them back would wait.
+	checksum_set(ip->checksum,
+		     (uint16_t)~sum_fold(route->ip_sum + sum_of(length + IP_BYTES_MIN)));
 
 	// The length counts twice: in the header and in the pseudo header.
-	uint16_t checksum = (uint16_t)~sum_fold((uint64_t)sum + 2 * sum_of(length) +
+	uint16_t checksum = (uint16_t)~sum_fold((uint64_t)route->sum + 2 * sum_of(length) +
 						(body & UINT32_MAX) + (body >> 32));
 
 	// 0 would say that there is none.

@@ -95,8 +95,8 @@ enum net_checksums {
 };
 
 // Complete a frame whose first bytes are route->header and which holds `bytes` of payload behind it.
-// sum: that of route. body: sum of the whole payload, folded or not; only used NET_BY_SOFTWARE.
-void net_finish(uint8_t *frame, uint32_t bytes, uint16_t sum, uint64_t body,
+// body: sum of the whole payload, folded or not; only used NET_BY_SOFTWARE.
+void net_finish(uint8_t *frame, uint32_t bytes, const struct route *route, uint64_t body,
 		enum net_checksums checksums);
 
 #endif

@@ -56,6 +56,8 @@ struct subscription *subscription_find(struct core *core, struct client *client,
 struct subscription *subscription_open(struct core *core, struct client *client,
 				       struct stream *stream, uint32_t number, uint32_t filter,
 				       struct godwit_identifier start);
+// Set what its packets carry, once tag and cursor epoch are known.
+void subscription_own_set(struct subscription *s);
 // Give it back, telling nobody: rings and live set are left, what was queued is refused.
 void subscription_close(struct core *core, struct subscription *s);
 // Tell the client why, then close. identifier: by code, as docs/protocol.md says.
@@ -100,20 +102,15 @@ enum egress_result egress_filtered_temporary(struct core *core, struct subscript
 enum egress_result egress_filtered_repair(struct core *core, struct subscription *s,
 					  struct repair *repair, uint32_t *scan_budget);
 
-// What a packet of a slice says besides its records (stages/egress.c).
-struct packet_facts {
-	uint64_t time_ns;
-	uint32_t epoch;
-	uint32_t sum;
-};
-// False: the slice is not kept any more.
-bool egress_facts(struct core *core, struct stream *stream, struct slice slice, uint64_t pos,
-		  struct packet_facts *facts);
-void egress_header(const struct subscription *s, uint8_t *at, uint16_t flags, uint16_t count,
-		   uint64_t covers_from, uint64_t covers, uint64_t time_ns, uint32_t epoch);
+// What all packets of a slice have in common. NULL: the slice is not kept any more. The copy that
+// follows is valid only if log_valid() says so after it.
+const struct slice_facts *egress_facts(struct core *core, struct stream *stream, struct slice slice,
+				       uint64_t pos);
 // tx->begin for a subscription's packet: SENT (a buffer is there), FULL or ROUTE.
 enum egress_result egress_begin(struct core *core, struct subscription *s, uint32_t bytes,
 				uint8_t **at);
+// A position at or above all slices queued for it; 0: it could not be read just now.
+uint64_t position_above(const struct core *core, const struct subscription *s);
 // Up to where a temporary dispatcher may read.
 struct mark temporary_end(const struct core *core, const struct subscription *s);
 // Bookkeeping after tx->end of a DATA.

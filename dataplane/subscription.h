@@ -53,6 +53,15 @@ struct nak_seen { // a range is resent at most once a millisecond
 	uint64_t first, last, at_ns;
 };
 
+// Bytes 8 to 31 of a DATA.
+struct subscription_own {
+	struct godwit_be64 tag, cursor_epoch, session;
+};
+static_assert(offsetof(struct godwit_data, tag) == 8 &&
+		      offsetof(struct godwit_data, session) == 24 &&
+		      sizeof(struct subscription_own) == 24,
+	      "copied as one piece");
+
 struct subscription {
 	// looked at for each packet
 	uint32_t index; // in the core's pool
@@ -64,6 +73,8 @@ struct subscription {
 	uint32_t filter;      // class; FILTER_NONE: whole
 	uint32_t records_max; // bytes of records in one packet to this client
 	struct stream *stream;
+	uint32_t own_sum;	     // of `own`: ones-complement
+	struct subscription_own own; // as it stands in each of its packets
 	uint64_t tag, cursor_epoch;
 	uint64_t next;	     // next sequence to send (whole) or to cover (filtered)
 	uint64_t sent;	     // highest sequence covered by DATA in this cursor epoch

@@ -19,7 +19,8 @@ struct route {
 	uint16_t neighbour; // private: slot of the neighbour + 1; 0: not looked up yet
 	uint64_t hardware;  // private: the neighbour's address that `header` was built with
 	uint8_t header[44]; // Ethernet, IP and UDP as they go before each payload
-	uint32_t private_;
+	uint16_t ip_sum;    // private: of the IP header without its length
+	uint16_t queue;	    // private: the queue it leaves by + 1; 0: not chosen yet
 };
 
 static_assert(sizeof(struct route) == 80, "held once a client");

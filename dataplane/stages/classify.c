@@ -63,6 +63,12 @@ void classify_burst(struct core *core, struct burst *burst)
 			drop_datagram(core, datagram, drop_of_check(check));
 			continue;
 		}
+		// A crossing's slot has room for so much, and the path for more.
+		if (datagram->bytes[1] == GODWIT_PUBLISH &&
+		    datagram->length > server_datagram(core->server)) {
+			drop_datagram(core, datagram, DROP_classify_length);
+			continue;
+		}
 		datagram->type = datagram->bytes[1];
 		if (datagram->type != GODWIT_HELLO && datagram->type != GODWIT_HELLO_PROOF &&
 		    datagram->type != GODWIT_PROBE_REPLY && !from_proved_client(core, datagram))

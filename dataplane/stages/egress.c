@@ -11,54 +11,39 @@
 
 // ---- facts of a slice -------------------------------------------------------------------------
 
-bool egress_facts(struct core *core, struct stream *stream, struct slice slice, uint64_t pos,
-		  struct packet_facts *facts)
+const struct slice_facts *egress_facts(struct core *core, struct stream *stream, struct slice slice,
+				       uint64_t pos)
 {
 	uint64_t hash = (slice.first ^ slice.bits ^ stream->number) * 0x9e3779b97f4a7c15ull;
-	struct slice_sum *known = &core->sums[hash >> 56];
-	const struct godwit_record *record;
+	struct slice_facts *known = &core->facts[hash >> 56];
+	const struct godwit_record *record = (const void *)log_at(&stream->log, pos);
 	struct cut cut;
 	uint64_t number;
 
-	static_assert(CORE_SUMS == 256, "the hash's top byte indexes it");
-	if (known->first != slice.first || known->bits != slice.bits || known->stream != stream) {
-		if (!log_find(&stream->log, slice.first, &number) ||
-		    !log_cut(&stream->log, number, &cut))
-			return false;
-		record = (const void *)log_at(&stream->log, pos);
-		*known = (struct slice_sum){
-			.first = slice.first,
-			.bits = slice.bits,
-			// A cut spans 2 s at most, so the low half tells the rest.
-			.time_ns = cut.time_ns +
-				   (uint32_t)(godwit_get32(record->time) - (uint32_t)cut.time_ns),
-			.stream = stream,
-			.epoch = cut.epoch,
-			.sum = tx_sum(log_at(&stream->log, pos), slice_bytes(slice)),
-		};
-	}
-	*facts = (struct packet_facts){known->time_ns, known->epoch, known->sum};
-	return true;
-}
-
-void egress_header(const struct subscription *s, uint8_t *at, uint16_t flags, uint16_t count,
-		   uint64_t covers_from, uint64_t covers, uint64_t time_ns, uint32_t epoch)
-{
-	struct godwit_data header = {
-		.frame = {.version = GODWIT_VERSION,
-			  .type = GODWIT_DATA,
-			  .flags = godwit_be16(flags),
-			  .count = godwit_be16(count)},
-		.tag = godwit_be64(s->tag),
-		.cursor_epoch = godwit_be64(s->cursor_epoch),
-		.session = godwit_be64(s->stream->session),
-		.covers_from = godwit_be64(covers_from),
-		.time = godwit_be64(time_ns),
-		.epoch = godwit_be32(epoch),
-		.covers = godwit_be32((uint32_t)covers),
+	static_assert(CORE_FACTS == 256, "the hash's top byte indexes it");
+	if (known->first == slice.first && known->bits == slice.bits && known->stream == stream)
+		return known;
+	if (!log_find(&stream->log, slice.first, &number) || !log_cut(&stream->log, number, &cut))
+		return NULL;
+	*known = (struct slice_facts){
+		.first = slice.first,
+		.bits = slice.bits,
+		.stream = stream,
+		// A cut spans 2 s at most, so the low half tells the rest.
+		.time_ns = cut.time_ns +
+			   (uint32_t)(godwit_get32(record->time) - (uint32_t)cut.time_ns),
+		.epoch = cut.epoch,
+		.header = {.frame = {.version = GODWIT_VERSION,
+				     .type = GODWIT_DATA,
+				     .count = godwit_be16((uint16_t)slice_count(slice))},
+			   .covers_from = godwit_be64(slice.first),
+			   .epoch = godwit_be32(cut.epoch),
+			   .covers = godwit_be32(slice_count(slice))},
 	};
-
-	memcpy(at, &header, sizeof(header));
+	known->header.time = godwit_be64(known->time_ns);
+	known->sum = tx_sum((const uint8_t *)&known->header, sizeof(known->header)) +
+		     tx_sum((const uint8_t *)record, slice_bytes(slice));
+	return known;
 }
 
 void egress_done(struct core *core, struct subscription *s, uint64_t covers_to, uint32_t records,
@@ -123,20 +108,29 @@ static enum egress_result send_slice(struct core *core, struct subscription *s, 
 	const struct log *log = &s->stream->log;
 	uint32_t body = slice_bytes(slice), count = slice_count(slice);
 	uint32_t bytes = (uint32_t)sizeof(struct godwit_data) + body;
-	struct packet_facts facts;
+	const struct slice_facts *facts;
 	enum egress_result result;
+	uint32_t sum;
 	uint8_t *at;
 
 	result = egress_begin(core, s, bytes, &at);
 	if (result != EGRESS_SENT)
 		return result;
-	if (egress_facts(core, s->stream, slice, pos, &facts)) {
-		egress_header(s, at, repair ? GODWIT_FLAG_REPAIR : 0, (uint16_t)count, slice.first,
-			      count, facts.time_ns, facts.epoch);
-		memcpy(at + sizeof(struct godwit_data), log_at(log, pos), body);
+	facts = egress_facts(core, s->stream, slice, pos);
+	if (facts != NULL) {
+		memcpy(at, &facts->header, sizeof(facts->header));
+		memcpy(at + offsetof(struct godwit_data, tag), &s->own, sizeof(s->own));
+		memcpy(at + sizeof(facts->header), log_at(log, pos), body);
+		sum = facts->sum + s->own_sum;
+		if (repair) {
+			const struct godwit_be16 flags = godwit_be16(GODWIT_FLAG_REPAIR);
+
+			memcpy(at + offsetof(struct godwit_frame, flags), &flags, sizeof(flags));
+			sum += (uint32_t)GODWIT_FLAG_REPAIR << 8; // as it lies in memory
+		}
 		// Asked after the copy: what the writer overtook is not sent.
 		if (log_valid(log, pos)) {
-			core->tx.end(core->tx.arg, bytes, sizeof(struct godwit_data), facts.sum);
+			core->tx.end(core->tx.arg, bytes, 0, sum);
 			egress_done(core, s, slice_last(slice), count, bytes, repair);
 			return EGRESS_SENT;
 		}
@@ -146,20 +140,28 @@ static enum egress_result send_slice(struct core *core, struct subscription *s, 
 	return EGRESS_CLOSED;
 }
 
+// A position at or above all that is queued: where the live dispatcher is, or the log's head. 0: the
+// head could not be read just now.
+uint64_t position_above(const struct core *core, const struct subscription *s)
+{
+	const struct live *live = &core->lives[s->stream->number];
+
+	return live->active ? live->place.pos : log_head(&s->stream->log).pos;
+}
+
 static enum egress_result whole_ring(struct core *core, struct subscription *s)
 {
 	struct slice slice, part, rest;
-	struct mark head = log_head(&s->stream->log);
 	enum egress_result result;
-	uint64_t pos;
+	uint64_t pos, above = position_above(core, s);
 
 	if (!client_ring_peek(&s->ring, &slice))
 		return EGRESS_NOTHING;
 	if (slice.first > s->edge)
 		return EGRESS_WINDOW;
-	if (head.seq == 0)
+	if (above == 0)
 		return EGRESS_SCANNED; // the mark could not be read: next turn
-	pos = slice_pos(slice, head.pos);
+	pos = slice_pos(slice, above);
 	part = slice;
 	if (slice_bytes(slice) > s->records_max || slice_last(slice) > s->edge) {
 		uint64_t room = s->edge - slice.first + 1;

@@ -61,7 +61,15 @@ static enum egress_result pack_send(struct core *core, struct subscription *s, s
 	uint32_t distances = distances_bytes(pack->records), n = 0;
 	uint32_t bytes = (uint32_t)sizeof(struct godwit_data) + distances + pack->bytes;
 	uint16_t flags = GODWIT_FLAG_FILTERED | (repair ? GODWIT_FLAG_REPAIR : 0);
-	struct packet_facts facts = {.epoch = pack->epoch};
+	const struct slice_facts *facts = NULL;
+	struct godwit_data header = {
+		.frame = {.version = GODWIT_VERSION,
+			  .type = GODWIT_DATA,
+			  .flags = godwit_be16(flags),
+			  .count = godwit_be16((uint16_t)pack->records)},
+		.covers_from = godwit_be64(pack->from),
+		.epoch = godwit_be32(pack->epoch),
+	};
 	enum egress_result result;
 	uint8_t *at, *body;
 
@@ -74,11 +82,16 @@ static enum egress_result pack_send(struct core *core, struct subscription *s, s
 	result = egress_begin(core, s, bytes, &at);
 	if (result != EGRESS_SENT)
 		return result;
-	if (pack->records > 0 && !egress_facts(core, s->stream, core->runs[0],
-					       slice_pos(core->runs[0], head_pos), &facts))
-		goto lapped;
-	egress_header(s, at, flags, (uint16_t)pack->records, pack->from, to - pack->from + 1,
-		      facts.time_ns, pack->epoch);
+	if (pack->records > 0) {
+		facts = egress_facts(core, s->stream, core->runs[0],
+				     slice_pos(core->runs[0], head_pos));
+		if (facts == NULL)
+			goto lapped;
+		header.time = godwit_be64(facts->time_ns);
+	}
+	header.covers = godwit_be32((uint32_t)(to - pack->from + 1));
+	memcpy(at, &header, sizeof(header));
+	memcpy(at + offsetof(struct godwit_data, tag), &s->own, sizeof(s->own));
 	at += sizeof(struct godwit_data);
 	body = at + distances;
 	memset(at, 0, distances);
@@ -147,20 +160,20 @@ enum egress_result egress_filtered_ring(struct core *core, struct subscription *
 	const struct live *live = &core->lives[s->stream->number];
 	// Read before the ring is looked at: what is found empty then is covered up to here.
 	uint64_t done = s->joined ? live->done : s->dropped_at - 1, to;
-	struct mark head = log_head(&s->stream->log);
+	uint64_t above = position_above(core, s);
 	struct slice run, rest = {0};
 	enum egress_result result;
 	struct pack pack;
 	uint32_t whole = 0;
 
-	if (head.seq == 0)
+	if (above == 0)
 		return EGRESS_SCANNED; // the mark could not be read: next turn
 	if (!pack_begin(s, &pack, s->next, s->edge)) {
 		subscription_truncate(core, s);
 		return EGRESS_CLOSED;
 	}
 	while (pack.runs < RUNS_MAX && client_ring_peek_at(&s->ring, whole, &run)) {
-		if (!ring_part(core, s, &pack, run, head.pos, &rest)) {
+		if (!ring_part(core, s, &pack, run, above, &rest)) {
 			COUNT(core, egress_lapped, 1);
 			subscription_truncate(core, s);
 			return EGRESS_CLOSED;
@@ -184,7 +197,7 @@ enum egress_result egress_filtered_ring(struct core *core, struct subscription *
 	}
 	if (pack.records == 0 && client_ring_count(&s->ring) == 0 && !s->coverage_due)
 		return EGRESS_NOTHING;
-	result = pack_send(core, s, &pack, to, head.pos, false);
+	result = pack_send(core, s, &pack, to, above, false);
 	if (result == EGRESS_SENT && pack.records > 0)
 		ring_taken(s, whole, rest);
 	return result;

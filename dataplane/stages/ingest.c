@@ -14,7 +14,9 @@ void ingest_burst(struct core *core, struct burst *burst)
 		struct home_origin origin = {.core = core->config.id};
 		uint32_t stream, count;
 
-		if (datagram->type != GODWIT_PUBLISH || datagram->client == NULL)
+		// A later frame of the burst may have closed the sender: its slot may be another's.
+		if (datagram->type != GODWIT_PUBLISH || datagram->client == NULL ||
+		    core_client(core, godwit_get64(publish->from.handle)) == NULL)
 			continue;
 		count = godwit_get16(publish->from.frame.count);
 		stream = godwit_get32(publish->stream);

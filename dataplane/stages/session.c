@@ -203,15 +203,24 @@ static void session_to_home(struct core *core, const struct datagram *datagram, 
 	home_frame(core, stream, &origin, datagram->bytes, datagram->length);
 }
 
+// The client that classify found, if it is still there.
+static struct client *burst_client(struct core *core, const struct datagram *datagram)
+{
+	const struct godwit_from_client *from = (const void *)datagram->bytes;
+
+	return core_client(core, godwit_get64(from->handle));
+}
+
 void session_burst(struct core *core, struct burst *burst)
 {
 	for (uint32_t i = 0; i < burst->count; i++) {
 		struct datagram *datagram = &burst->datagrams[i];
 		struct client *client = datagram->client;
 
-		// An earlier frame of the burst may have closed the sender.
-		if (client != NULL && !client->open)
-			datagram->client = client = NULL;
+		// An earlier frame of the burst may have closed the sender, and its slot may already be
+		// another's.
+		if (client != NULL)
+			datagram->client = client = burst_client(core, datagram);
 		switch (datagram->type) {
 		case GODWIT_HELLO:
 			session_hello(core, datagram);

@@ -122,6 +122,7 @@ static void remember(struct subscription *s, const struct request *r,
 
 	s->tag = r->tag;
 	s->cursor_epoch = cursor_epoch;
+	subscription_own_set(s);
 	s->window = r->window;
 	s->edge = edge < start.seq ? start.seq : edge;
 	s->datagram = r->datagram;

@@ -4,7 +4,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
-static_assert(NET_PORTS_MAX < UINT16_MAX, "route->private_ holds a queue's number + 1");
+static_assert(NET_PORTS_MAX < UINT16_MAX, "route->queue holds a queue's number + 1");
 
 bool tx_add(struct tx_stage *tx, struct port *port, uint32_t queue)
 {
@@ -72,8 +72,8 @@ static void queue_ask(struct tx_stage *tx, struct tx_queue *queue, uint32_t ip)
 // The queue by which a route leaves, chosen at its first use; NULL: none.
 static struct tx_queue *route_queue(struct tx_stage *tx, struct route *route)
 {
-	if (route->private_ != 0)
-		return &tx->queues[route->private_ - 1];
+	if (route->queue != 0)
+		return &tx->queues[route->queue - 1];
 
 	uint32_t choice = 0;
 
@@ -89,7 +89,7 @@ static struct tx_queue *route_queue(struct tx_stage *tx, struct route *route)
 			break;
 		}
 	}
-	route->private_ = choice;
+	route->queue = (uint16_t)choice;
 	return choice == 0 ? NULL : &tx->queues[choice - 1];
 }
 
@@ -129,7 +129,7 @@ static enum tx_verdict stage_begin(void *arg, struct route *route, uint32_t byte
 	*payload = frame + NET_HEADER_BYTES;
 	tx->open = mbuf;
 	tx->open_queue = queue;
-	tx->open_sum = route->sum;
+	tx->open_route = route;
 	return TX_OK;
 }
 
@@ -151,7 +151,7 @@ static void stage_end(void *arg, uint32_t bytes, uint32_t sum_from, uint32_t sum
 	} else {
 		body = (uint64_t)sum + tx_sum(frame + NET_HEADER_BYTES, sum_from);
 	}
-	net_finish(frame, bytes, tx->open_sum, body, queue->checksums);
+	net_finish(frame, bytes, tx->open_route, body, queue->checksums);
 	mbuf->data_len = (uint16_t)(NET_HEADER_BYTES + bytes);
 	mbuf->pkt_len = NET_HEADER_BYTES + bytes;
 	tx->open = NULL;

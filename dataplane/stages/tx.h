@@ -39,7 +39,7 @@ struct tx_stage {
 	// the open datagram
 	struct rte_mbuf *open;
 	struct tx_queue *open_queue;
-	uint16_t open_sum;
+	const struct route *open_route; // the caller's until end
 };
 
 // Add a queue pair of a port, owned by this core. False: there are NET_PORTS_MAX. Thread: control.

@@ -147,6 +147,7 @@ static void add_clients(struct bench *b)
 		if (s == NULL)
 			die("subscription_open");
 		s->cursor_epoch = 1;
+		subscription_own_set(s);
 		s->edge = UINT64_MAX;
 		s->window = UINT32_MAX;
 		s->records_max = godwit_slice_bytes(1500);
@@ -222,7 +223,7 @@ static void bare_packet(struct bench *b, struct bare *bare, struct route *route,
 	memcpy(frame + NET_HEADER_BYTES, &header, sizeof(header));
 	memcpy(frame + NET_HEADER_BYTES + sizeof(header), log_at(&b->twin->log, pos),
 	       b->slice_bytes);
-	net_finish(frame, bytes, route->sum,
+	net_finish(frame, bytes, route,
 		   (uint64_t)sum + tx_sum(frame + NET_HEADER_BYTES, sizeof(header)),
 		   NET_BY_SOFTWARE);
 	mbuf->data_len = (uint16_t)(NET_HEADER_BYTES + bytes);

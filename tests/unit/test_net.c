@@ -503,7 +503,7 @@ Test(net, finishes_a_datagram_as_golden)
 	memset(f.frame, 0xee, sizeof(f.frame));
 	memcpy(f.frame, route.header, NET_HEADER_BYTES);
 	memcpy(f.frame + 42, "hello, client", 13);
-	net_finish(f.frame, 13, route.sum, tx_sum(f.frame + 42, 13), NET_BY_SOFTWARE);
+	net_finish(f.frame, 13, &route, tx_sum(f.frame + 42, 13), NET_BY_SOFTWARE);
 	cr_assert_arr_eq(f.frame, udp_sent, sizeof(udp_sent));
 }
 
@@ -527,7 +527,7 @@ Test(net, template_and_body_sum_make_the_whole_checksum_at_every_length)
 		body = bytes < 64 ? tx_sum(payload, bytes) :
 				    (uint64_t)tx_sum(payload, 64) +
 					    tx_sum(payload + 64, bytes - 64) + 5ull * UINT16_MAX;
-		net_finish(f.frame, bytes, route.sum, body, NET_BY_SOFTWARE);
+		net_finish(f.frame, bytes, &route, body, NET_BY_SOFTWARE);
 		memcpy(&made, f.frame + 40, 2);
 		udp_mend(f.frame);
 		cr_assert_eq(memcmp(&made, f.frame + 40, 2), 0, "%u bytes", bytes);
@@ -545,10 +545,10 @@ Test(net, never_sends_a_checksum_of_zero)
 	cr_assert_eq(net_route(&f.net, &route, NOW, &ask), NET_WAY_KNOWN);
 	memcpy(f.frame, route.header, NET_HEADER_BYTES);
 	memset(f.frame + 42, 0, 2);
-	net_finish(f.frame, 2, route.sum, 0, NET_BY_SOFTWARE);
+	net_finish(f.frame, 2, &route, 0, NET_BY_SOFTWARE);
 	memcpy(&rest, f.frame + 40, 2);
 	memcpy(f.frame + 42, &rest, 2); // the payload that makes the sum 0xffff
-	net_finish(f.frame, 2, route.sum, rest, NET_BY_SOFTWARE);
+	net_finish(f.frame, 2, &route, rest, NET_BY_SOFTWARE);
 	memcpy(&made, f.frame + 40, 2);
 	cr_assert_eq(made, 0xffff);
 }
@@ -563,7 +563,7 @@ Test(net, leaves_to_hardware_the_pseudo_header)
 	learn_peer();
 	cr_assert_eq(net_route(&f.net, &route, NOW, &ask), NET_WAY_KNOWN);
 	memcpy(f.frame, route.header, NET_HEADER_BYTES);
-	net_finish(f.frame, 100, route.sum, 12345, NET_BY_HARDWARE);
+	net_finish(f.frame, 100, &route, 12345, NET_BY_HARDWARE);
 	memcpy(pseudo, f.frame + 26, 8);
 	pseudo[9] = 17;
 	pseudo[11] = 108;
