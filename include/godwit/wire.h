@@ -20,15 +20,15 @@
 
 #include <godwit/types.h>
 
-#define GODWIT_VERSION	       1
-#define GODWIT_HELLO_BYTES     1200 // size of HELLO, padded: the amplification bound
-#define GODWIT_CONTROL_BYTES   1200 // no frame but DATA, PUBLISH and REPLICATE is larger
-#define GODWIT_COOKIE_LIFE_NS  5000000000ull
-#define GODWIT_MAC_BYTES       16
-#define GODWIT_CREDENTIAL_MAX  512 // bytes of a credential in HELLO_PROOF
-#define GODWIT_UDP_OVERHEAD    48   // IPv6 + UDP: what an MTU loses before a frame begins
-#define GODWIT_COVER_MAX       65536 // sequences that a filtered DATA with records may span
-#define GODWIT_SLICE_SPAN_NS   2000000000ull // ingest time that one packet may span
+#define GODWIT_VERSION	      1
+#define GODWIT_HELLO_BYTES    1200 // size of HELLO, padded: the amplification bound
+#define GODWIT_CONTROL_BYTES  1200 // no frame but DATA, PUBLISH and REPLICATE is larger
+#define GODWIT_COOKIE_LIFE_NS 5000000000ull
+#define GODWIT_MAC_BYTES      16
+#define GODWIT_CREDENTIAL_MAX 512	    // bytes of a credential in HELLO_PROOF
+#define GODWIT_UDP_OVERHEAD   48	    // IPv6 + UDP: what an MTU loses before a frame begins
+#define GODWIT_COVER_MAX      65536	    // sequences that a filtered DATA with records may span
+#define GODWIT_SLICE_SPAN_NS  2000000000ull // ingest time that one packet may span
 
 enum godwit_frame_type {
 	// client -> server
@@ -101,7 +101,7 @@ GODWIT_AT(godwit_frame, zero, 6);
 // A record: this header, `length` bytes of payload, zeros up to a multiple of 4.
 struct godwit_record {
 	struct godwit_be16 length; // payload bytes
-	struct godwit_be16 flags;  // GODWIT_RECORD_*; those that only servers set are refused in PUBLISH
+	struct godwit_be16 flags;  // what only servers set is refused in PUBLISH
 	struct godwit_be32 topic;  // 0: none
 	struct godwit_be32 time;   // low half of the ingest time in ns since 1970; 0 in PUBLISH
 };
@@ -219,15 +219,15 @@ struct godwit_resume {
 	struct godwit_be64 session; // the identifier: last message that the application took
 	struct godwit_be64 seq;
 	struct godwit_be32 epoch;
-	struct godwit_be32 attempt;	    // grows within the client's instance; a lower one is ignored
-	struct godwit_be64 highest_epoch;   // highest cursor epoch that the client has seen
-	struct godwit_be64 offer_epoch;	    // of the TAKE accepted, or 0
-	struct godwit_be64 edge;	    // window edge: highest sequence accepted
+	struct godwit_be32 attempt; // grows within the client's instance; a lower one is ignored
+	struct godwit_be64 highest_epoch; // highest cursor epoch that the client has seen
+	struct godwit_be64 offer_epoch;	  // of the TAKE accepted, or 0
+	struct godwit_be64 edge;	  // window edge: highest sequence accepted
 	struct godwit_be16 datagram;
 	uint8_t policy;
 	uint8_t zero;
 	struct godwit_be32 window; // from the new start on, where the policy moves the start
-	// topics as in SUBSCRIBE
+				   // topics as in SUBSCRIBE
 };
 GODWIT_SIZE(godwit_resume, 160);
 GODWIT_AT(godwit_resume, stream, 40);
@@ -251,7 +251,7 @@ GODWIT_SIZE(godwit_range, 16);
 struct godwit_ack {
 	struct godwit_from_client from;
 	struct godwit_be64 number; // of this ACK; one not above the last is dropped whole
-	// frame.count entries follow
+				   // frame.count entries follow
 };
 GODWIT_SIZE(godwit_ack, 32);
 GODWIT_AT(godwit_ack, number, 24);
@@ -271,7 +271,7 @@ struct godwit_ack_entry {
 	struct godwit_be32 epoch;
 	struct godwit_be32 zero;
 	struct godwit_be64 edge; // window edge; never below an earlier one of the cursor epoch
-	// naks of struct godwit_range follow
+				 // naks of struct godwit_range follow
 };
 GODWIT_SIZE(godwit_ack_entry, 48);
 GODWIT_AT(godwit_ack_entry, naks, 6);
@@ -309,7 +309,7 @@ struct godwit_publish {
 	struct godwit_be64 publisher;
 	struct godwit_be64 instance;
 	struct godwit_be64 first; // number of the first record; a publisher's numbers begin with 1
-	// frame.count records follow; 0 asks for a PUBLISH_ACK only
+				  // frame.count records follow; 0 asks for a PUBLISH_ACK only
 };
 GODWIT_SIZE(godwit_publish, 56);
 GODWIT_AT(godwit_publish, stream, 24);
@@ -368,12 +368,12 @@ struct godwit_welcome {
 	struct godwit_be64 key;
 	struct godwit_be64 incarnation; // of the server process
 	struct godwit_be32 request;
-	struct godwit_be16 server; // id
-	struct godwit_be16 multiplier; // silent intervals after which a side counts as dead
-	struct godwit_be32 interval;   // keep-alive interval, ms
-	struct godwit_be16 datagram;   // largest UDP payload that the server sends or takes
+	struct godwit_be16 server;	  // id
+	struct godwit_be16 multiplier;	  // silent intervals after which a side counts as dead
+	struct godwit_be32 interval;	  // keep-alive interval, ms
+	struct godwit_be16 datagram;	  // largest UDP payload that the server sends or takes
 	struct godwit_be16 subscriptions; // of one client at most
-	// frame.count server entries follow
+					  // frame.count server entries follow
 };
 GODWIT_SIZE(godwit_welcome, 56);
 GODWIT_AT(godwit_welcome, handle, 16);
@@ -392,9 +392,9 @@ struct godwit_subscribed {
 	struct godwit_be64 seq;
 	struct godwit_be32 epoch;
 	struct godwit_be32 request;
-	struct godwit_be64 earliest; // earliest sequence kept when this was sent first
-	struct godwit_be64 commit;   // last one deliverable then
-	struct godwit_be16 answer;   // OK, or what the policy was applied to
+	struct godwit_be64 earliest;	// earliest sequence kept when this was sent first
+	struct godwit_be64 commit;	// last one deliverable then
+	struct godwit_be16 answer;	// OK, or what the policy was applied to
 	struct godwit_be16 max_message; // largest payload in the stream
 	struct godwit_be32 attempt;	// as RESUME said; 0 for SUBSCRIBE
 };
@@ -434,7 +434,7 @@ struct godwit_heartbeat {
 	struct godwit_frame frame;
 	struct godwit_be64 tag;	   // connection tag
 	struct godwit_be64 number; // last ACK number heard
-	// frame.count entries follow
+				   // frame.count entries follow
 };
 GODWIT_SIZE(godwit_heartbeat, 24);
 
@@ -478,12 +478,12 @@ GODWIT_AT(godwit_migrate, target, 24);
 GODWIT_AT(godwit_migrate, reason, 48);
 
 enum godwit_migration_reason {
-	GODWIT_MIGRATION_CLIENT = 1,  // the client found its home dead or its link unreliable
-	GODWIT_MIGRATION_LINK = 2,    // the home found the client's link unreliable
-	GODWIT_MIGRATION_DEATH = 3,   // the home is dead
-	GODWIT_MIGRATION_FEED = 4,    // the home lost the stream's feed
-	GODWIT_MIGRATION_DRAIN = 5,   // planned
-	GODWIT_MIGRATION_CORE = 6,    // a core or port of the same server failed or is rebalanced
+	GODWIT_MIGRATION_CLIENT = 1, // the client found its home dead or its link unreliable
+	GODWIT_MIGRATION_LINK = 2,   // the home found the client's link unreliable
+	GODWIT_MIGRATION_DEATH = 3,  // the home is dead
+	GODWIT_MIGRATION_FEED = 4,   // the home lost the stream's feed
+	GODWIT_MIGRATION_DRAIN = 5,  // planned
+	GODWIT_MIGRATION_CORE = 6,   // a core or port of the same server failed or is rebalanced
 };
 
 struct godwit_redirect {
@@ -528,7 +528,7 @@ struct godwit_publish_ack {
 	struct godwit_be64 expected;  // number that the sequencer takes next
 	struct godwit_be32 stream;
 	struct godwit_be32 credit; // numbers up to committed + credit may be sent
-	struct godwit_be16 code; // OK, BUSY, GAP, FENCED (instance: the higher one), UNKNOWN_INSTANCE, ...
+	struct godwit_be16 code;   // OK, BUSY, GAP, FENCED (instance: the higher one), ...
 	struct godwit_be16 zero;
 	struct godwit_be32 zero2;
 };
@@ -558,7 +558,7 @@ struct godwit_ended {
 	struct godwit_be64 session; // identifier: by code, see docs/protocol.md
 	struct godwit_be64 seq;
 	struct godwit_be32 epoch;
-	struct godwit_be32 request; // of the UNSUBSCRIBE, SUBSCRIBE or RESUME answered; else 0
+	struct godwit_be32 request;	 // of the UNSUBSCRIBE, SUBSCRIBE or RESUME answered; else 0
 	struct godwit_be64 next_session; // where the code says that a new one began; else 0
 	struct godwit_be16 code;
 	struct godwit_be16 zero;
@@ -580,7 +580,7 @@ GODWIT_SIZE(godwit_probe, 24);
 
 struct godwit_error {
 	struct godwit_frame frame;
-	struct godwit_be64 tag; // connection tag
+	struct godwit_be64 tag;	    // connection tag
 	struct godwit_be64 session; // identifier, where the code has one
 	struct godwit_be64 seq;
 	struct godwit_be32 epoch;
@@ -600,204 +600,7 @@ GODWIT_AT(godwit_error, text_bytes, 50);
 
 #define GODWIT_ERROR_TEXT_MAX 256
 
-// ---- server <-> server ------------------------------------------------------------------------
-// Laid out with the rest, so that what servers need is in the limits of today's streams. Each ends
-// with a MAC of GODWIT_MAC_BYTES under the cluster's key over all bytes before it.
-
-struct godwit_from_server {
-	struct godwit_frame frame;
-	struct godwit_be64 cluster;	// hash of the cluster's name
-	struct godwit_be64 incarnation; // of the sender
-	struct godwit_be16 server;	// id of the sender
-	struct godwit_be16 zero;
-	struct godwit_be32 epoch; // stream epoch; 0 where the frame is not about one stream
-};
-GODWIT_SIZE(godwit_from_server, 32);
-GODWIT_AT(godwit_from_server, cluster, 8);
-GODWIT_AT(godwit_from_server, incarnation, 16);
-GODWIT_AT(godwit_from_server, epoch, 28);
-
-// Which messages of a publisher lie where in a stream: consecutive numbers at consecutive sequences.
-struct godwit_run {
-	struct godwit_be64 publisher;
-	struct godwit_be64 instance;
-	struct godwit_be64 first_number;
-	struct godwit_be64 first_seq;
-	struct godwit_be32 count;
-	struct godwit_be32 zero;
-};
-GODWIT_SIZE(godwit_run, 40);
-GODWIT_AT(godwit_run, first_number, 16);
-GODWIT_AT(godwit_run, first_seq, 24);
-GODWIT_AT(godwit_run, count, 32);
-
-struct godwit_peer_stream { // entry of PEER_HELLO and PEER_HEARTBEAT
-	struct godwit_be64 stream; // hash of the stream's name
-	struct godwit_be64 session;
-	struct godwit_be64 earliest;
-	struct godwit_be64 end;
-	struct godwit_be64 commit;
-	struct godwit_be64 log_bytes;
-	struct godwit_be32 epoch;
-	struct godwit_be32 feed_age; // ms
-};
-GODWIT_SIZE(godwit_peer_stream, 56);
-
-struct godwit_peer_hello {
-	struct godwit_from_server from;
-	struct godwit_be64 nonce;
-	struct godwit_be64 config; // hash of the configuration that all servers share
-	struct godwit_be16 mtu;
-	struct godwit_be16 zero;
-	struct godwit_be32 interval; // heartbeat interval, us
-	// frame.count peer stream entries, MAC
-};
-GODWIT_SIZE(godwit_peer_hello, 56);
-
-struct godwit_peer_heartbeat {
-	struct godwit_from_server from;
-	struct godwit_be64 number;
-	struct godwit_be64 heard; // last number heard of the receiver
-	// frame.count peer stream entries, MAC
-};
-GODWIT_SIZE(godwit_peer_heartbeat, 48);
-
-struct godwit_replicate {
-	struct godwit_from_server from; // count: records
-	struct godwit_be64 session;
-	struct godwit_be64 first; // sequence of the first record
-	struct godwit_be64 time;  // its ingest time
-	struct godwit_be64 commit;
-	struct godwit_be32 record_epoch; // stream epoch of the records
-	struct godwit_be16 runs;
-	struct godwit_be16 zero;
-	// runs of struct godwit_run, records, MAC
-};
-GODWIT_SIZE(godwit_replicate, 72);
-GODWIT_AT(godwit_replicate, first, 40);
-GODWIT_AT(godwit_replicate, commit, 56);
-GODWIT_AT(godwit_replicate, runs, 68);
-
-enum godwit_meta_kind { GODWIT_META_TOPIC = 1, GODWIT_META_INSTANCE = 2 };
-
-struct godwit_meta {
-	struct godwit_from_server from;
-	struct godwit_be64 session;
-	struct godwit_be64 entry; // number, from 1 in its stream
-	struct godwit_be16 kind;
-	struct godwit_be16 bytes;
-	struct godwit_be32 zero;
-	// bytes, MAC
-};
-GODWIT_SIZE(godwit_meta, 56);
-
-struct godwit_snapshot {
-	struct godwit_from_server from;
-	struct godwit_be64 session;
-	struct godwit_be64 seq; // that it is the state of
-	struct godwit_be32 page;
-	struct godwit_be32 pages;
-	struct godwit_be16 kind; // base table, epoch table, META
-	struct godwit_be16 bytes;
-	struct godwit_be32 zero;
-	// bytes, MAC
-};
-GODWIT_SIZE(godwit_snapshot, 64);
-
-struct godwit_reconcile {
-	struct godwit_from_server from;
-	struct godwit_be64 session;
-	struct godwit_be64 end; // log end; in the answer: end of the largest epoch <= last_epoch
-	struct godwit_be64 meta; // highest META entry held
-	struct godwit_be32 last_epoch;
-	struct godwit_be32 zero;
-	// MAC
-};
-GODWIT_SIZE(godwit_reconcile, 64);
-
-struct godwit_peer_ack {
-	struct godwit_from_server from;
-	struct godwit_be64 session;
-	struct godwit_be64 seq; // appended up to here
-	struct godwit_be64 meta;
-	struct godwit_be64 edge; // window edge
-	struct godwit_be16 naks;
-	struct godwit_be16 zero;
-	struct godwit_be32 zero2;
-	// naks of struct godwit_range, MAC
-};
-GODWIT_SIZE(godwit_peer_ack, 72);
-
-struct godwit_cursor { // what HANDOVER and the cursor streams carry
-	struct godwit_be64 client;
-	struct godwit_be64 instance;
-	struct godwit_be64 session;
-	struct godwit_be64 seq;
-	struct godwit_be64 cursor_epoch;
-	struct godwit_be64 tag;
-	struct godwit_be64 filter; // hash of the filter; 0: whole
-	struct godwit_be32 subscription;
-	struct godwit_be32 epoch;
-	uint8_t ip[16];
-	struct godwit_be16 port;
-	struct godwit_be16 home;
-	struct godwit_be16 core;
-	struct godwit_be16 flags;
-};
-GODWIT_SIZE(godwit_cursor, 88);
-
-struct godwit_handover {
-	struct godwit_from_server from;
-	struct godwit_cursor cursor;
-	struct godwit_be16 reason;
-	struct godwit_be16 zero;
-	struct godwit_be32 request;
-	// MAC
-};
-GODWIT_SIZE(godwit_handover, 128);
-
-struct godwit_handover_confirm {
-	struct godwit_from_server from;
-	struct godwit_be64 client;
-	struct godwit_be64 session;
-	struct godwit_be64 cursor_epoch;
-	struct godwit_be32 subscription;
-	struct godwit_be32 request;
-	struct godwit_be16 code;
-	struct godwit_be16 zero;
-	struct godwit_be32 zero2;
-	// MAC
-};
-GODWIT_SIZE(godwit_handover_confirm, 72);
-
-struct godwit_probe_for { // PROBE_FOR and PROBE_RESULT
-	struct godwit_from_server from;
-	struct godwit_be64 tag;
-	struct godwit_be64 nonce;
-	uint8_t ip[16];
-	struct godwit_be16 port;
-	struct godwit_be16 result; // 0 asked, 1 answered, 2 silent
-	struct godwit_be32 zero;
-	// MAC
-};
-GODWIT_SIZE(godwit_probe_for, 72);
-
-// The largest payload that a stream may take over ports of this MTU: a record must fit one REPLICATE
-// frame with one run and a MAC, over IPv6. 0 where the MTU is too small for any.
-static inline uint32_t godwit_max_message(uint32_t mtu)
-{
-	uint32_t overhead = GODWIT_UDP_OVERHEAD + (uint32_t)sizeof(struct godwit_replicate) +
-			    GODWIT_MAC_BYTES + (uint32_t)sizeof(struct godwit_run) +
-			    (uint32_t)sizeof(struct godwit_record);
-
-	// A payload is padded to 4 bytes in its record.
-	return mtu > overhead ? (mtu - overhead) & ~3u : 0;
-}
-
-// The most bytes of records that a slice may hold over ports of this MTU.
-static inline uint32_t godwit_slice_bytes(uint32_t mtu)
-{
-	return (mtu - GODWIT_UDP_OVERHEAD - (uint32_t)sizeof(struct godwit_data)) & ~3u;
-}
+// The frames of servers among themselves, and the limits that they put on streams.
+#include <godwit/wire_peer.h>
 
 #endif
