@@ -2,7 +2,7 @@
 //
 // What the files of the protocol core share: its nouns and who acts on them.
 //
-//	core.c          create, destroy; each datagram to its noun; the next datagram, the next event
+//	core.c          create, destroy; each datagram to its noun; the next datagram and event
 //	link.c          one server: HELLO .. WELCOME, silence, the way to the next one of the list
 //	subscription.c  the application's calls, and the requests SUBSCRIBE, RESUME, UNSUBSCRIBE
 //	answer.c        what a server says about a subscription: SUBSCRIBED, ENDED, ERROR

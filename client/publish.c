@@ -254,7 +254,7 @@ size_t client_publish_output(struct godwit_core *core, struct client_publisher *
 		return 0;
 	length = publish_pack(core, pub, buffer, size, &count);
 	pub->ask = false;
-	if (count > 0 && pub->sample == 0 && pub->next_send > pub->highest_sent) {
+	if (count > 0 && pub->sample == 0 && pub->next_send - 1 > pub->highest_sent) {
 		pub->sample = pub->next_send - 1;
 		pub->sample_ns = now_ns;
 	}

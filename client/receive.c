@@ -34,8 +34,8 @@ static void receive_watch(struct godwit_core *core, struct client_subscription *
 	if (sub->covered >= sub->fresh_limit)
 		sub->fresh_ns = CLIENT_NEVER;
 	if (sub->fresh_ns != CLIENT_NEVER) {
-		// Already waiting. What came up later than that waits for its own turn; but a burst's
-		// gaps go together, and none waits once all is proved lost.
+		// Already waiting. What came up later than that waits for its own turn; but a
+		// burst's gaps go together, and none waits once all is proved lost.
 		if (proved || sub->fresh_ns == now_ns + core->reorder_delay_ns)
 			sub->fresh_limit = sub->sent;
 		if (proved)
@@ -149,6 +149,36 @@ static struct client_slot *receive_copy(struct godwit_core *core, const struct g
 	return slot;
 }
 
+// The highest sequence that the datagram needs room for. Coverage without a record needs none: a quiet
+// filter is told of it outside the window, so that its mark, and with it the edge, goes on.
+static uint64_t receive_top(const struct client_subscription *sub, const struct godwit_data *frame)
+{
+	const struct godwit_be16 *distances = godwit_data_distances(frame);
+	uint64_t from = godwit_get64(frame->covers_from);
+	uint16_t count = godwit_get16(frame->frame.count);
+
+	if (distances == NULL || from > sub->covered + 1)
+		return from + godwit_get32(frame->covers) - 1;
+	return count == 0 ? sub->covered : from + godwit_get16(distances[count - 1]);
+}
+
+// Coverage without a record, in order: the newest slot that waits covers more. So an application that
+// pulls nothing costs no memory however much goes by. False: there is none that it continues.
+static bool receive_extend(struct client_subscription *sub, const struct godwit_data *frame,
+			   uint64_t to)
+{
+	struct client_slot *tail = sub->ready.tail;
+
+	if (godwit_get16(frame->frame.count) != 0 || tail == NULL || tail->notice ||
+	    !tail->filtered || tail->epoch != godwit_get32(frame->epoch) ||
+	    tail->session != godwit_get64(frame->session) || tail->generation != sub->generation ||
+	    tail->to != sub->covered)
+		return false;
+	tail->to = to;
+	sub->covered = to;
+	return true;
+}
+
 static void receive_accept(struct godwit_core *core, struct client_subscription *sub,
 			   uint64_t now_ns, const struct godwit_data *frame, size_t length)
 {
@@ -156,7 +186,7 @@ static void receive_accept(struct godwit_core *core, struct client_subscription 
 	uint64_t to = from + godwit_get32(frame->covers) - 1;
 	struct client_slot *slot;
 
-	if (to > client_edge(sub)) {
+	if (receive_top(sub, frame) > client_edge(sub)) {
 		core->stats.data_beyond++;
 		return;
 	}
@@ -166,18 +196,21 @@ static void receive_accept(struct godwit_core *core, struct client_subscription 
 		core->stats.data_duplicate++;
 		return;
 	}
-	slot = receive_copy(core, frame, length);
-	if (slot == NULL) {
-		core->stats.data_beyond++;
-		return;
+	if (from > sub->covered + 1 || !receive_extend(sub, frame, to)) {
+		slot = receive_copy(core, frame, length);
+		if (slot == NULL) {
+			core->stats.data_beyond++;
+			return;
+		}
+		if (from > sub->covered + 1) {
+			core->stats.data++;
+			core->stats.data_stashed++;
+			client_stash_insert(&sub->stash, &core->pool, slot);
+			return;
+		}
+		receive_ready(core, sub, slot);
 	}
 	core->stats.data++;
-	if (from > sub->covered + 1) {
-		core->stats.data_stashed++;
-		client_stash_insert(&sub->stash, &core->pool, slot);
-		return;
-	}
-	receive_ready(core, sub, slot);
 	client_receive_drain(core, sub);
 	receive_progress(core, sub, now_ns);
 	// A quiet filter's coverage is taken without a pull.

@@ -180,6 +180,7 @@ static int start_streams(struct daemon *daemon)
 
 		plan_stream(daemon->config, i, &config);
 		config.epoch = 1;
+		config.instance_floor = server->incarnation;
 		rc = map_log(daemon, &daemon->logs[i], &config);
 		while (rc == 0 && config.session == 0)
 			rc = random_fill(daemon, &config.session, sizeof(config.session));

@@ -6,11 +6,18 @@
 
 #include "dataplane/stages.h"
 
-#define MAILBOX_SLOTS  256
-#define MAILBOX_BUDGET 16
-#define WHEEL_TICK_NS  500000 // heartbeats need no better
-#define WHEEL_SLOTS    1024
-#define ENTRY_SPARE    512 // runs of one slice beyond one a class
+#define MAILBOX_SLOTS	  256
+#define MAILBOX_BUDGET	  16
+#define WHEEL_TICK_NS	  500000 // heartbeats need no better
+#define WHEEL_SLOTS	  1024
+#define ENTRY_SPARE	  512 // runs of one slice beyond one a class
+#define IDLE_CLIENT_BYTES 2048
+
+static_assert(sizeof(struct client) + sizeof(struct wheel_timer) + sizeof(uint64_t) +
+			      sizeof(uint32_t) + sizeof(struct subscription) +
+			      64 * sizeof(struct slice) <=
+		      IDLE_CLIENT_BYTES,
+	      "an idle client with one subscription and its ring");
 
 const struct core_config core_config_default = {
 	.clients_max = 4096,
@@ -200,6 +207,32 @@ uint64_t core_random(struct core *core)
 	return result;
 }
 
+// End a client's subscriptions as far as the port takes it. False: the rest next turn.
+static bool stop_client(struct core *core, struct client *client)
+{
+	while (client->subscriptions != NONE) {
+		struct subscription *s = &core->subscriptions[client->subscriptions];
+		struct godwit_identifier sent = {.session = s->stream->session, .seq = s->sent};
+		uint8_t *at;
+
+		// Asked before it is closed: what is not told now can not be told later.
+		switch (core->tx.begin(core->tx.arg, &client->route, sizeof(struct godwit_ended),
+				       &at)) {
+		case TX_OK:
+			core->tx.cancel(core->tx.arg);
+			break;
+		case TX_FULL:
+			core->tx_is_full = true;
+			return false;
+		case TX_NO_ROUTE:
+			break;
+		}
+		subscription_end(core, s, GODWIT_SHUTDOWN, sent, 0);
+	}
+	client_close(core, client, GODWIT_SHUTDOWN);
+	return true;
+}
+
 static void stop_step(struct core *core)
 {
 	struct crossing_slot *slot;
@@ -208,10 +241,8 @@ static void stop_step(struct core *core)
 	for (uint32_t n = 0; n < 64 && core->stop_next < core->config.clients_max; n++) {
 		struct client *client = &core->clients[core->stop_next];
 
-		if (core->tx_is_full)
+		if (core->tx_is_full || (client->open && !stop_client(core, client)))
 			return;
-		if (client->open)
-			client_close(core, client, GODWIT_SHUTDOWN);
 		core->stop_next++;
 	}
 	if (core->stop_next < core->config.clients_max)

@@ -35,6 +35,7 @@ struct run_note {
 };
 
 struct publishers {
+	uint64_t floor; // instances of new ids begin above it
 	struct publisher *entries;
 	struct publisher_past *pasts;
 	uint32_t *heads; // by hash of the id
@@ -133,6 +134,11 @@ struct publisher *publisher_at(struct publishers *p, uint32_t number)
 	return &p->entries[number];
 }
 
+void publishers_floor(struct publishers *p, uint64_t floor)
+{
+	p->floor = floor;
+}
+
 uint32_t publishers_count(const struct publishers *p)
 {
 	return p->count;
@@ -146,7 +152,8 @@ static uint32_t entry_add(struct publishers *p, uint64_t id)
 	if (number == p->count_max)
 		return PUBLISHER_NONE;
 	p->count++;
-	p->entries[number] = (struct publisher){.id = id, .next_dirty = PUBLISHER_NONE};
+	p->entries[number] =
+		(struct publisher){.id = id, .instance = p->floor, .next_dirty = PUBLISHER_NONE};
 	p->pasts[number] = (struct publisher_past){.newest_run = RUN_NONE, .hash_next = *head};
 	*head = number;
 	return number;

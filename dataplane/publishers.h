@@ -62,6 +62,10 @@ struct publishers *publishers_create(uint32_t publishers_max, uint32_t runs_max)
 void publishers_destroy(struct publishers *publishers);
 uint64_t publishers_bytes(uint32_t publishers_max, uint32_t runs_max);
 
+// Instances of ids not seen yet begin above `floor`: above all that an earlier process of this server
+// gave, so that no instance of a lost history is taken for one of this. Thread: at rest.
+void publishers_floor(struct publishers *p, uint64_t floor);
+
 // PUBLISH_OPEN. instance 0: give the id a new instance, one above any before for that id (from 1),
 // last 0. Else: the instance in force continues. *number: entry. Returns GODWIT_OK, GODWIT_FENCED
 // (a higher instance is in force: entry is it), GODWIT_UNKNOWN_INSTANCE (above the one in force, or

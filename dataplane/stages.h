@@ -48,6 +48,8 @@ void client_error(struct core *core, struct client *client, enum godwit_code cod
 		  uint64_t detail);
 // DATA went out: the tail is to be told of by a heartbeat soon.
 void client_sent_data(struct core *core, struct client *client);
+// An ACK covered all that was sent: heartbeats need not hurry.
+void client_covered(struct core *core, struct client *client);
 
 // ---- subscriptions (core_subscriptions.c) -----------------------------------------------------
 

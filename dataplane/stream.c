@@ -75,6 +75,8 @@ struct stream *stream_create(const struct stream_config *config, uint32_t number
 	stream->max_message = godwit_max_message(config->mtu);
 	error = stream_tables(stream, config);
 	if (error == 0)
+		publishers_floor(stream->publishers, config->instance_floor);
+	if (error == 0)
 		error = log_init(&stream->log, config->log_memory, config->log_bytes, stream->cuts,
 				 godwit_slice_bytes(config->mtu), 1, config->epoch);
 	if (error != 0) {
@@ -201,7 +203,7 @@ struct resolved stream_resolve(const struct stream *stream, struct godwit_identi
 
 	if (id.session != stream->session)
 		return (struct resolved){GODWIT_UNKNOWN_SESSION, {.session = id.session}};
-	if (id.seq + 1 < earliest)
+	if (id.seq < earliest - 1)
 		return (struct resolved){GODWIT_TRUNCATED, identifier_at(stream, earliest - 1)};
 	if (id.seq == 0)
 		return (struct resolved){GODWIT_OK, id};

@@ -25,7 +25,8 @@ struct stream_config {
 	uint32_t home;	  // core
 	uint32_t mtu;	  // smallest of the ports
 	uint64_t log_bytes;
-	void *log_memory; // 2 * log_bytes, mapped twice (log_memory_map)
+	void *log_memory;	 // 2 * log_bytes, mapped twice (log_memory_map)
+	uint64_t instance_floor; // publishers' instances begin above it: the server's incarnation
 	uint32_t publishers_max;
 	uint32_t runs_max; // power of two
 	uint32_t topics_max;

@@ -43,14 +43,15 @@ struct temporary {
 
 // A NAK being served: a temporary dispatcher bounded by its range.
 struct repair {
-	uint64_t last; // inclusive
+	uint64_t last; // inclusive; 0: none is being served here
 	uint64_t next; // to be covered next
 	struct place place;
-	bool active;
 };
 
 struct nak_seen { // a range is resent at most once a millisecond
-	uint64_t first, last, at_ns;
+	uint64_t first;
+	uint32_t span;	// last - first, its low half
+	uint32_t at_us; // low half
 };
 
 // Bytes 8 to 31 of a DATA.
@@ -85,8 +86,8 @@ struct subscription {
 	uint32_t ready_next;		   // ready list
 	uint32_t member_prev, member_next; // live set: whole, or of the filter class
 	uint32_t quiet_prev, quiet_next;   // live set: all filtered
-	struct repair repairs[GODWIT_NAK_RANGES];
 	uint32_t repairs_active;
+	struct repair repairs[GODWIT_NAK_RANGES];
 	struct client_ring ring;
 	// cold
 	uint32_t number; // the client's
@@ -95,6 +96,7 @@ struct subscription {
 	uint32_t datagram;
 	uint64_t start; // first sequence of this cursor epoch
 	struct godwit_identifier acked;
+	uint64_t heard_ns; // last request or ACK entry for it
 	struct nak_seen naks[GODWIT_NAK_RANGES];
 	uint32_t nak_slot;
 	uint64_t stuck_first, stuck_since_ns; // the gap that repairs do not close
@@ -104,7 +106,7 @@ struct subscription {
 	uint32_t request, attempt; // of the answer, for repeats
 	uint16_t answer;
 	uint64_t answer_earliest, answer_commit;
-	struct godwit_identifier answer_identifier;
+	uint32_t answer_epoch; // of the sequence before `start`
 };
 
 struct client {

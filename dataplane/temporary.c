@@ -67,13 +67,12 @@ bool repair_start(struct subscription *s, uint64_t first, uint64_t last)
 	for (uint32_t i = 0; i < GODWIT_NAK_RANGES; i++) {
 		struct repair *repair = &s->repairs[i];
 
-		if (repair->active)
+		if (repair->last != 0)
 			continue;
 		if (!log_seek(&s->stream->log, first, &repair->place))
 			return false;
 		repair->next = first;
 		repair->last = last;
-		repair->active = true;
 		s->repairs_active++;
 		return true;
 	}

@@ -8,7 +8,7 @@
 
 struct format format_count(uint64_t count)
 {
-	struct format out;
+	struct format out = {.text = ""};
 	char digits[24];
 	int length = snprintf(digits, sizeof(digits), "%" PRIu64, count);
 	size_t at = 0;
@@ -33,7 +33,7 @@ static void three_digits(struct format *out, double value, const char *unit)
 struct format format_bytes(uint64_t bytes)
 {
 	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	struct format out;
+	struct format out = {.text = ""};
 	double value = (double)bytes;
 	size_t unit = 0;
 
@@ -49,7 +49,7 @@ struct format format_bytes(uint64_t bytes)
 
 struct format format_ns(uint64_t ns)
 {
-	struct format out;
+	struct format out = {.text = ""};
 
 	if (ns < 1000)
 		snprintf(out.text, sizeof(out.text), "%" PRIu64 " ns", ns);
@@ -64,7 +64,7 @@ struct format format_ns(uint64_t ns)
 
 struct format format_uptime(uint64_t seconds)
 {
-	struct format out;
+	struct format out = {.text = ""};
 	int at = 0;
 
 	if (seconds >= 86400)
@@ -78,7 +78,7 @@ struct format format_uptime(uint64_t seconds)
 struct format format_time(uint64_t time_ns)
 {
 	time_t seconds = (time_t)(time_ns / 1000000000u);
-	struct format out;
+	struct format out = {.text = ""};
 	struct tm tm;
 	size_t at;
 
@@ -90,7 +90,7 @@ struct format format_time(uint64_t time_ns)
 
 struct format format_identifier(const struct godwit_identifier *identifier)
 {
-	struct format out;
+	struct format out = {.text = ""};
 
 	snprintf(out.text, sizeof(out.text), "%016" PRIx64 ":%" PRIu64 ":%" PRIu32,
 		 identifier->session, identifier->seq, identifier->epoch);
@@ -99,7 +99,7 @@ struct format format_identifier(const struct godwit_identifier *identifier)
 
 struct format format_address(const struct godwit_address *address)
 {
-	struct format out;
+	struct format out = {.text = ""};
 	char host[INET6_ADDRSTRLEN];
 
 	if (godwit_address_is_v4(address)) {

@@ -112,9 +112,14 @@ const char *parse_duration(const char *text, uint64_t *ns)
 		const char *name;
 		uint64_t ns;
 	} units[] = {
-		{"", SECOND_NS},       {"s", SECOND_NS},	{"ms", 1000000},
-		{"us", 1000},	       {"ns", 1},		{"m", 60 * SECOND_NS},
-		{"h", 3600 * SECOND_NS}, {"d", 86400 * SECOND_NS},
+		{"", SECOND_NS},
+		{"s", SECOND_NS},
+		{"ms", 1000000},
+		{"us", 1000},
+		{"ns", 1},
+		{"m", 60 * SECOND_NS},
+		{"h", 3600 * SECOND_NS},
+		{"d", 86400 * SECOND_NS},
 	};
 	uint64_t whole, billionths, value;
 	const char *end;
@@ -215,8 +220,7 @@ const char *parse_addresses(const char *text, uint32_t most, struct godwit_addre
 
 // ---- times and positions ------------------------------------------------------------------------
 
-static const char not_a_time[] =
-	"not a time such as 2026-01-31T09:30:00Z, @1700000000.5 or -10m";
+static const char not_a_time[] = "not a time such as 2026-01-31T09:30:00Z, @1700000000.5 or -10m";
 
 // The zone at the end of an RFC 3339 time: seconds east of UTC.
 static bool zone_read(const char *text, int64_t *east_s)
@@ -315,7 +319,8 @@ const char *parse_start(const char *text, uint64_t wall_ns, struct parse_start *
 
 const char *parse_identifier(const char *text, struct godwit_identifier *identifier)
 {
-	static const char wrong[] = "not an identifier SESSION:SEQ:EPOCH such as 9f1c22e07b3a4d55:1200:1";
+	static const char wrong[] =
+		"not an identifier SESSION:SEQ:EPOCH such as 9f1c22e07b3a4d55:1200:1";
 	struct godwit_identifier found = {.seq = 0};
 	const char *at = text;
 	uint64_t epoch;

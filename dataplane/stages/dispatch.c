@@ -237,11 +237,12 @@ static void cover_quiet(struct core *core, struct live *live)
 		struct subscription *s = &core->subscriptions[i];
 		uint64_t at;
 
-		if (live->done > s->sent && live->done - s->sent >= s->window / 4) {
+		at = (live->done > s->sent ? s->sent : live->done) + s->window / 4;
+		if (live->done >= at && live->done > s->sent) {
 			s->coverage_due = true;
 			subscription_ready(core, s);
+			at = live->done + s->window / 4;
 		}
-		at = live->done + s->window / 4 + 1;
 		if (at < next)
 			next = at;
 	}

@@ -276,7 +276,7 @@ static enum egress_result serve_repair(struct core *core, struct subscription *s
 		struct repair *repair = &s->repairs[i];
 		enum egress_result result;
 
-		if (!repair->active)
+		if (repair->last == 0)
 			continue;
 		result = subscription_is_filtered(s) ?
 				 egress_filtered_repair(core, s, repair, scan_budget) :
@@ -284,7 +284,7 @@ static enum egress_result serve_repair(struct core *core, struct subscription *s
 		if (result == EGRESS_CLOSED)
 			return result;
 		if (result == EGRESS_NOTHING || repair->next > repair->last) {
-			repair->active = false;
+			repair->last = 0;
 			s->repairs_active--;
 		}
 		if (result != EGRESS_NOTHING)
@@ -357,9 +357,9 @@ static uint32_t serve_list(struct core *core, struct ready *ready, uint32_t pack
 			subscription_ready(core, s);
 			busy++;
 		}
-		if (result == EGRESS_ROUTE)
-			client_sent_data(core,
-					 &core->clients[s->client]); // its heartbeat tries again
+		// Its heartbeat tries again, less and less often.
+		if (result == EGRESS_ROUTE && !core->clients[s->client].tail_pending)
+			client_sent_data(core, &core->clients[s->client]);
 	}
 	return busy;
 }

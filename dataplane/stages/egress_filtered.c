@@ -17,6 +17,9 @@ struct pack {
 	uint32_t runs, records, bytes;
 	uint32_t records_max; // bytes
 	bool closed;	      // the next record does not fit
+	uint64_t time_ns;     // of the first record
+	struct cut cut;	      // interval that the next record lies in
+	uint64_t cut_end;     // sequence where it ends; 0: not looked up yet
 };
 
 static uint32_t distances_bytes(uint32_t records)
@@ -32,18 +35,45 @@ static bool pack_begin(const struct subscription *s, struct pack *pack, uint64_t
 	return pack->epoch != 0;
 }
 
-static bool pack_takes(const struct pack *pack, uint64_t seq, uint32_t bytes)
+// Look up the cut interval of a run. False: it is gone.
+static bool pack_cut(const struct log *log, struct pack *pack, struct slice run)
+{
+	uint64_t number;
+	struct cut next;
+
+	if (run.first < pack->cut_end)
+		return true;
+	if (!log_find(log, run.first, &number))
+		return false;
+	// Where the interval is still open, only of this run is it known that it lies in it.
+	pack->cut_end = log_cut(log, number + 1, &next) ? next.seq : slice_last(run) + 1;
+	return log_cut(log, number, &pack->cut);
+}
+
+// Ingest time of a record of the interval: 2 s at most, so the low half tells the rest.
+static uint64_t pack_time(const struct log *log, const struct pack *pack, uint64_t pos)
+{
+	const struct godwit_record *record = (const void *)log_at(log, pos);
+
+	return pack->cut.time_ns +
+	       (uint32_t)(godwit_get32(record->time) - (uint32_t)pack->cut.time_ns);
+}
+
+static bool pack_takes(const struct pack *pack, uint64_t seq, uint32_t bytes, uint64_t time_ns)
 {
 	return seq <= pack->edge && seq <= pack->epoch_last &&
 	       seq - pack->from < GODWIT_COVER_MAX &&
 	       (pack->records == 0 ||
-		pack->bytes + bytes + distances_bytes(pack->records + 1) <= pack->records_max);
+		(time_ns - pack->time_ns <= GODWIT_SLICE_SPAN_NS &&
+		 pack->bytes + bytes + distances_bytes(pack->records + 1) <= pack->records_max));
 }
 
-static void pack_add(struct core *core, struct pack *pack, struct slice run)
+static void pack_add(struct core *core, struct pack *pack, struct slice run, uint64_t time_ns)
 {
 	struct slice *last = &core->runs[pack->runs > 0 ? pack->runs - 1 : 0];
 
+	if (pack->records == 0)
+		pack->time_ns = time_ns;
 	pack->records += slice_count(run);
 	pack->bytes += slice_bytes(run);
 	if (pack->runs > 0 && slice_last(*last) + 1 == run.first &&
@@ -71,6 +101,7 @@ static enum egress_result pack_send(struct core *core, struct subscription *s, s
 		.epoch = godwit_be32(pack->epoch),
 	};
 	enum egress_result result;
+	uint64_t wanted = to; // what lies beyond an epoch's end goes apart
 	uint8_t *at, *body;
 
 	if (pack->records > 0 && to - pack->from >= GODWIT_COVER_MAX)
@@ -113,7 +144,7 @@ static enum egress_result pack_send(struct core *core, struct subscription *s, s
 	core->tx.end(core->tx.arg, bytes, 0, TX_NO_SUM);
 	if (pack->records == 0)
 		COUNT(core, coverage, 1);
-	if (!repair)
+	if (!repair && to == wanted)
 		s->coverage_due = false;
 	egress_done(core, s, to, pack->records, bytes, repair);
 	pack->from = to + 1;
@@ -143,12 +174,16 @@ static bool ring_part(struct core *core, struct subscription *s, struct pack *pa
 	uint64_t pos = slice_pos(run, head_pos);
 	uint32_t at = 0, n = 0;
 
+	if (!pack_cut(log, pack, run))
+		return false;
 	for (; n < slice_count(run); n++) {
 		uint32_t bytes = log_record_bytes(log, pos + at);
+		uint64_t time_ns = pack_time(log, pack, pos + at);
 
-		if (at + bytes > slice_bytes(run) || !pack_takes(pack, run.first + n, bytes))
+		if (at + bytes > slice_bytes(run) ||
+		    !pack_takes(pack, run.first + n, bytes, time_ns))
 			break;
-		pack_add(core, pack, slice_make(run.first + n, pos + at, bytes, 1));
+		pack_add(core, pack, slice_make(run.first + n, pos + at, bytes, 1), time_ns);
 		at += bytes;
 	}
 	*rest = slice_make(run.first + n, pos + at, slice_bytes(run) - at, slice_count(run) - n);
@@ -166,8 +201,9 @@ enum egress_result egress_filtered_ring(struct core *core, struct subscription *
 	struct pack pack;
 	uint32_t whole = 0;
 
+	// 0 is also where an empty log ends: nothing waits then. Else the mark could not be read.
 	if (above == 0)
-		return EGRESS_SCANNED; // the mark could not be read: next turn
+		return client_ring_count(&s->ring) > 0 ? EGRESS_SCANNED : EGRESS_NOTHING;
 	if (!pack_begin(s, &pack, s->next, s->edge)) {
 		subscription_truncate(core, s);
 		return EGRESS_CLOSED;
@@ -233,12 +269,14 @@ static void scan_slice(struct core *core, struct subscription *s, struct scan *s
 		if (at + bytes > slice_bytes(slice))
 			return; // overwritten, as log_valid will say
 		if (filter_matches(filters, s->filter, godwit_get32(record->topic))) {
-			if (pack->runs == RUNS_MAX || !pack_takes(pack, seq, bytes)) {
+			uint64_t time_ns = pack_time(log, pack, pos + at);
+
+			if (pack->runs == RUNS_MAX || !pack_takes(pack, seq, bytes, time_ns)) {
 				pack->closed = true;
 				scan->place = (struct place){seq, pos + at, cut};
 				return;
 			}
-			pack_add(core, pack, slice_make(seq, pos + at, bytes, 1));
+			pack_add(core, pack, slice_make(seq, pos + at, bytes, 1), time_ns);
 		}
 		at += bytes;
 	}
@@ -257,7 +295,7 @@ static bool scan_log(struct core *core, struct subscription *s, struct scan *sca
 	       scan->place.seq <= scan->end.seq) {
 		uint64_t pos = scan->place.pos, number;
 		struct slice slice;
-		struct cut cut, next;
+		struct cut next;
 		bool at_cut, closed;
 
 		switch (log_next(log, &scan->place, scan->end, log->slice_bytes, LOG_CUT_RECORDS,
@@ -270,14 +308,14 @@ static bool scan_log(struct core *core, struct subscription *s, struct scan *sca
 			break;
 		}
 		// The place has moved on to the next cut where the slice ends its interval.
-		if (!log_cut(log, scan->place.cut, &cut))
+		if (!log_cut(log, scan->place.cut, &next))
 			return false;
-		number = scan->place.cut - (cut.pos > pos ? 1 : 0);
+		number = scan->place.cut - (next.pos > pos ? 1 : 0);
 		// The bits of an interval are complete once the next one has begun: it is asked first.
 		closed = log_cut(log, number + 1, &next);
-		if (!log_cut(log, number, &cut))
+		if (!log_cut(log, number, &pack->cut))
 			return false;
-		if (closed && !(cut.topic_bits & class->topic_bits)) {
+		if (closed && !(pack->cut.topic_bits & class->topic_bits)) {
 			spend(core, scan, SKIP_COST);
 			continue;
 		}

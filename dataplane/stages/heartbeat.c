@@ -20,11 +20,21 @@ static uint32_t interval_us(const struct core *core)
 void client_sent_data(struct core *core, struct client *client)
 {
 	client->data_ns = core->now_ns;
-	if (client->tail_pending)
+	if (client->tail_pending && client->heartbeat_wait_us == TAIL_US)
 		return; // its timer looks at data_ns
 	client->tail_pending = true;
 	client->heartbeat_wait_us = TAIL_US;
 	wheel_set(&core->wheel, client->index, core->now_ns + TAIL_US * 1000ull);
+}
+
+void client_covered(struct core *core, struct client *client)
+{
+	if (!client->tail_pending)
+		return;
+	client->tail_pending = false;
+	client->heartbeat_wait_us = interval_us(core);
+	wheel_set(&core->wheel, client->index,
+		  client->heartbeat_ns + client->heartbeat_wait_us * 1000ull);
 }
 
 static void send_frame(struct core *core, struct client *client,
@@ -46,12 +56,34 @@ static void send_frame(struct core *core, struct client *client,
 		COUNT(core, heartbeats, 1);
 }
 
+// A living client says nothing of a subscription that it does not have: of a request that arrived twice,
+// the second time after its end.
+static void lapse_unheard(struct core *core, struct client *client)
+{
+	uint64_t lapse_ns = core->server->lapse_ms * 1000000ull;
+	uint32_t next;
+
+	for (uint32_t i = client->subscriptions; i != NONE; i = next) {
+		struct subscription *s = &core->subscriptions[i];
+
+		next = s->next_of_client;
+		if (client->heard_ns < s->heard_ns + lapse_ns)
+			continue;
+		COUNT(core, subscriptions_lapsed, 1);
+		subscription_end(core, s, GODWIT_LAPSED,
+				 (struct godwit_identifier){.session = s->stream->session,
+							    .seq = s->sent},
+				 0);
+	}
+}
+
 static void send_heartbeats(struct core *core, struct client *client)
 {
 	struct godwit_heartbeat_entry entries[ENTRIES_MAX];
 	uint32_t count = 0;
 	bool any = false;
 
+	lapse_unheard(core, client);
 	for (uint32_t i = client->subscriptions; i != NONE;
 	     i = core->subscriptions[i].next_of_client) {
 		struct subscription *s = &core->subscriptions[i];

@@ -66,7 +66,8 @@ static void refuse_publish(struct core *core, struct stream *stream,
 		.code = godwit_be16((uint16_t)code),
 	};
 
-	if (number != PUBLISHER_NONE)
+	// The higher one. An unknown one knows itself only by its own.
+	if (code == GODWIT_FENCED)
 		ack.instance = godwit_be64(publisher_at(stream->publishers, number)->instance);
 	home_answer(core, origin, &ack, sizeof(ack));
 	COUNT(core, publish_acks, 1);
@@ -200,7 +201,8 @@ static void ingest_open(struct core *core, const struct home_origin *origin,
 		publisher = publisher_at(stream->publishers, number);
 		opened.instance = godwit_be64(publisher->instance);
 		opened.last = godwit_be64(publisher->last);
-		if (code == GODWIT_OK) {
+		// Only what made the instance: a late repeat of it must not make another.
+		if (code == GODWIT_OK && godwit_get64(frame->instance) == 0) {
 			publisher->open_tag = origin->tag;
 			publisher->open_request = godwit_get32(frame->request);
 		}
@@ -232,6 +234,7 @@ static void ingest_topic(struct core *core, const struct home_origin *origin,
 		.frame = {.version = GODWIT_VERSION, .type = GODWIT_ERROR},
 		.tag = godwit_be64(origin->tag),
 		.request = frame->request,
+		.detail = godwit_be64(create ? stream->topics_max : 0),
 		.code = godwit_be16(create ? GODWIT_LIMIT : GODWIT_UNKNOWN_TOPIC),
 	};
 

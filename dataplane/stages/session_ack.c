@@ -4,17 +4,19 @@
 // is held against what its cursor epoch was really sent.
 #include "dataplane/session.h"
 
-#define NAK_QUIET_NS  1000000 // a range is resent at most once a millisecond
-#define STUCK_NAKS    8	      // the same gap asked for so often: the path may swallow large packets
+#define NAK_QUIET_US  1000 // a range is resent at most once a millisecond
+#define STUCK_NAKS    8	   // the same gap asked for so often: the path may swallow large packets
 #define PATH_DATAGRAM 1200
 
 static bool nak_too_soon(struct core *core, struct subscription *s, uint64_t first, uint64_t last)
 {
+	uint32_t now_us = (uint32_t)(core->now_ns / 1000), span = (uint32_t)(last - first);
+
 	for (uint32_t i = 0; i < GODWIT_NAK_RANGES; i++)
-		if (s->naks[i].first == first && s->naks[i].last == last &&
-		    core->now_ns - s->naks[i].at_ns < NAK_QUIET_NS)
+		if (s->naks[i].first == first && s->naks[i].span == span &&
+		    now_us - s->naks[i].at_us < NAK_QUIET_US)
 			return true;
-	s->naks[s->nak_slot] = (struct nak_seen){first, last, core->now_ns};
+	s->naks[s->nak_slot] = (struct nak_seen){first, span, now_us};
 	s->nak_slot = (s->nak_slot + 1) % GODWIT_NAK_RANGES;
 	return false;
 }
@@ -135,6 +137,7 @@ static void ack_entry(struct core *core, struct client *client,
 		return;
 	}
 	COUNT(core, ack_entries, 1);
+	s->heard_ns = core->now_ns;
 	if (!take_identifier(core, s, entry))
 		return;
 	if (edge < s->edge)
@@ -167,5 +170,5 @@ void session_ack(struct core *core, struct client *client, const struct godwit_a
 	     i = core->subscriptions[i].next_of_client)
 		covered &= core->subscriptions[i].acked.seq >= core->subscriptions[i].sent;
 	if (covered)
-		client->tail_pending = false;
+		client_covered(core, client);
 }

@@ -18,7 +18,7 @@ struct request { // what SUBSCRIBE and RESUME have in common
 	struct resolved resolved;
 };
 
-static void send_subscribed(struct core *core, const struct subscription *s)
+static void send_subscribed(struct core *core, struct subscription *s)
 {
 	struct client *client = &core->clients[s->client];
 	struct godwit_subscribed answer = {
@@ -27,9 +27,9 @@ static void send_subscribed(struct core *core, const struct subscription *s)
 		.handle = godwit_be64(client->handle),
 		.key = godwit_be64(client->key),
 		.cursor_epoch = godwit_be64(s->cursor_epoch),
-		.session = godwit_be64(s->answer_identifier.session),
-		.seq = godwit_be64(s->answer_identifier.seq),
-		.epoch = godwit_be32(s->answer_identifier.epoch),
+		.session = godwit_be64(s->stream->session),
+		.seq = godwit_be64(s->start - 1),
+		.epoch = godwit_be32(s->answer_epoch),
 		.request = godwit_be32(s->request),
 		.earliest = godwit_be64(s->answer_earliest),
 		.commit = godwit_be64(s->answer_commit),
@@ -38,6 +38,7 @@ static void send_subscribed(struct core *core, const struct subscription *s)
 		.attempt = godwit_be32(s->attempt),
 	};
 
+	s->heard_ns = core->now_ns;
 	core_send(core, client, &answer, sizeof(answer));
 }
 
@@ -131,7 +132,7 @@ static void remember(struct subscription *s, const struct request *r,
 	s->request = r->request;
 	s->attempt = r->attempt;
 	s->answer = (uint16_t)r->resolved.answer;
-	s->answer_identifier = start;
+	s->answer_epoch = start.epoch;
 	s->answer_earliest = log_earliest(&s->stream->log);
 	s->answer_commit = log_committed_seq(&s->stream->log);
 }
@@ -212,8 +213,12 @@ void session_subscribe(struct core *core, struct client *client,
 	uint64_t value = godwit_get64(frame->start_value);
 	uint32_t needed;
 
-	if (old != NULL && old->tag == r.tag && old->request == r.request && old->attempt == 0) {
-		send_subscribed(core, old);
+	// The tag is the subscription's own. Where it was resumed since, this is a late duplicate.
+	if (old != NULL && old->tag == r.tag) {
+		if (old->attempt == 0)
+			send_subscribed(core, old);
+		else
+			DROP(core, session_attempt_old, 1);
 		return;
 	}
 	if (r.stream == NULL) {

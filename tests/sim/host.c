@@ -79,6 +79,7 @@ static void start_streams(struct sim *sim)
 			.name = name,
 			.session = rng_next(&sim->rng) | 1,
 			.epoch = 1,
+			.instance_floor = host->server.incarnation,
 			.home = i % host->core_count,
 			.mtu = SIM_MTU,
 			.log_bytes = host->log_bytes[i],

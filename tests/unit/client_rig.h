@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A core on the bench: one hand-made server, a clock that only the test moves. Each frame that the core
-// makes is checked as a server would; each frame given to it must pass the check of a client, unless the
-// test says otherwise.
+// A core on the bench: one hand-made server, a clock that only the test moves. Each frame that the
+// core makes is checked as a server would; each frame given to it must pass the check of a client,
+// unless the test says otherwise.
 //
 // Owner: one test. Everything is static inline; a test uses what it needs.
 #ifndef CLIENT_RIG_H
@@ -25,11 +25,11 @@ struct rig {
 	struct godwit_core *core;
 	struct godwit_address server;
 	uint64_t now_ns;
-	uint64_t tag;	      // connection tag
-	uint64_t sub_tag;     // of the subscription asked for last
+	uint64_t tag;	  // connection tag
+	uint64_t sub_tag; // of the subscription asked for last
 	uint64_t session;
 	uint64_t cursor_epoch;
-	uint32_t request;     // of the frame expected last, where it has one
+	uint32_t request; // of the frame expected last, where it has one
 	uint32_t attempt;
 	uint32_t subscription;
 	struct godwit_address to; // of the frame taken last
@@ -47,7 +47,7 @@ static inline struct godwit_address rig_address(uint32_t index)
 static inline struct rig *rig_create_with(const struct godwit_core_options *base, uint32_t servers)
 {
 	struct godwit_address list[GODWIT_SERVERS_MAX];
-	struct godwit_core_options options = base != NULL ? *base : (struct godwit_core_options){ 0 };
+	struct godwit_core_options options = base != NULL ? *base : (struct godwit_core_options){0};
 	struct rig *rig = calloc(1, sizeof(*rig));
 
 	for (uint32_t i = 0; i < servers; i++)
@@ -73,7 +73,7 @@ static inline void rig_destroy(struct rig *rig)
 	free(rig);
 }
 
-// ---- from the core ---------------------------------------------------------------------------------
+// ---- from the core ------------------------------------------------------------------------------
 
 // The next frame: its type, 0 for none.
 static inline uint8_t rig_output(struct rig *rig)
@@ -81,8 +81,9 @@ static inline uint8_t rig_output(struct rig *rig)
 	rig->length = godwit_core_output(rig->core, rig->now_ns, &rig->to, rig->out, 1472);
 	if (rig->length == 0)
 		return 0;
-	cr_assert_eq(godwit_check_from_client(rig->out, rig->length), GODWIT_CHECK_OK, "type %u: %s",
-		     rig->out[1], godwit_check_name(godwit_check_from_client(rig->out, rig->length)));
+	cr_assert_eq(godwit_check_from_client(rig->out, rig->length), GODWIT_CHECK_OK,
+		     "type %u: %s", rig->out[1],
+		     godwit_check_name(godwit_check_from_client(rig->out, rig->length)));
 	return rig->out[1];
 }
 
@@ -115,7 +116,8 @@ static inline struct godwit_event *rig_next(struct rig *rig, enum godwit_event_k
 {
 	cr_assert(godwit_core_ready(rig->core), "no event ready, %d awaited", (int)kind);
 	cr_assert(godwit_core_next(rig->core, rig->now_ns, &rig->event));
-	cr_assert_eq(rig->event.kind, kind, "event %d instead of %d", (int)rig->event.kind, (int)kind);
+	cr_assert_eq(rig->event.kind, kind, "event %d instead of %d", (int)rig->event.kind,
+		     (int)kind);
 	return &rig->event;
 }
 
@@ -125,7 +127,7 @@ static inline void rig_no_event(struct rig *rig)
 	cr_assert(!godwit_core_next(rig->core, rig->now_ns, &rig->event));
 }
 
-// ---- to the core -----------------------------------------------------------------------------------
+// ---- to the core --------------------------------------------------------------------------------
 
 static inline void rig_input(struct rig *rig, const void *frame, size_t length)
 {
@@ -137,8 +139,8 @@ static inline void rig_input(struct rig *rig, const void *frame, size_t length)
 
 static inline struct godwit_frame rig_frame(uint8_t type, uint32_t flags, uint32_t count)
 {
-	return (struct godwit_frame){ GODWIT_VERSION, type, godwit_be16((uint16_t)flags),
-				      godwit_be16((uint16_t)count), godwit_be16(0) };
+	return (struct godwit_frame){GODWIT_VERSION, type, godwit_be16((uint16_t)flags),
+				     godwit_be16((uint16_t)count), godwit_be16(0)};
 }
 
 // To the HELLO in rig->out.
@@ -154,7 +156,7 @@ static inline struct godwit_cookie rig_cookie(struct rig *rig)
 		.nonce = hello->nonce,
 		.request = hello->request,
 		.time = godwit_be64(99),
-		.mac = { 1, 2, 3 },
+		.mac = {1, 2, 3},
 	};
 }
 
@@ -204,7 +206,8 @@ static inline const void *rig_expect_request(struct rig *rig, uint8_t type)
 {
 	rig_expect(rig, type);
 	if (type == GODWIT_SUBSCRIBE) {
-		const struct godwit_subscribe *subscribe = (const struct godwit_subscribe *)rig->out;
+		const struct godwit_subscribe *subscribe =
+			(const struct godwit_subscribe *)rig->out;
 
 		rig->request = godwit_get32(subscribe->request);
 		rig->sub_tag = godwit_get64(subscribe->tag);
@@ -249,7 +252,8 @@ static inline void rig_subscribe_with(struct rig *rig, struct godwit_subscriptio
 				      uint64_t seq)
 {
 	options.stream = "s";
-	cr_assert_eq(godwit_core_subscribe(rig->core, rig->now_ns, &options, &rig->subscription), 0);
+	cr_assert_eq(godwit_core_subscribe(rig->core, rig->now_ns, &options, &rig->subscription),
+		     0);
 	rig_expect_request(rig, GODWIT_SUBSCRIBE);
 	rig_subscribed(rig, seq, GODWIT_OK);
 	rig_next(rig, GODWIT_EVENT_SUBSCRIBED);
@@ -259,7 +263,7 @@ static inline void rig_subscribe_with(struct rig *rig, struct godwit_subscriptio
 
 static inline void rig_subscribe(struct rig *rig, uint64_t seq, uint32_t window)
 {
-	rig_subscribe_with(rig, (struct godwit_subscription_options){ .window = window }, seq);
+	rig_subscribe_with(rig, (struct godwit_subscription_options){.window = window}, seq);
 }
 
 static inline uint64_t rig_time(uint64_t seq)
@@ -267,7 +271,8 @@ static inline uint64_t rig_time(uint64_t seq)
 	return RIG_TIME + seq * 1000;
 }
 
-// The payload of a message: its sequence, then as many bytes more as the sequence's last digits say.
+// The payload of a message: its sequence, then as many bytes more as the sequence's last digits
+// say.
 static inline size_t rig_payload(uint64_t seq, uint8_t *bytes)
 {
 	size_t extra = seq % 7;
@@ -377,11 +382,11 @@ static inline void rig_heartbeat(struct rig *rig, uint64_t sent)
 		struct godwit_heartbeat head;
 		struct godwit_heartbeat_entry entry;
 	} frame = {
-		.head = { .frame = rig_frame(GODWIT_HEARTBEAT, 0, 1), .tag = godwit_be64(rig->tag) },
-		.entry = { .tag = godwit_be64(rig->sub_tag),
-			   .cursor_epoch = godwit_be64(rig->cursor_epoch),
-			   .sent = godwit_be64(sent),
-			   .commit = godwit_be64(sent) },
+		.head = {.frame = rig_frame(GODWIT_HEARTBEAT, 0, 1), .tag = godwit_be64(rig->tag)},
+		.entry = {.tag = godwit_be64(rig->sub_tag),
+			  .cursor_epoch = godwit_be64(rig->cursor_epoch),
+			  .sent = godwit_be64(sent),
+			  .commit = godwit_be64(sent)},
 	};
 
 	rig_input(rig, &frame, sizeof(frame));
@@ -390,8 +395,8 @@ static inline void rig_heartbeat(struct rig *rig, uint64_t sent)
 // Any frame of the server, so that it is not silent.
 static inline void rig_alive(struct rig *rig)
 {
-	struct godwit_heartbeat frame = { .frame = rig_frame(GODWIT_HEARTBEAT, 0, 0),
-					  .tag = godwit_be64(rig->tag) };
+	struct godwit_heartbeat frame = {.frame = rig_frame(GODWIT_HEARTBEAT, 0, 0),
+					 .tag = godwit_be64(rig->tag)};
 
 	rig_input(rig, &frame, sizeof(frame));
 }
@@ -415,25 +420,26 @@ static inline void rig_ended(struct rig *rig, enum godwit_code code, uint32_t re
 	rig_input(rig, &frame, sizeof(frame));
 }
 
-static inline void rig_error(struct rig *rig, enum godwit_code code, uint32_t request, uint64_t detail)
+static inline void rig_error(struct rig *rig, enum godwit_code code, uint32_t request,
+			     uint64_t detail)
 {
 	struct {
 		struct godwit_error head;
 		char text[4];
 	} frame = {
-		.head = { .frame = rig_frame(GODWIT_ERROR, 0, 0),
-			  .tag = godwit_be64(rig->tag),
-			  .request = godwit_be32(request),
-			  .detail = godwit_be64(detail),
-			  .code = godwit_be16((uint16_t)code),
-			  .text_bytes = godwit_be16(4) },
-		.text = { 't', 'e', 'x', 't' },
+		.head = {.frame = rig_frame(GODWIT_ERROR, 0, 0),
+			 .tag = godwit_be64(rig->tag),
+			 .request = godwit_be32(request),
+			 .detail = godwit_be64(detail),
+			 .code = godwit_be16((uint16_t)code),
+			 .text_bytes = godwit_be16(4)},
+		.text = {'t', 'e', 'x', 't'},
 	};
 
 	rig_input(rig, &frame, sizeof(frame));
 }
 
-// ---- what a test asks for --------------------------------------------------------------------------
+// ---- what a test asks for -----------------------------------------------------------------------
 
 // Pulls one message and compares all of it with what rig_record made.
 static inline void rig_take(struct rig *rig, uint64_t seq)
@@ -459,7 +465,8 @@ static inline void rig_take_range(struct rig *rig, uint64_t first, uint64_t last
 		rig_take(rig, seq);
 }
 
-// The ACK that is due must have one entry: this mark, this edge, these ranges (pairs, `naks` of them).
+// The ACK that is due must have one entry: this mark, this edge, these ranges (pairs, `naks` of
+// them).
 static inline void rig_expect_ack(struct rig *rig, uint64_t seq, uint64_t edge, uint32_t naks,
 				  const uint64_t *ranges)
 {

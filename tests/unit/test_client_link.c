@@ -6,12 +6,9 @@
 Test(client_link, refuses_options_that_cannot_work)
 {
 	struct godwit_address server = rig_address(0);
-	struct godwit_core_options good = { .client = 1,
-					    .instance = 1,
-					    .seed = { 1 },
-					    .servers = &server,
-					    .server_count = 1 };
-	struct godwit_core_options bad[6] = { good, good, good, good, good, good };
+	struct godwit_core_options good = {
+		.client = 1, .instance = 1, .seed = {1}, .servers = &server, .server_count = 1};
+	struct godwit_core_options bad[6] = {good, good, good, good, good, good};
 	struct godwit_core *core = godwit_core_create(&good);
 
 	cr_assert_not_null(core);
@@ -32,7 +29,7 @@ Test(client_link, refuses_options_that_cannot_work)
 Test(client_link, shakes_hands)
 {
 	struct rig *rig = rig_create_with(
-		&(struct godwit_core_options){ .credential = "secret", .credential_bytes = 6 }, 1);
+		&(struct godwit_core_options){.credential = "secret", .credential_bytes = 6}, 1);
 	const struct godwit_hello *hello = rig_expect(rig, GODWIT_HELLO);
 	const struct godwit_hello_proof *proof;
 	struct godwit_cookie cookie;
@@ -63,7 +60,7 @@ Test(client_link, shakes_hands)
 
 Test(client_link, repeats_hello_ever_more_slowly)
 {
-	static const uint64_t spans[] = { 100, 200, 400, 800, 1000, 1000 };
+	static const uint64_t spans[] = {100, 200, 400, 800, 1000, 1000};
 	struct rig *rig = rig_create_with(NULL, 1);
 
 	rig_expect(rig, GODWIT_HELLO);
@@ -189,6 +186,33 @@ Test(client_link, goes_to_the_next_server_after_three_silent_intervals)
 	rig_destroy(rig);
 }
 
+Test(client_link, backs_off_from_refusals_until_it_was_connected)
+{
+	struct rig *rig = rig_create_with(NULL, 2);
+
+	for (uint64_t span_ms = 50; span_ms <= 400; span_ms *= 2) {
+		struct godwit_cookie cookie;
+		uint64_t begin_ns = rig->now_ns;
+
+		rig_expect(rig, GODWIT_HELLO);
+		rig->server = rig->to;
+		cookie = rig_cookie(rig);
+		rig_input(rig, &cookie, sizeof(cookie));
+		rig_expect(rig, GODWIT_HELLO_PROOF);
+		rig_error(rig, GODWIT_LIMIT, rig->request, 0);
+		rig_next(rig, GODWIT_EVENT_ERROR);
+		rig->now_ns = godwit_core_due(rig->core, rig->now_ns);
+		cr_assert_leq(rig->now_ns - begin_ns, span_ms * RIG_MS);
+		cr_assert_geq(rig->now_ns - begin_ns, span_ms * RIG_MS * 9 / 10);
+	}
+	rig_connect(rig);
+	run_in_silence(rig, rig->now_ns + 10 * RIG_INTERVAL);
+	rig_next(rig, GODWIT_EVENT_DISCONNECTED);
+	// The wait after that is the first of a new series.
+	cr_assert_leq(godwit_core_due(rig->core, rig->now_ns), rig->now_ns + 50 * RIG_MS);
+	rig_destroy(rig);
+}
+
 Test(client_link, lets_the_server_off_when_it_was_late_itself)
 {
 	struct rig *rig = rig_connected();
@@ -258,10 +282,10 @@ Test(client_link, ends_when_a_newer_process_has_its_id)
 	uint32_t publisher;
 
 	rig_subscribe(rig, 10, 100);
-	cr_assert_eq(godwit_core_publisher_open(
-			     rig->core, rig->now_ns,
-			     &(struct godwit_publisher_options){ .stream = "s", .publisher = 1 },
-			     &publisher),
+	cr_assert_eq(godwit_core_publisher_open(rig->core, rig->now_ns,
+						&(struct godwit_publisher_options){.stream = "s",
+										   .publisher = 1},
+						&publisher),
 		     0);
 	rig_data(rig, 11, 12);
 	rig_error(rig, GODWIT_FENCED, 0, 999);
@@ -276,9 +300,9 @@ Test(client_link, ends_when_a_newer_process_has_its_id)
 	rig_no_event(rig);
 	rig_silent(rig);
 	cr_assert_eq(godwit_core_due(rig->core, rig->now_ns), UINT64_MAX);
-	cr_assert_eq(godwit_core_subscribe(
-			     rig->core, rig->now_ns,
-			     &(struct godwit_subscription_options){ .stream = "s" }, &publisher),
+	cr_assert_eq(godwit_core_subscribe(rig->core, rig->now_ns,
+					   &(struct godwit_subscription_options){.stream = "s"},
+					   &publisher),
 		     -EPIPE);
 	rig_destroy(rig);
 }
@@ -309,9 +333,9 @@ Test(client_link, says_why_it_was_refused_and_tries_again)
 Test(client_link, answers_a_probe)
 {
 	struct rig *rig = rig_connected();
-	struct godwit_probe probe = { .frame = rig_frame(GODWIT_PROBE, 0, 0),
-				      .tag = godwit_be64(rig->tag),
-				      .nonce = godwit_be64(0xfeed) };
+	struct godwit_probe probe = {.frame = rig_frame(GODWIT_PROBE, 0, 0),
+				     .tag = godwit_be64(rig->tag),
+				     .nonce = godwit_be64(0xfeed)};
 	const struct godwit_probe_reply *reply;
 
 	rig_input(rig, &probe, sizeof(probe));
@@ -327,9 +351,9 @@ Test(client_link, asks_for_topics_until_they_are_answered)
 {
 	struct rig *rig = rig_connected();
 	const struct godwit_topic *topic;
-	struct godwit_topic_number number = { .frame = rig_frame(GODWIT_TOPIC_NUMBER, 0, 0),
-					      .tag = godwit_be64(rig->tag),
-					      .topic = godwit_be32(12) };
+	struct godwit_topic_number number = {.frame = rig_frame(GODWIT_TOPIC_NUMBER, 0, 0),
+					     .tag = godwit_be64(rig->tag),
+					     .topic = godwit_be32(12)};
 	uint32_t first;
 	uint32_t second;
 
@@ -385,8 +409,8 @@ Test(client_link, survives_any_bytes)
 		// Half of them with a tag that is ours.
 		if (i % 2 == 0)
 			memcpy(bytes + 8,
-			       &(struct godwit_be64[]){ godwit_be64(i % 4 == 0 ? rig->tag :
-										 rig->sub_tag) },
+			       &(struct godwit_be64[]){
+				       godwit_be64(i % 4 == 0 ? rig->tag : rig->sub_tag)},
 			       8);
 		godwit_core_input(rig->core, rig->now_ns, &rig->server, bytes, length);
 		while (godwit_core_next(rig->core, rig->now_ns, &rig->event))

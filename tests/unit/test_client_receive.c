@@ -13,20 +13,21 @@ static struct godwit_subscription_state state_of(struct rig *rig)
 
 Test(client_receive, asks_until_it_is_answered)
 {
-	static const uint64_t spans[] = { 20, 40, 80, 160, 320, 500, 500 };
+	static const uint64_t spans[] = {20, 40, 80, 160, 320, 500, 500};
 	struct rig *rig = rig_connected();
-	uint32_t topics[] = { 9, 2, 5 };
-	struct godwit_subscription_options options = { .stream = "prices",
-						       .start = GODWIT_START_SEQUENCE,
-						       .policy = GODWIT_POLICY_EARLIEST,
-						       .value = 100,
-						       .window = 50,
-						       .topics = topics,
-						       .topic_count = 3 };
+	uint32_t topics[] = {9, 2, 5};
+	struct godwit_subscription_options options = {.stream = "prices",
+						      .start = GODWIT_START_SEQUENCE,
+						      .policy = GODWIT_POLICY_EARLIEST,
+						      .value = 100,
+						      .window = 50,
+						      .topics = topics,
+						      .topic_count = 3};
 	const struct godwit_subscribe *frame;
 	uint32_t request = 0;
 
-	cr_assert_eq(godwit_core_subscribe(rig->core, rig->now_ns, &options, &rig->subscription), 0);
+	cr_assert_eq(godwit_core_subscribe(rig->core, rig->now_ns, &options, &rig->subscription),
+		     0);
 	for (uint32_t i = 0; i < 8; i++) {
 		frame = rig_expect_request(rig, GODWIT_SUBSCRIBE);
 		cr_assert_eq(godwit_get64(frame->from.handle), RIG_HANDLE);
@@ -64,18 +65,18 @@ Test(client_receive, asks_until_it_is_answered)
 Test(client_receive, refuses_options_out_of_range)
 {
 	struct rig *rig = rig_connected();
-	uint32_t twice[] = { 3, 3 };
-	uint32_t zero[] = { 0 };
+	uint32_t twice[] = {3, 3};
+	uint32_t zero[] = {0};
 	struct godwit_subscription_options bad[] = {
-		{ .stream = NULL },
-		{ .stream = "" },
-		{ .stream = "s", .start = GODWIT_START_AFTER + 1 },
-		{ .stream = "s", .policy = GODWIT_POLICY_LATEST + 1 },
-		{ .stream = "s", .window = GODWIT_WINDOW_MAX + 1 },
-		{ .stream = "s", .start = GODWIT_START_SEQUENCE },
-		{ .stream = "s", .topics = twice, .topic_count = 2 },
-		{ .stream = "s", .topics = zero, .topic_count = 1 },
-		{ .stream = "s", .topic_count = 1 },
+		{.stream = NULL},
+		{.stream = ""},
+		{.stream = "s", .start = GODWIT_START_AFTER + 1},
+		{.stream = "s", .policy = GODWIT_POLICY_LATEST + 1},
+		{.stream = "s", .window = GODWIT_WINDOW_MAX + 1},
+		{.stream = "s", .start = GODWIT_START_SEQUENCE},
+		{.stream = "s", .topics = twice, .topic_count = 2},
+		{.stream = "s", .topics = zero, .topic_count = 1},
+		{.stream = "s", .topic_count = 1},
 	};
 
 	for (uint32_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -83,11 +84,11 @@ Test(client_receive, refuses_options_out_of_range)
 						   &rig->subscription),
 			     -EINVAL, "case %u", i);
 	for (uint32_t i = 0; i < 17; i++)
-		cr_assert_eq(godwit_core_subscribe(
-				     rig->core, rig->now_ns,
-				     &(struct godwit_subscription_options){ .stream = "s" },
-				     &rig->subscription),
-			     i < 16 ? 0 : -ENOSPC);
+		cr_assert_eq(
+			godwit_core_subscribe(rig->core, rig->now_ns,
+					      &(struct godwit_subscription_options){.stream = "s"},
+					      &rig->subscription),
+			i < 16 ? 0 : -ENOSPC);
 	rig_destroy(rig);
 }
 
@@ -96,7 +97,7 @@ Test(client_receive, drops_data_before_its_subscribed)
 	struct rig *rig = rig_connected();
 
 	cr_assert_eq(godwit_core_subscribe(rig->core, rig->now_ns,
-					   &(struct godwit_subscription_options){ .stream = "s" },
+					   &(struct godwit_subscription_options){.stream = "s"},
 					   &rig->subscription),
 		     0);
 	rig_expect_request(rig, GODWIT_SUBSCRIBE);
@@ -186,8 +187,8 @@ Test(client_receive, acknowledges_with_each_keep_alive)
 
 Test(client_receive, asks_for_a_gap_after_the_reorder_delay_and_again)
 {
-	static const uint64_t gap[] = { 11, 12 };
-	static const uint64_t spans[] = { 5, 10, 20, 40 };
+	static const uint64_t gap[] = {11, 12};
+	static const uint64_t spans[] = {5, 10, 20, 40};
 	struct rig *rig = rig_connected();
 
 	rig_subscribe(rig, 10, 100);
@@ -225,8 +226,8 @@ Test(client_receive, asks_for_nothing_that_was_only_late)
 
 Test(client_receive, gives_a_later_gap_its_own_delay)
 {
-	static const uint64_t first[] = { 11, 11 };
-	static const uint64_t second[] = { 13, 13 };
+	static const uint64_t first[] = {11, 11};
+	static const uint64_t second[] = {13, 13};
 	struct rig *rig = rig_connected();
 
 	rig_subscribe(rig, 10, 100);
@@ -243,8 +244,8 @@ Test(client_receive, gives_a_later_gap_its_own_delay)
 
 Test(client_receive, asks_for_four_ranges_at_a_time)
 {
-	static const uint64_t first[] = { 11, 11, 13, 13, 15, 15, 17, 17 };
-	static const uint64_t second[] = { 19, 19, 21, 21 };
+	static const uint64_t first[] = {11, 11, 13, 13, 15, 15, 17, 17};
+	static const uint64_t second[] = {19, 19, 21, 21};
 	struct rig *rig = rig_connected();
 
 	rig_subscribe(rig, 10, 100);
@@ -267,7 +268,7 @@ Test(client_receive, asks_for_four_ranges_at_a_time)
 
 Test(client_receive, asks_for_a_lost_tail_at_once_when_a_heartbeat_proves_it)
 {
-	static const uint64_t tail[] = { 13, 15 };
+	static const uint64_t tail[] = {13, 15};
 	struct rig *rig = rig_connected();
 
 	rig_subscribe(rig, 10, 100);
@@ -284,7 +285,7 @@ Test(client_receive, asks_for_a_lost_tail_at_once_when_a_heartbeat_proves_it)
 
 Test(client_receive, asks_never_above_the_edge)
 {
-	static const uint64_t tail[] = { 11, 18 };
+	static const uint64_t tail[] = {11, 18};
 	struct rig *rig = rig_connected();
 
 	rig_subscribe(rig, 10, 8);
@@ -295,7 +296,7 @@ Test(client_receive, asks_never_above_the_edge)
 
 Test(client_receive, asks_only_for_what_this_cursor_epoch_sent)
 {
-	static const uint64_t gap[] = { 11, 11 };
+	static const uint64_t gap[] = {11, 11};
 	struct rig *rig = rig_connected();
 
 	rig_subscribe(rig, 10, 100);
@@ -318,16 +319,15 @@ Test(client_receive, asks_only_for_what_this_cursor_epoch_sent)
 
 Test(client_receive, covers_with_a_filter)
 {
-	static const uint64_t gap[] = { 31, 40 };
+	static const uint64_t gap[] = {31, 40};
 	struct rig *rig = rig_connected();
 	uint32_t topic = 3;
 	struct godwit_identifier identifier;
 
 	// Topic 3: 2, 7, 12, 17, 22 ...
 	rig_subscribe_with(rig,
-			   (struct godwit_subscription_options){ .topics = &topic,
-								 .topic_count = 1,
-								 .window = 100 },
+			   (struct godwit_subscription_options){
+				   .topics = &topic, .topic_count = 1, .window = 100},
 			   10);
 	rig_filtered(rig, 11, 20, 3);
 	rig_take(rig, 12);
@@ -361,9 +361,8 @@ Test(client_receive, acknowledges_a_quiet_filter)
 	uint32_t topic = 77;
 
 	rig_subscribe_with(rig,
-			   (struct godwit_subscription_options){ .topics = &topic,
-								 .topic_count = 1,
-								 .window = 1000 },
+			   (struct godwit_subscription_options){
+				   .topics = &topic, .topic_count = 1, .window = 1000},
 			   10);
 	rig_filtered(rig, 11, 1000, 77);
 	rig_no_event(rig);
@@ -379,9 +378,8 @@ Test(client_receive, holds_a_quiet_stretch_behind_what_is_not_pulled)
 	uint32_t topic = 3;
 
 	rig_subscribe_with(rig,
-			   (struct godwit_subscription_options){ .topics = &topic,
-								 .topic_count = 1,
-								 .window = 100 },
+			   (struct godwit_subscription_options){
+				   .topics = &topic, .topic_count = 1, .window = 100},
 			   10);
 	rig_filtered(rig, 11, 14, 3); // 12
 	rig_filtered(rig, 15, 16, 3);
@@ -427,8 +425,7 @@ Test(client_receive, keeps_subscriptions_apart)
 
 Test(client_receive, fits_many_subscriptions_into_as_many_acks_as_they_need)
 {
-	struct rig *rig =
-		rig_create_with(&(struct godwit_core_options){ .subscriptions = 100 }, 1);
+	struct rig *rig = rig_create_with(&(struct godwit_core_options){.subscriptions = 100}, 1);
 	uint32_t entries = 0;
 	uint64_t last = 0;
 

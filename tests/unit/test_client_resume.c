@@ -51,8 +51,8 @@ static struct rig *rig_with(uint64_t seq, uint32_t window, enum godwit_policy po
 
 	rig_connect(rig);
 	rig_subscribe_with(rig,
-			   (struct godwit_subscription_options){ .window = window,
-								 .policy = (uint8_t)policy },
+			   (struct godwit_subscription_options){.window = window,
+								.policy = (uint8_t)policy},
 			   seq);
 	return rig;
 }
@@ -113,7 +113,7 @@ Test(client_resume, goes_on_with_the_old_epoch_until_the_answer)
 
 Test(client_resume, resumes_what_lapsed_or_was_replaced_but_only_of_its_epoch)
 {
-	static const enum godwit_code codes[] = { GODWIT_LAPSED, GODWIT_REPLACED, GODWIT_BEHIND };
+	static const enum godwit_code codes[] = {GODWIT_LAPSED, GODWIT_REPLACED, GODWIT_BEHIND};
 	struct rig *rig = rig_with(10, 100, GODWIT_POLICY_FAIL);
 
 	rig->cursor_epoch -= 1 << 16;
@@ -238,11 +238,12 @@ Test(client_resume, reports_a_gap_at_the_first_subscription)
 		.stream = "s",
 		.start = GODWIT_START_AFTER,
 		.policy = GODWIT_POLICY_EARLIEST,
-		.after = { .session = RIG_SESSION, .seq = 10, .epoch = 3 },
+		.after = {.session = RIG_SESSION, .seq = 10, .epoch = 3},
 	};
 	const struct godwit_subscribe *frame;
 
-	cr_assert_eq(godwit_core_subscribe(rig->core, rig->now_ns, &options, &rig->subscription), 0);
+	cr_assert_eq(godwit_core_subscribe(rig->core, rig->now_ns, &options, &rig->subscription),
+		     0);
 	frame = rig_expect_request(rig, GODWIT_SUBSCRIBE);
 	cr_assert_eq(godwit_get64(frame->start_value), 10);
 	cr_assert_eq(godwit_get64(frame->session), RIG_SESSION);
@@ -255,7 +256,8 @@ Test(client_resume, reports_a_gap_at_the_first_subscription)
 
 	options.start = GODWIT_START_SEQUENCE;
 	options.value = 30;
-	cr_assert_eq(godwit_core_subscribe(rig->core, rig->now_ns, &options, &rig->subscription), 0);
+	cr_assert_eq(godwit_core_subscribe(rig->core, rig->now_ns, &options, &rig->subscription),
+		     0);
 	rig_expect_request(rig, GODWIT_SUBSCRIBE);
 	rig_subscribed(rig, 40, GODWIT_TRUNCATED);
 	rig_next(rig, GODWIT_EVENT_SUBSCRIBED);
@@ -263,7 +265,8 @@ Test(client_resume, reports_a_gap_at_the_first_subscription)
 
 	// Latest asks for nothing in particular: nothing is missing.
 	options.start = GODWIT_START_LATEST;
-	cr_assert_eq(godwit_core_subscribe(rig->core, rig->now_ns, &options, &rig->subscription), 0);
+	cr_assert_eq(godwit_core_subscribe(rig->core, rig->now_ns, &options, &rig->subscription),
+		     0);
 	rig_expect_request(rig, GODWIT_SUBSCRIBE);
 	rig_subscribed(rig, 40, GODWIT_TRUNCATED);
 	rig_next(rig, GODWIT_EVENT_SUBSCRIBED);
@@ -365,7 +368,7 @@ Test(client_resume, keeps_a_payload_valid_until_the_next_pull)
 	cr_assert_eq(godwit_core_unsubscribe(rig->core, rig->now_ns, rig->subscription), 0);
 	rig_expect(rig, GODWIT_UNSUBSCRIBE);
 	cr_assert_eq(godwit_core_subscribe(rig->core, rig->now_ns,
-					   &(struct godwit_subscription_options){ .stream = "s" },
+					   &(struct godwit_subscription_options){.stream = "s"},
 					   &rig->subscription),
 		     0);
 	rig_expect_request(rig, GODWIT_SUBSCRIBE);
@@ -402,7 +405,7 @@ Test(client_resume, subscribes_again_elsewhere_when_it_has_not_begun)
 
 	rig_connect(rig);
 	cr_assert_eq(godwit_core_subscribe(rig->core, rig->now_ns,
-					   &(struct godwit_subscription_options){ .stream = "s" },
+					   &(struct godwit_subscription_options){.stream = "s"},
 					   &rig->subscription),
 		     0);
 	rig_expect_request(rig, GODWIT_SUBSCRIBE);

@@ -18,7 +18,7 @@ static void bench_init(struct bench *bench, uint64_t seed)
 {
 	memset(bench, 0, sizeof(*bench));
 	client_pool_init(&bench->pool, sizeof(struct godwit_event));
-	client_random_init(&bench->random, (const uint64_t[]){ seed, 0 });
+	client_random_init(&bench->random, (const uint64_t[]){seed, 0});
 }
 
 static void bench_put(struct bench *bench, uint64_t from, uint64_t to)
@@ -35,7 +35,7 @@ static void bench_put(struct bench *bench, uint64_t from, uint64_t to)
 // Both ends ascend, nothing lies in another, and together the slots hold what the model holds.
 static void bench_check(const struct bench *bench)
 {
-	bool seen[SPAN + 2] = { false };
+	bool seen[SPAN + 2] = {false};
 	const struct client_slot *last = NULL;
 
 	for (const struct client_slot *s = bench->stash.list.head; s != NULL; s = s->next) {
@@ -62,7 +62,8 @@ static void bench_check_holes(struct bench *bench, uint64_t low, uint64_t high)
 {
 	struct godwit_range ranges[GODWIT_NAK_RANGES];
 	bool more;
-	uint32_t count = client_stash_holes(&bench->stash, low, high, ranges, GODWIT_NAK_RANGES, &more);
+	uint32_t count =
+		client_stash_holes(&bench->stash, low, high, ranges, GODWIT_NAK_RANGES, &more);
 	uint64_t seq = low + 1;
 
 	for (uint32_t i = 0; i < count; i++) {

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The `godwit` command: one sub command a file.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/tools/suggest.h"
+#include "client/tools/tool.h"
+
+#ifndef GODWIT_TOOL_VERSION
+#define GODWIT_TOOL_VERSION "0.1.0"
+#endif
+
+struct command {
+	const char *name;
+	const char *full_name; // in messages
+	int (*run)(int argc, char **argv);
+	const char *help;
+};
+
+static const struct command commands[] = {
+	{"pub", "godwit pub", tool_pub, "Publish lines, files or generated messages to a stream"},
+	{"sub", "godwit sub", tool_sub, "Print, count or check the messages of a stream"},
+	{"status", "godwit status", tool_status, "Show a running server of this machine"},
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void usage_print(FILE *file)
+{
+	fputs("Usage: godwit COMMAND [OPTION...]\n"
+	      "Publish to and subscribe to the streams of Godwit, and look at its servers.\n\n",
+	      file);
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(file, "  %-8s %s\n", commands[i].name, commands[i].help);
+	fputs("\n"
+	      "  -?, --help     this; `godwit COMMAND --help' for the options of a command\n"
+	      "  -V, --version  the version\n"
+	      "\n"
+	      "Examples:\n"
+	      "  export GODWIT_SERVER=10.0.0.1:5678\n"
+	      "  date | godwit pub trades\n"
+	      "  godwit sub trades --from earliest\n"
+	      "  godwit status\n"
+	      "\n" TOOL_EXIT_CODES "\n"
+	      "The manual page is godwit(1).\n",
+	      file);
+}
+
+static int word_wrong(const char *word)
+{
+	const char *words[COMMANDS + 2] = {"--help", "--version"};
+	const char *nearest;
+
+	for (size_t i = 0; i < COMMANDS; i++)
+		words[i + 2] = commands[i].name;
+	nearest = suggest_nearest(word, words, COMMANDS + 2);
+	fprintf(stderr, "godwit: no such %s: %s%s%s%s\nTry `godwit --help'.\n",
+		*word == '-' ? "option" : "command", word, nearest != NULL ? "; did you mean " : "",
+		nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+	return TOOL_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	argp_program_version = "godwit " GODWIT_TOOL_VERSION;
+	argp_err_exit_status = TOOL_USAGE;
+	if (argc < 2) {
+		usage_print(stderr);
+		return TOOL_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
+		usage_print(stdout);
+		return TOOL_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		puts(argp_program_version);
+		return TOOL_OK;
+	}
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		// argp names the program after argv[0].
+		argv[1] = (char *)commands[i].full_name;
+		return commands[i].run(argc - 1, argv + 1);
+	}
+	return word_wrong(argv[1]);
+}

@@ -1,0 +1,791 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/support/core_harness.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "dataplane/stages.h"
+
+static void harness_fail(struct harness *h, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void harness_fail(struct harness *h, const char *format, ...)
+{
+	va_list args;
+
+	if (h->failure[0] != '\0')
+		return; // the first one tells most
+	va_start(args, format);
+	vsnprintf(h->failure, sizeof(h->failure), format, args);
+	va_end(args);
+}
+
+// ---- tx ----------------------------------------------------------------------------------------
+
+static struct harness_peer *bytes_of(struct harness *h, const struct godwit_address *address)
+{
+	for (uint32_t i = 0; i < h->peers_count; i++)
+		if (godwit_address_equal(&h->peers[i].address, address))
+			return &h->peers[i];
+	if (h->peers_count == HARNESS_PEERS)
+		abort();
+	h->peers[h->peers_count] = (struct harness_peer){.address = *address};
+	return &h->peers[h->peers_count++];
+}
+
+static bool is_client(struct harness *h, uint32_t core, const struct godwit_address *address)
+{
+	const struct core *c = h->server.cores[core];
+
+	for (uint32_t i = 0; i < c->config.clients_max; i++)
+		if (c->clients[i].open &&
+		    godwit_address_equal(&c->clients[i].route.to, address))
+			return true;
+	return false;
+}
+
+static enum tx_verdict tx_begin(void *arg, struct route *route, uint32_t bytes_max,
+				uint8_t **payload)
+{
+	struct harness_tx *tx = arg;
+
+	if (tx->used >= tx->room)
+		return TX_FULL;
+	if (tx->no_route)
+		return TX_NO_ROUTE;
+	if (bytes_max > HARNESS_MTU - GODWIT_UDP_OVERHEAD)
+		harness_fail(tx->harness, "%u bytes were sent, above the MTU", bytes_max);
+	tx->route = route;
+	*payload = tx->buffer;
+	return TX_OK;
+}
+
+static uint32_t folded(uint64_t sum)
+{
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff ? 0 : (uint32_t)sum; // one value in ones-complement
+}
+
+static uint32_t plain_sum(const uint8_t *at, uint32_t bytes)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < bytes; i += 2) {
+		uint16_t word = 0;
+
+		memcpy(&word, at + i, bytes - i < 2 ? 1 : 2);
+		sum += word;
+	}
+	return folded(sum);
+}
+
+static void tx_end(void *arg, uint32_t bytes, uint32_t sum_from, uint32_t sum)
+{
+	struct harness_tx *tx = arg;
+	struct harness *h = tx->harness;
+	enum godwit_check check = godwit_check_from_server(tx->buffer, bytes);
+	struct harness_peer *peer = bytes_of(h, &tx->route->to);
+	struct harness_frame *frame;
+
+	if (check != GODWIT_CHECK_OK)
+		harness_fail(h, "a frame of type 0x%02x, %u bytes, was sent: %s", tx->buffer[1],
+			     bytes, godwit_check_name(check));
+	if (sum != TX_NO_SUM && plain_sum(tx->buffer + sum_from, bytes - sum_from) != folded(sum))
+		harness_fail(h, "a wrong sum was handed to tx");
+	if (!is_client(h, tx->core, &tx->route->to)) {
+		peer->out += bytes;
+		if (peer->out > 3 * peer->in)
+			harness_fail(h, "%lu bytes for %lu to an unproved address", peer->out,
+				     peer->in);
+	}
+	if (h->frames_count == HARNESS_FRAMES)
+		abort();
+	tx->used++;
+	frame = &h->frames[h->frames_count++];
+	*frame = (struct harness_frame){
+		.to = tx->route->to, .core = tx->core, .bytes = bytes, .at_ns = h->now_ns};
+	memcpy(frame->data, tx->buffer, bytes);
+}
+
+static void tx_cancel(void *arg)
+{
+	(void)arg;
+}
+
+// ---- start and stop ----------------------------------------------------------------------------
+
+#define OR(value, otherwise) ((value) != 0 ? (value) : (otherwise))
+
+static void start_stream(struct harness *h, const struct harness_config *c, uint32_t i)
+{
+	char name[8];
+	struct stream_config config = {
+		.name = name,
+		.session = HARNESS_SESSION + i,
+		.epoch = 1,
+		.home = i % h->server.core_count,
+		.mtu = HARNESS_MTU,
+		.log_bytes = h->log_bytes,
+		.publishers_max = OR(c->publishers_max, 8),
+		.runs_max = OR(c->runs_max, 64),
+		.topics_max = OR(c->topics_max, 16),
+	};
+
+	snprintf(name, sizeof(name), "s%u", i);
+	h->log_memory[i] = config.log_memory = log_memory_map(h->log_bytes, false, -1);
+	h->server.streams[i] = config.log_memory ? stream_create(&config, i) : NULL;
+	if (h->server.streams[i] == NULL)
+		abort();
+}
+
+static void start_core(struct harness *h, const struct harness_config *c, uint32_t i)
+{
+	struct core_config config = core_config_default;
+	struct tx tx = {.arg = &h->tx[i], .begin = tx_begin, .end = tx_end, .cancel = tx_cancel};
+
+	config.id = i;
+	config.random[0] = 0x1234567 + i;
+	config.random[1] = 0x89abcde;
+	config.clients_max = OR(c->clients_max, 16);
+	config.subscriptions_max = OR(c->subscriptions_max, 32);
+	config.ring_slots = OR(c->ring_slots, 16);
+	config.classes_max = OR(c->classes_max, 16);
+	config.class_topics_max = OR(c->class_topics_max, 1024);
+	config.live_budget = OR(c->live_budget, config.live_budget);
+	config.egress_budget = OR(c->egress_budget, config.egress_budget);
+	config.temporary_budget = OR(c->temporary_budget, config.temporary_budget);
+	h->tx[i] = (struct harness_tx){.harness = h, .core = i, .room = UINT32_MAX};
+	h->server.cores[i] = core_create(&h->server, &config, &tx);
+	if (h->server.cores[i] == NULL)
+		abort();
+}
+
+void harness_start(struct harness *h, const struct harness_config *config)
+{
+	static const struct harness_config plain;
+	const struct harness_config *c = config != NULL ? config : &plain;
+	struct server *server = &h->server;
+
+	memset(h, 0, sizeof(*h));
+	h->now_ns = HARNESS_START_NS;
+	h->log_bytes = OR(c->log_bytes, 1 << 20);
+	h->frames = calloc(HARNESS_FRAMES, sizeof(*h->frames));
+	server->id = 7;
+	server->incarnation = HARNESS_WALL_NS;
+	server->mtu = HARNESS_MTU;
+	server->interval_ms = HARNESS_INTERVAL_MS;
+	server->multiplier = 3;
+	server->lapse_ms = HARNESS_LAPSE_MS;
+	server->subscriptions_max = (uint16_t)OR(c->subscriptions_of_client, 8);
+	memset(server->cookie_key, 0x5a, sizeof(server->cookie_key));
+	server->core_count = OR(c->cores, 1);
+	if (c->credential != NULL) {
+		server->credential_bytes = (uint16_t)strlen(c->credential);
+		memcpy(server->credential, c->credential, server->credential_bytes);
+	}
+	for (uint32_t i = 0; i < OR(c->streams, 1); i++)
+		start_stream(h, c, i);
+	server->stream_count = OR(c->streams, 1);
+	if (h->frames == NULL ||
+	    server_crossings_create(server, OR(c->crossing_slots, 64)) != 0)
+		abort();
+	for (uint32_t i = 0; i < server->core_count; i++)
+		start_core(h, c, i);
+}
+
+void harness_check_laws(struct harness *h)
+{
+	for (uint32_t i = 0; i < h->server.core_count; i++) {
+		struct core *core = h->server.cores[i];
+		uint64_t pending = 0, temporaries = 0, open = 0;
+
+#define GET(name) counter_get(core->counters, COUNTER_##name)
+		for (uint32_t k = 0; k < core->config.subscriptions_max; k++) {
+			struct subscription *s = &core->subscriptions[k];
+			struct slice slice;
+
+			if (s->state == SUBSCRIPTION_FREE)
+				continue;
+			open++;
+			temporaries += s->temporary.active;
+			for (uint32_t n = 0; client_ring_peek_at(&s->ring, n, &slice); n++)
+				pending += slice_count(slice);
+		}
+		if (GET(rx_datagrams) !=
+		    GET(classify_session) + GET(classify_append) + GET(classify_dropped))
+			harness_fail(h, "law 1: datagrams do not add up");
+		if (GET(ingest_messages) !=
+		    GET(ingest_appended) + GET(ingest_repeats) + GET(ingest_refused))
+			harness_fail(h, "law 1: messages do not add up");
+		if (GET(dispatch_taken) != GET(dispatch_sent) + GET(dispatch_refused) + pending)
+			harness_fail(h, "law 1: records do not add up: %lu, %lu sent, %lu refused, "
+					"%lu queued",
+				     GET(dispatch_taken), GET(dispatch_sent),
+				     GET(dispatch_refused), pending);
+		if (GET(temporary_spawned) != GET(temporary_retired) + temporaries)
+			harness_fail(h, "temporary dispatchers do not add up");
+		if (GET(subscriptions_opened) != GET(subscriptions_closed) + open ||
+		    core->subscription_count != open)
+			harness_fail(h, "subscriptions do not add up");
+		if (GET(clients_opened) != GET(clients_closed) + core->client_count)
+			harness_fail(h, "clients do not add up");
+#undef GET
+	}
+}
+
+void harness_stop(struct harness *h)
+{
+	harness_check_laws(h);
+	for (uint32_t i = 0; i < h->server.core_count; i++)
+		core_destroy(h->server.cores[i]);
+	server_crossings_destroy(&h->server);
+	for (uint32_t i = 0; i < h->server.stream_count; i++) {
+		stream_destroy(h->server.streams[i]);
+		log_memory_unmap(h->log_memory[i], h->log_bytes);
+	}
+	free(h->frames);
+	h->frames = NULL;
+}
+
+// ---- looking in --------------------------------------------------------------------------------
+
+struct core *harness_core(struct harness *h, uint32_t core)
+{
+	return h->server.cores[core];
+}
+
+struct stream *harness_stream(struct harness *h, uint32_t number)
+{
+	return h->server.streams[number];
+}
+
+uint64_t harness_count(struct harness *h, uint32_t core, enum counter which)
+{
+	return counter_get(h->server.cores[core]->counters, which);
+}
+
+uint64_t harness_drops(struct harness *h, uint32_t core, enum drop which)
+{
+	return drop_get(h->server.cores[core]->counters, which);
+}
+
+uint64_t harness_drops_all(struct harness *h, uint32_t core)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < DROPS; i++)
+		sum += harness_drops(h, core, i);
+	return sum;
+}
+
+// ---- time and datagrams ------------------------------------------------------------------------
+
+void harness_send(struct harness *h, uint32_t core, const struct godwit_address *from,
+		  const void *bytes, uint32_t length)
+{
+	struct harness_datagram *d = &h->queue[core][h->queued[core]];
+	struct harness_peer *peer = bytes_of(h, from);
+
+	if (h->queued[core] == HARNESS_QUEUE || length > sizeof(d->data))
+		abort();
+	h->queued[core]++;
+	d->from = *from;
+	d->bytes = length;
+	memcpy(d->data, bytes, length);
+	peer->in += length;
+}
+
+static void turn_core(struct harness *h, uint32_t core)
+{
+	struct burst burst = {0};
+	uint32_t n = h->queued[core] < BURST_MAX ? h->queued[core] : BURST_MAX;
+
+	for (uint32_t i = 0; i < n; i++)
+		burst.datagrams[burst.count++] = (struct datagram){
+			.bytes = h->queue[core][i].data,
+			.length = h->queue[core][i].bytes,
+			.from = h->queue[core][i].from,
+		};
+	h->tx[core].used = 0;
+	core_turn(h->server.cores[core], &burst, h->now_ns, h->now_ns + HARNESS_WALL_NS);
+	h->queued[core] -= n;
+	memmove(h->queue[core], h->queue[core] + n, h->queued[core] * sizeof(h->queue[core][0]));
+}
+
+void harness_turn(struct harness *h)
+{
+	for (uint32_t i = 0; i < h->server.core_count; i++)
+		turn_core(h, i);
+}
+
+void harness_turns(struct harness *h, uint32_t turns)
+{
+	while (turns-- > 0)
+		harness_turn(h);
+}
+
+void harness_pass(struct harness *h, uint64_t ns)
+{
+	h->now_ns += ns;
+	harness_turn(h);
+}
+
+void harness_pass_steps(struct harness *h, uint64_t ns, uint64_t step_ns)
+{
+	for (uint64_t gone = 0; gone < ns; gone += step_ns)
+		harness_pass(h, ns - gone < step_ns ? ns - gone : step_ns);
+}
+
+// ---- frames sent -------------------------------------------------------------------------------
+
+const struct harness_frame *harness_take(struct harness *h, const struct godwit_address *to,
+					 uint8_t type)
+{
+	while (h->frames_taken < h->frames_count && h->frames[h->frames_taken].taken)
+		h->frames_taken++;
+	for (uint32_t i = h->frames_taken; i < h->frames_count; i++) {
+		struct harness_frame *frame = &h->frames[i];
+
+		if (frame->taken || frame->data[1] != type ||
+		    !godwit_address_equal(&frame->to, to))
+			continue;
+		frame->taken = true;
+		return frame;
+	}
+	return NULL;
+}
+
+uint32_t harness_left(const struct harness *h, const struct godwit_address *to, uint8_t type)
+{
+	uint32_t left = 0;
+
+	for (uint32_t i = h->frames_taken; i < h->frames_count; i++) {
+		const struct harness_frame *frame = &h->frames[i];
+
+		if (!frame->taken && (type == 0 || frame->data[1] == type) &&
+		    (to == NULL || godwit_address_equal(&frame->to, to)))
+			left++;
+	}
+	return left;
+}
+
+void harness_clear(struct harness *h)
+{
+	h->frames_count = h->frames_taken = 0;
+}
+
+// ---- coming in ---------------------------------------------------------------------------------
+
+static struct godwit_frame header(uint8_t type, uint16_t flags, uint16_t count)
+{
+	return (struct godwit_frame){.version = GODWIT_VERSION,
+				     .type = type,
+				     .flags = godwit_be16(flags),
+				     .count = godwit_be16(count)};
+}
+
+static struct godwit_from_client from(const struct client_peer *p, uint8_t type, uint16_t flags,
+				      uint16_t count)
+{
+	return (struct godwit_from_client){.frame = header(type, flags, count),
+					   .handle = godwit_be64(p->handle),
+					   .key = godwit_be64(p->key)};
+}
+
+struct client_peer harness_peer(struct harness *h, uint32_t core, uint8_t host, uint64_t id,
+				uint64_t instance)
+{
+	return (struct client_peer){
+		.harness = h,
+		.core = core,
+		.address = godwit_address_v4(0x0a000000u + host, (uint16_t)(40000 + host)),
+		.id = id,
+		.instance = instance,
+		.tag = 0xc000000000ull + id * 256 + host,
+		.nonce = 0x1d1d1d00ull + host,
+	};
+}
+
+void peer_send(struct client_peer *p, const void *bytes, uint32_t length)
+{
+	harness_send(p->harness, p->core, &p->address, bytes, length);
+}
+
+void peer_hello(struct client_peer *p)
+{
+	struct godwit_hello hello = {
+		.frame = header(GODWIT_HELLO, 0, 0),
+		.client = godwit_be64(p->id),
+		.instance = godwit_be64(p->instance),
+		.tag = godwit_be64(p->tag),
+		.nonce = godwit_be64(p->nonce),
+		.request = godwit_be32(++p->request),
+	};
+
+	peer_send(p, &hello, sizeof(hello));
+}
+
+bool peer_take_cookie(struct client_peer *p)
+{
+	const struct harness_frame *frame =
+		harness_take(p->harness, &p->address, GODWIT_COOKIE);
+	const struct godwit_cookie *cookie = frame != NULL ? (const void *)frame->data : NULL;
+
+	if (cookie == NULL || godwit_get64(cookie->tag) != p->tag ||
+	    godwit_get64(cookie->nonce) != p->nonce || godwit_get32(cookie->request) != p->request)
+		return false;
+	p->cookie_time = godwit_get64(cookie->time);
+	memcpy(p->cookie_mac, cookie->mac, sizeof(p->cookie_mac));
+	return true;
+}
+
+void peer_proof(struct client_peer *p, const char *credential)
+{
+	uint8_t bytes[sizeof(struct godwit_hello_proof) + GODWIT_CREDENTIAL_MAX];
+	uint16_t length = credential != NULL ? (uint16_t)strlen(credential) : 0;
+	struct godwit_hello_proof proof = {
+		.frame = header(GODWIT_HELLO_PROOF, 0, 0),
+		.client = godwit_be64(p->id),
+		.instance = godwit_be64(p->instance),
+		.tag = godwit_be64(p->tag),
+		.nonce = godwit_be64(p->nonce),
+		.request = godwit_be32(++p->request),
+		.credential_bytes = godwit_be16(length),
+		.time = godwit_be64(p->cookie_time),
+	};
+
+	memcpy(proof.mac, p->cookie_mac, sizeof(proof.mac));
+	memcpy(bytes, &proof, sizeof(proof));
+	memcpy(bytes + sizeof(proof), credential != NULL ? credential : "", length);
+	peer_send(p, bytes, (uint32_t)sizeof(proof) + length);
+}
+
+bool peer_take_welcome(struct client_peer *p)
+{
+	const struct harness_frame *frame =
+		harness_take(p->harness, &p->address, GODWIT_WELCOME);
+	const struct godwit_welcome *welcome = frame != NULL ? (const void *)frame->data : NULL;
+
+	if (welcome == NULL || godwit_get64(welcome->tag) != p->tag ||
+	    godwit_get32(welcome->request) != p->request)
+		return false;
+	p->handle = godwit_get64(welcome->handle);
+	p->key = godwit_get64(welcome->key);
+	return true;
+}
+
+bool harness_connect(struct client_peer *p, const char *credential)
+{
+	peer_hello(p);
+	harness_turn(p->harness);
+	if (!peer_take_cookie(p))
+		return false;
+	peer_proof(p, credential);
+	harness_turn(p->harness);
+	return peer_take_welcome(p);
+}
+
+// ---- subscriptions -----------------------------------------------------------------------------
+
+static uint32_t add_topics(const struct harness_request *r, uint8_t *bytes, uint32_t at)
+{
+	for (uint32_t i = 0; i < r->topics_count; i++) {
+		struct godwit_be32 topic = godwit_be32(r->topics[i]);
+
+		memcpy(bytes + at, &topic, sizeof(topic));
+		at += (uint32_t)sizeof(topic);
+	}
+	return at;
+}
+
+uint32_t build_subscribe(struct client_peer *p, const struct harness_request *r, uint8_t *bytes)
+{
+	uint16_t flags = r->topics_count > 0 ? GODWIT_FLAG_FILTERED : 0;
+	struct godwit_subscribe frame = {
+		.from = from(p, GODWIT_SUBSCRIBE, flags, (uint16_t)r->topics_count),
+		.request = godwit_be32(r->request != 0 ? r->request : ++p->request),
+		.subscription = godwit_be32(r->number),
+		.tag = godwit_be64(OR(r->tag, 0x7000ull + r->number)),
+		.start_value = godwit_be64(r->start_value),
+		.session = godwit_be64(r->session),
+		.epoch = godwit_be32(r->epoch),
+		.window = godwit_be32(OR(r->window, 1000)),
+		.datagram = godwit_be16((uint16_t)OR(r->datagram, 1452)),
+		.start = r->start,
+		.policy = r->policy,
+	};
+
+	godwit_name_set(frame.stream, r->stream != NULL ? r->stream : "s0");
+	memcpy(bytes, &frame, sizeof(frame));
+	return add_topics(r, bytes, sizeof(frame));
+}
+
+uint32_t build_resume(struct client_peer *p, const struct harness_request *r, uint8_t *bytes)
+{
+	uint16_t flags = r->topics_count > 0 ? GODWIT_FLAG_FILTERED : 0;
+	struct godwit_resume frame = {
+		.from = from(p, GODWIT_RESUME, flags, (uint16_t)r->topics_count),
+		.request = godwit_be32(r->request != 0 ? r->request : ++p->request),
+		.subscription = godwit_be32(r->number),
+		.tag = godwit_be64(OR(r->tag, 0x7000ull + r->number)),
+		.session = godwit_be64(OR(r->session, HARNESS_SESSION)),
+		.seq = godwit_be64(r->seq),
+		.epoch = godwit_be32(r->seq != 0 && r->epoch == 0 ? 1 : r->epoch),
+		.attempt = godwit_be32(r->attempt),
+		.highest_epoch = godwit_be64(r->highest_epoch),
+		.edge = godwit_be64(r->edge),
+		.datagram = godwit_be16((uint16_t)OR(r->datagram, 1452)),
+		.policy = r->policy,
+		.window = godwit_be32(OR(r->window, 1000)),
+	};
+
+	godwit_name_set(frame.stream, r->stream != NULL ? r->stream : "s0");
+	memcpy(bytes, &frame, sizeof(frame));
+	return add_topics(r, bytes, sizeof(frame));
+}
+
+void peer_subscribe(struct client_peer *p, const struct harness_request *r)
+{
+	uint8_t bytes[GODWIT_CONTROL_BYTES];
+
+	peer_send(p, bytes, build_subscribe(p, r, bytes));
+}
+
+void peer_resume(struct client_peer *p, const struct harness_request *r)
+{
+	uint8_t bytes[GODWIT_CONTROL_BYTES];
+
+	peer_send(p, bytes, build_resume(p, r, bytes));
+}
+
+void peer_unsubscribe(struct client_peer *p, uint32_t number)
+{
+	struct godwit_unsubscribe frame = {
+		.from = from(p, GODWIT_UNSUBSCRIBE, 0, 0),
+		.request = godwit_be32(++p->request),
+		.subscription = godwit_be32(number),
+	};
+
+	peer_send(p, &frame, sizeof(frame));
+}
+
+void peer_ack(struct client_peer *p, const struct harness_ack *entries, uint32_t count)
+{
+	uint8_t bytes[GODWIT_CONTROL_BYTES];
+	struct godwit_ack ack = {.from = from(p, GODWIT_ACK, 0, (uint16_t)count),
+				 .number = godwit_be64(++p->ack_number)};
+	uint32_t at = sizeof(ack);
+
+	memcpy(bytes, &ack, sizeof(ack));
+	for (uint32_t i = 0; i < count; i++) {
+		const struct harness_ack *e = &entries[i];
+		struct godwit_ack_entry entry = {
+			.subscription = godwit_be32(e->number),
+			.naks = godwit_be16((uint16_t)e->naks),
+			.cursor_epoch = godwit_be64(e->cursor_epoch),
+			.session = godwit_be64(OR(e->session, HARNESS_SESSION)),
+			.seq = godwit_be64(e->seq),
+			.epoch = godwit_be32(OR(e->epoch, 1)),
+			.edge = godwit_be64(e->edge),
+		};
+
+		memcpy(bytes + at, &entry, sizeof(entry));
+		at += (uint32_t)sizeof(entry);
+		for (uint32_t k = 0; k < e->naks; k++) {
+			struct godwit_range range = {godwit_be64(e->first[k]),
+						     godwit_be64(e->last[k])};
+
+			memcpy(bytes + at, &range, sizeof(range));
+			at += (uint32_t)sizeof(range);
+		}
+	}
+	peer_send(p, bytes, at);
+}
+
+static const struct godwit_subscribed *take_subscribed(struct client_peer *p)
+{
+	const struct harness_frame *frame;
+
+	harness_turn(p->harness);
+	frame = harness_take(p->harness, &p->address, GODWIT_SUBSCRIBED);
+	return frame != NULL ? (const void *)frame->data : NULL;
+}
+
+const struct godwit_subscribed *harness_subscribe(struct client_peer *p,
+						  const struct harness_request *r)
+{
+	peer_subscribe(p, r);
+	return take_subscribed(p);
+}
+
+const struct godwit_subscribed *harness_resume(struct client_peer *p,
+					       const struct harness_request *r)
+{
+	peer_resume(p, r);
+	return take_subscribed(p);
+}
+
+// ---- publishing --------------------------------------------------------------------------------
+
+void peer_open(struct client_peer *p, const char *stream, uint64_t publisher, uint64_t instance,
+	       uint32_t request)
+{
+	struct godwit_publish_open frame = {
+		.from = from(p, GODWIT_PUBLISH_OPEN, 0, 0),
+		.request = godwit_be32(request != 0 ? request : ++p->request),
+		.publisher = godwit_be64(publisher),
+		.instance = godwit_be64(instance),
+	};
+
+	godwit_name_set(frame.stream, stream);
+	peer_send(p, &frame, sizeof(frame));
+}
+
+const struct godwit_publish_opened *harness_open(struct client_peer *p, const char *stream,
+						 uint64_t publisher, uint64_t instance)
+{
+	const struct harness_frame *frame;
+
+	peer_open(p, stream, publisher, instance, 0);
+	harness_turns(p->harness, p->harness->server.core_count + 1); // there and back
+	frame = harness_take(p->harness, &p->address, GODWIT_PUBLISH_OPENED);
+	return frame != NULL ? (const void *)frame->data : NULL;
+}
+
+void peer_publish(struct client_peer *p, uint32_t stream, uint64_t publisher, uint64_t instance,
+		  uint64_t first, uint32_t count, uint32_t topic, uint32_t bytes)
+{
+	uint8_t frame[2048] = {0};
+	struct godwit_publish publish = {
+		.from = from(p, GODWIT_PUBLISH, 0, (uint16_t)count),
+		.stream = godwit_be32(stream),
+		.publisher = godwit_be64(publisher),
+		.instance = godwit_be64(instance),
+		.first = godwit_be64(first),
+	};
+	struct godwit_record record = {.length = godwit_be16((uint16_t)bytes),
+				       .topic = godwit_be32(topic)};
+	uint32_t at = sizeof(publish);
+
+	if (at + count * godwit_record_bytes(bytes) > sizeof(frame))
+		abort();
+	memcpy(frame, &publish, sizeof(publish));
+	for (uint32_t i = 0; i < count; i++, at += godwit_record_bytes(bytes))
+		memcpy(frame + at, &record, sizeof(record));
+	peer_send(p, frame, at);
+}
+
+const struct godwit_publish_ack *harness_publish(struct client_peer *p, uint32_t stream,
+						 uint64_t publisher, uint64_t instance,
+						 uint64_t first, uint32_t count, uint32_t topic,
+						 uint32_t bytes)
+{
+	const struct harness_frame *frame;
+
+	peer_publish(p, stream, publisher, instance, first, count, topic, bytes);
+	harness_turns(p->harness, p->harness->server.core_count + 1);
+	frame = harness_take(p->harness, &p->address, GODWIT_PUBLISH_ACK);
+	return frame != NULL ? (const void *)frame->data : NULL;
+}
+
+void harness_append(struct harness *h, uint32_t stream, uint32_t topic, uint32_t bytes,
+		    uint32_t count)
+{
+	struct log *log = &h->server.streams[stream]->log;
+	uint8_t payload[2048] = {0};
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t facts[2] = {log->head_own.seq + 1, h->now_ns + HARNESS_WALL_NS};
+
+		memcpy(payload, facts, sizeof(facts));
+		log_append(log, facts[1], topic, 0, payload, bytes);
+	}
+}
+
+void peer_topic(struct client_peer *p, const char *stream, const char *name, bool create)
+{
+	struct godwit_topic frame = {
+		.from = from(p, GODWIT_TOPIC, create ? GODWIT_FLAG_CREATE : 0, 0),
+		.request = godwit_be32(++p->request),
+	};
+
+	godwit_name_set(frame.stream, stream);
+	godwit_name_set(frame.name, name);
+	peer_send(p, &frame, sizeof(frame));
+}
+
+// ---- what was delivered ------------------------------------------------------------------------
+
+struct delivery delivery_start(const struct godwit_subscribed *subscribed)
+{
+	return (struct delivery){
+		.tag = godwit_get64(subscribed->tag),
+		.cursor_epoch = godwit_get64(subscribed->cursor_epoch),
+		.covered = godwit_get64(subscribed->seq),
+	};
+}
+
+static void take_record(struct delivery *d, const struct godwit_data *data, uint64_t seq,
+			const struct godwit_record *record)
+{
+	uint64_t time = godwit_get64(data->time), facts[2] = {0};
+
+	time += (uint32_t)(godwit_get32(record->time) - (uint32_t)time);
+	if (godwit_get16(record->length) >= sizeof(facts))
+		memcpy(facts, godwit_record_payload(record), sizeof(facts));
+	// Both stand in the payload: one that the header tells otherwise is broken.
+	if (facts[0] != 0 && (facts[0] != seq || facts[1] != time))
+		d->broken = true;
+	if (time - godwit_get64(data->time) > GODWIT_SLICE_SPAN_NS)
+		d->broken = true;
+	if (seq <= d->covered)
+		return;
+	d->records++;
+	d->last_seq = seq;
+	d->last_time_ns = time;
+	d->last_epoch = godwit_get32(data->epoch);
+}
+
+static void take_data(struct delivery *d, const struct harness_frame *frame)
+{
+	const struct godwit_data *data = (const void *)frame->data;
+	const struct godwit_be16 *distances = godwit_data_distances(data);
+	const uint8_t *at = godwit_data_records(data), *end = frame->data + frame->bytes;
+	const struct godwit_record *record;
+	uint64_t first = godwit_get64(data->covers_from);
+	uint64_t last = first + godwit_get32(data->covers) - 1;
+	uint32_t n = 0;
+
+	d->packets++;
+	d->repairs += (godwit_get16(data->frame.flags) & GODWIT_FLAG_REPAIR) != 0;
+	d->coverages += godwit_get16(data->frame.count) == 0;
+	d->largest = frame->bytes > d->largest ? frame->bytes : d->largest;
+	if (first > d->covered + 1)
+		d->broken = true;
+	for (; (record = godwit_record_next(&at, end)) != NULL; n++)
+		take_record(d, data, first + (distances != NULL ? godwit_get16(distances[n]) : n),
+			    record);
+	if (last > d->covered)
+		d->covered = last;
+}
+
+uint64_t delivery_take(struct delivery *d, struct client_peer *p)
+{
+	struct harness *h = p->harness;
+	uint64_t before = d->records;
+
+	for (uint32_t i = h->frames_taken; i < h->frames_count; i++) {
+		struct harness_frame *frame = &h->frames[i];
+		const struct godwit_data *data = (const void *)frame->data;
+
+		if (frame->taken || frame->data[1] != GODWIT_DATA ||
+		    !godwit_address_equal(&frame->to, &p->address) ||
+		    godwit_get64(data->tag) != d->tag ||
+		    godwit_get64(data->cursor_epoch) != d->cursor_epoch)
+			continue;
+		frame->taken = true;
+		take_data(d, frame);
+	}
+	return d->records - before;
+}

@@ -1,0 +1,563 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The dispatchers on a core: live delivery, rings that overflow, logs that lap their readers, ports that take
+// no more, coverage of quiet filters, epochs and time in packets.
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+
+#include "dataplane/stages.h"
+#include "tests/support/core_harness.h"
+
+static struct harness h;
+static struct client_peer p;
+static struct delivery d;
+
+#define COUNTED(name) harness_count(&h, 0, COUNTER_##name)
+
+static void begin(const struct harness_config *config)
+{
+	harness_start(&h, config);
+	p = harness_peer(&h, 0, 1, 1, 1);
+	cr_assert(harness_connect(&p, NULL));
+}
+
+static void start(void)
+{
+	begin(NULL);
+}
+
+static void stop(void)
+{
+	harness_stop(&h);
+	cr_assert_str_empty(h.failure, "%s", h.failure);
+}
+
+TestSuite(dispatch, .init = start, .fini = stop);
+
+static void restart(const struct harness_config *config)
+{
+	harness_stop(&h);
+	begin(config);
+}
+
+static const uint32_t wanted[1] = {5}; // topic
+
+// Subscription 1: whole, or of topic 5 alone.
+static struct subscription *subscribe(bool filtered, uint8_t where, uint32_t window)
+{
+	struct harness_request r = {.number = 1,
+				    .start = where,
+				    .window = window,
+				    .topics = filtered ? wanted : NULL,
+				    .topics_count = filtered ? 1 : 0};
+	const struct godwit_subscribed *s = harness_subscribe(&p, &r);
+
+	cr_assert_not_null(s);
+	d = delivery_start(s);
+	return subscription_find(harness_core(&h, 0),
+				 core_client(harness_core(&h, 0), p.handle), 1);
+}
+
+static void ack(uint64_t seq, uint64_t edge)
+{
+	struct harness_ack entry = {
+		.number = 1, .cursor_epoch = d.cursor_epoch, .seq = seq, .edge = edge};
+
+	peer_ack(&p, &entry, 1);
+	harness_turn(&h);
+}
+
+// `count` records of 64 bytes, every third of topic 5.
+static void append(uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		harness_append(&h, 0, i % 3 == 0 ? 5 : 1, 52, 1);
+}
+
+static void assert_truncated(void)
+{
+	const struct harness_frame *frame = harness_take(&h, &p.address, GODWIT_ENDED);
+	const struct godwit_ended *ended;
+
+	cr_assert_not_null(frame);
+	ended = (const void *)frame->data;
+	cr_assert_eq(godwit_get16(ended->code), GODWIT_TRUNCATED);
+	cr_assert_eq(godwit_get64(ended->seq), log_earliest(&harness_stream(&h, 0)->log) - 1);
+	cr_assert_eq(godwit_get32(ended->epoch), 1);
+	cr_assert_eq(COUNTED(truncated), 1);
+	cr_assert_eq(COUNTED(answer_truncated), 1);
+	cr_assert_eq(COUNTED(subscriptions_closed), 1);
+}
+
+// ---- rings that overflow -----------------------------------------------------------------------
+
+static void overflow_and_catch_up(bool filtered)
+{
+	struct subscription *s;
+	uint64_t matches = 0;
+
+	restart(&(struct harness_config){.ring_slots = 4, .temporary_budget = 4096});
+	s = subscribe(filtered, GODWIT_START_LATEST, 1000000);
+	append(3);
+	harness_turns(&h, 3);
+	matches += 1;
+	delivery_take(&d, &p);
+	cr_assert_eq(d.covered, 3);
+	cr_assert_eq(s->state, SUBSCRIPTION_LIVE);
+	// The port takes nothing while twenty packets' worth arrives.
+	h.tx[0].room = 0;
+	for (uint32_t i = 0; i < 20; i++) {
+		append(30);
+		harness_turn(&h);
+	}
+	matches += 200;
+	cr_assert_eq(COUNTED(ring_full), 1);
+	cr_assert_eq(s->state, SUBSCRIPTION_LAGGING);
+	cr_assert_not(s->joined);
+	cr_assert_geq(COUNTED(tx_full), 20);
+	// While it catches up, more comes, too.
+	h.tx[0].room = UINT32_MAX;
+	for (uint32_t i = 0; i < 10; i++) {
+		append(3);
+		matches++;
+		harness_turn(&h);
+	}
+	harness_turns(&h, 20);
+	delivery_take(&d, &p);
+	cr_assert_eq(d.records, filtered ? matches : 633);
+	cr_assert_not(d.broken);
+	cr_assert_eq(s->state, SUBSCRIPTION_LIVE);
+	cr_assert_geq(COUNTED(temporary_spawned), 2);
+	cr_assert_eq(COUNTED(temporary_spawned), COUNTED(temporary_retired));
+	append(1);
+	harness_turns(&h, 2);
+	delivery_take(&d, &p);
+	cr_assert_eq(d.covered, 634);
+}
+
+Test(dispatch, a_full_ring_makes_it_lag_and_it_catches_up_exactly)
+{
+	overflow_and_catch_up(false);
+}
+
+Test(dispatch, a_full_ring_of_a_filter_catches_up_exactly)
+{
+	overflow_and_catch_up(true);
+}
+
+Test(dispatch, it_joins_in_the_middle_of_a_paused_fan_out)
+{
+	struct client_peer others[5];
+	struct harness_request r = {.number = 1, .start = GODWIT_START_EARLIEST, .window = 1000000};
+	struct delivery deliveries[5];
+
+	restart(&(struct harness_config){.live_budget = 2});
+	for (uint8_t i = 0; i < 5; i++) {
+		others[i] = harness_peer(&h, 0, (uint8_t)(i + 2), i + 2u, 1);
+		cr_assert(harness_connect(&others[i], NULL));
+		append(7);
+		deliveries[i] = delivery_start(harness_subscribe(&others[i], &r));
+	}
+	for (uint32_t i = 0; i < 30; i++) {
+		append(5);
+		harness_turn(&h);
+	}
+	harness_turns(&h, 200);
+	cr_assert_gt(COUNTED(live_pauses), 0);
+	for (uint8_t i = 0; i < 5; i++) {
+		cr_assert_eq(delivery_take(&deliveries[i], &others[i]), 185);
+		cr_assert_not(deliveries[i].broken);
+	}
+}
+
+// ---- logs that lap -----------------------------------------------------------------------------
+
+// The log goes twice around within a turn: what waits is gone before it is looked at.
+static void lap(void)
+{
+	append(300);
+	h.tx[0].room = UINT32_MAX;
+	harness_turns(&h, 3);
+}
+
+static void lap_temporary(bool filtered)
+{
+	struct subscription *s;
+
+	restart(&(struct harness_config){.log_bytes = 8192});
+	append(50);
+	harness_turn(&h);
+	s = subscribe(filtered, GODWIT_START_EARLIEST, 2);
+	harness_turns(&h, 2);
+	cr_assert(s->temporary.active);
+	delivery_take(&d, &p);
+	cr_assert_leq(d.covered, 3);
+	lap(); // its window is closed
+	if (harness_left(&h, &p.address, GODWIT_ENDED) == 0)
+		ack(d.covered, 10000);
+	harness_turns(&h, 2);
+	delivery_take(&d, &p);
+	cr_assert_not(d.broken, "what was overwritten is not sent");
+	assert_truncated();
+}
+
+Test(dispatch, the_log_laps_a_temporary_dispatcher)
+{
+	lap_temporary(false);
+}
+
+Test(dispatch, the_log_laps_a_filtered_temporary_dispatcher)
+{
+	lap_temporary(true);
+}
+
+static void lap_ring(bool filtered)
+{
+	struct subscription *s;
+
+	restart(&(struct harness_config){.log_bytes = 8192, .ring_slots = 256});
+	s = subscribe(filtered, GODWIT_START_LATEST, 1000000);
+	append(3);
+	harness_turns(&h, 3);
+	delivery_take(&d, &p);
+	cr_assert_eq(s->state, SUBSCRIPTION_LIVE);
+	h.tx[0].room = 0;
+	append(9);
+	harness_turn(&h);
+	cr_assert_gt(client_ring_count(&s->ring), 0);
+	lap();
+	cr_assert_eq(COUNTED(ring_full), 0);
+	cr_assert_eq(delivery_take(&d, &p), 0);
+	assert_truncated();
+	cr_assert_geq(COUNTED(egress_lapped), 1);
+	cr_assert_gt(COUNTED(dispatch_refused), 0);
+}
+
+Test(dispatch, the_log_laps_a_ring)
+{
+	lap_ring(false);
+}
+
+Test(dispatch, the_log_laps_a_filtered_ring)
+{
+	lap_ring(true);
+}
+
+static void lap_repair(bool filtered)
+{
+	struct harness_ack entry = {
+		.number = 1, .edge = 1000000, .naks = 1, .first = {1}, .last = {2}};
+
+	restart(&(struct harness_config){.log_bytes = 8192});
+	append(30);
+	harness_turn(&h);
+	subscribe(filtered, GODWIT_START_EARLIEST, 1000000);
+	harness_turns(&h, 3);
+	delivery_take(&d, &p);
+	entry.cursor_epoch = d.cursor_epoch;
+	h.tx[0].room = 0;
+	peer_ack(&p, &entry, 1);
+	harness_turn(&h);
+	cr_assert_eq(COUNTED(nak_ranges), 1);
+	lap();
+	assert_truncated();
+}
+
+Test(dispatch, the_log_laps_a_repair)
+{
+	lap_repair(false);
+}
+
+Test(dispatch, the_log_laps_a_filtered_repair)
+{
+	lap_repair(true);
+}
+
+// ---- ports and routes --------------------------------------------------------------------------
+
+Test(dispatch, a_port_that_is_full_in_the_middle_loses_nothing)
+{
+	struct client_peer peers[6];
+	struct harness_request r = {.number = 1, .window = 1000000};
+	struct delivery deliveries[6];
+
+	for (uint8_t i = 0; i < 6; i++) {
+		peers[i] = harness_peer(&h, 0, (uint8_t)(i + 2), i + 2u, 1);
+		cr_assert(harness_connect(&peers[i], NULL));
+		r.topics = i % 2 ? wanted : NULL;
+		r.topics_count = i % 2;
+		deliveries[i] = delivery_start(harness_subscribe(&peers[i], &r));
+	}
+	harness_turns(&h, 3);
+	h.tx[0].room = 2;
+	for (uint32_t i = 0; i < 60; i++) {
+		append(9);
+		harness_turn(&h);
+	}
+	cr_assert_geq(COUNTED(tx_full), 10);
+	h.tx[0].room = UINT32_MAX;
+	harness_turns(&h, 10);
+	for (uint8_t i = 0; i < 6; i++) {
+		cr_assert_eq(delivery_take(&deliveries[i], &peers[i]), i % 2 ? 180 : 540, "%u", i);
+		cr_assert_not(deliveries[i].broken);
+	}
+}
+
+Test(dispatch, a_neighbour_that_is_not_known_yet_is_tried_again)
+{
+	subscribe(false, GODWIT_START_LATEST, 1000);
+	harness_turns(&h, 2);
+	h.tx[0].no_route = true;
+	append(10);
+	harness_turns(&h, 3);
+	cr_assert_eq(delivery_take(&d, &p), 0);
+	cr_assert_eq(COUNTED(tx_no_route), 1, "once, not each turn");
+	harness_pass_steps(&h, 60 * MS, MS);
+	cr_assert_geq(COUNTED(tx_no_route), 4);
+	cr_assert_leq(COUNTED(tx_no_route), 20);
+	h.tx[0].no_route = false;
+	harness_pass_steps(&h, HARNESS_INTERVAL_MS * MS + 2 * MS, MS);
+	cr_assert_eq(delivery_take(&d, &p), 10);
+	cr_assert_not(d.broken);
+}
+
+static void assert_idle(bool filtered)
+{
+	uint64_t idle;
+
+	subscribe(filtered, GODWIT_START_LATEST, 1000);
+	harness_turns(&h, 5);
+	idle = COUNTED(turns_idle);
+	harness_turns(&h, 20);
+	cr_assert_eq(COUNTED(turns_idle), idle + 20);
+}
+
+Test(dispatch, a_quiet_core_is_idle)
+{
+	assert_idle(false);
+	append(10);
+	assert_idle(false);
+}
+
+Test(dispatch, a_quiet_core_with_a_filter_is_idle)
+{
+	assert_idle(true);
+	append(10);
+	assert_idle(true);
+}
+
+// ---- coverage ----------------------------------------------------------------------------------
+
+// Messages of another topic, a turn each.
+static void pass_by(uint32_t count)
+{
+	while (count-- > 0) {
+		harness_append(&h, 0, 1, 20, 1);
+		harness_turns(&h, 2);
+	}
+}
+
+Test(dispatch, a_quiet_filter_is_covered_each_quarter_of_its_window)
+{
+	subscribe(true, GODWIT_START_LATEST, 40);
+	harness_turns(&h, 2);
+	for (uint32_t quarter = 1; quarter <= 5; quarter++) {
+		pass_by(9);
+		delivery_take(&d, &p);
+		cr_assert_eq(d.covered, (quarter - 1) * 10, "%lu", d.covered);
+		pass_by(1);
+		delivery_take(&d, &p);
+		cr_assert_eq(d.covered, quarter * 10, "%lu", d.covered);
+	}
+	cr_assert_eq(COUNTED(coverage), 5);
+	// A match counts as well, and the next quarter begins behind it.
+	pass_by(4);
+	harness_append(&h, 0, 5, 20, 1);
+	harness_turns(&h, 2);
+	delivery_take(&d, &p);
+	cr_assert_eq(d.covered, 55, "%lu", d.covered);
+	cr_assert_eq(d.records, 1);
+	pass_by(9);
+	delivery_take(&d, &p);
+	cr_assert_eq(d.covered, 55, "%lu", d.covered);
+	pass_by(1);
+	delivery_take(&d, &p);
+	cr_assert_eq(d.covered, 65);
+	cr_assert_not(d.broken);
+}
+
+Test(dispatch, a_quiet_filter_is_covered_with_each_heartbeat)
+{
+	subscribe(true, GODWIT_START_LATEST, 100000);
+	harness_turns(&h, 2);
+	pass_by(7);
+	cr_assert_eq(delivery_take(&d, &p), 0);
+	cr_assert_eq(d.covered, 0);
+	harness_pass_steps(&h, (HARNESS_INTERVAL_MS + 1) * MS, MS);
+	delivery_take(&d, &p);
+	cr_assert_eq(d.covered, 7);
+	cr_assert_eq(d.coverages, 1);
+	cr_assert_eq(COUNTED(coverage), 1);
+	// Nothing new: nothing to say.
+	ack(7, 100000);
+	harness_pass_steps(&h, 3 * HARNESS_INTERVAL_MS * MS, 10 * MS);
+	delivery_take(&d, &p);
+	cr_assert_eq(COUNTED(coverage), 1);
+}
+
+Test(dispatch, coverage_goes_outside_credit_and_ends_before_the_next_match)
+{
+	subscribe(true, GODWIT_START_LATEST, 4);
+	harness_turns(&h, 2);
+	harness_append(&h, 0, 1, 20, 30);
+	harness_append(&h, 0, 5, 20, 1); // 31: above the edge
+	harness_append(&h, 0, 1, 20, 5);
+	harness_turns(&h, 3);
+	delivery_take(&d, &p);
+	cr_assert_eq(d.covered, 30);
+	cr_assert_eq(d.records, 0);
+	harness_pass_steps(&h, 250 * MS, MS);
+	delivery_take(&d, &p);
+	cr_assert_eq(d.covered, 30, "not past what it did not get");
+	ack(30, 34);
+	harness_turns(&h, 2);
+	cr_assert_eq(delivery_take(&d, &p), 1);
+	cr_assert_geq(d.covered, 31);
+	cr_assert_not(d.broken);
+}
+
+Test(dispatch, coverage_ends_at_the_commit)
+{
+	struct stream *stream = harness_stream(&h, 0);
+
+	subscribe(true, GODWIT_START_LATEST, 100000);
+	harness_turns(&h, 2);
+	pass_by(3);
+	stream->commit_held = true;
+	pass_by(5);
+	harness_pass_steps(&h, 101 * MS, MS);
+	delivery_take(&d, &p);
+	cr_assert_eq(d.covered, 3);
+	stream->commit_held = false;
+	harness_pass_steps(&h, 101 * MS, MS);
+	delivery_take(&d, &p);
+	cr_assert_eq(d.covered, 8);
+}
+
+Test(dispatch, coverage_does_not_go_beyond_an_epochs_end)
+{
+	const struct harness_frame *frame;
+	const struct godwit_data *data;
+
+	subscribe(true, GODWIT_START_LATEST, 100000);
+	harness_turns(&h, 2);
+	pass_by(4);
+	stream_begin_epoch(harness_stream(&h, 0), 3);
+	pass_by(5);
+	harness_clear(&h);
+	harness_pass_steps(&h, 101 * MS, MS);
+	frame = harness_take(&h, &p.address, GODWIT_DATA);
+	cr_assert_not_null(frame);
+	data = (const void *)frame->data;
+	cr_assert_eq(godwit_get64(data->covers_from), 1);
+	cr_assert_eq(godwit_get32(data->covers), 4);
+	cr_assert_eq(godwit_get32(data->epoch), 1);
+	// The other epoch's goes at once, and apart.
+	frame = harness_take(&h, &p.address, GODWIT_DATA);
+	cr_assert_not_null(frame);
+	data = (const void *)frame->data;
+	cr_assert_eq(godwit_get64(data->covers_from), 5);
+	cr_assert_eq(godwit_get32(data->covers), 5);
+	cr_assert_eq(godwit_get32(data->epoch), 3);
+}
+
+// ---- epochs and time ---------------------------------------------------------------------------
+
+// Twelve records in three epochs, 0.7 s apart, topic 5 each second one.
+static void append_slowly(bool turns)
+{
+	h.server.lapse_ms = 60000;
+	for (uint32_t i = 0; i < 12; i++) {
+		if (i == 4 || i == 9)
+			stream_begin_epoch(harness_stream(&h, 0), 2 + i);
+		harness_append(&h, 0, i % 2 == 0 ? 5 : 1, 20, 1);
+		h.now_ns += 700 * MS;
+		if (turns) {
+			peer_ack(&p, NULL, 0);
+			harness_turn(&h);
+		}
+	}
+	harness_turns(&h, 3);
+}
+
+static void assert_slow(bool filtered)
+{
+	delivery_take(&d, &p);
+	cr_assert_not(d.broken, "a packet spans epochs or 2 s, or states a wrong time");
+	cr_assert_eq(d.records, filtered ? 6 : 12);
+	cr_assert_eq(d.last_epoch, 11);
+	cr_assert_eq(d.last_time_ns, HARNESS_WALL_NS + h.now_ns -
+					     (filtered ? 2 : 1) * 700 * MS);
+}
+
+Test(dispatch, no_packet_of_a_replay_spans_epochs_or_two_seconds)
+{
+	append_slowly(false);
+	subscribe(false, GODWIT_START_EARLIEST, 1000);
+	harness_turns(&h, 3);
+	assert_slow(false);
+}
+
+Test(dispatch, no_packet_of_a_filtered_replay_spans_epochs_or_two_seconds)
+{
+	append_slowly(false);
+	subscribe(true, GODWIT_START_EARLIEST, 1000);
+	harness_turns(&h, 3);
+	assert_slow(true);
+}
+
+static void wait_for_window(bool filtered)
+{
+	restart(&(struct harness_config){.ring_slots = 64});
+	subscribe(filtered, GODWIT_START_LATEST, 1);
+	harness_turns(&h, 3);
+	ack(0, 0);
+	h.tx[0].room = 0; // so that all of it waits on the ring
+	append_slowly(true);
+	h.tx[0].room = UINT32_MAX;
+	ack(0, 1000);
+	harness_turns(&h, 3);
+	assert_slow(filtered);
+}
+
+Test(dispatch, no_packet_from_a_ring_spans_epochs_or_two_seconds)
+{
+	wait_for_window(false);
+}
+
+Test(dispatch, no_packet_from_a_filtered_ring_spans_epochs_or_two_seconds)
+{
+	wait_for_window(true);
+}
+
+Test(dispatch, no_filtered_repair_spans_epochs_or_two_seconds)
+{
+	struct harness_ack entry = {
+		.number = 1, .edge = 1000, .naks = 1, .first = {1}, .last = {12}};
+
+	append_slowly(false);
+	subscribe(true, GODWIT_START_EARLIEST, 1000);
+	harness_turns(&h, 4);
+	harness_pass_steps(&h, 3 * MS, MS);
+	delivery_take(&d, &p);
+	entry.cursor_epoch = d.cursor_epoch;
+	d = (struct delivery){.tag = d.tag, .cursor_epoch = d.cursor_epoch};
+	entry.last[0] = harness_core(&h, 0)->subscriptions[0].sent;
+	peer_ack(&p, &entry, 1);
+	h.now_ns -= 3 * MS;
+	harness_turns(&h, 4);
+	cr_assert_gt(d.repairs + COUNTED(egress_repairs), 0);
+	delivery_take(&d, &p);
+	cr_assert_not(d.broken);
+	cr_assert_eq(d.records, 6);
+}

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Where a position leads in a stream: every start, every answer, every policy, over several epochs.
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include <godwit/wire_walk.h>
+
+#include "dataplane/stream.h"
+
+#define SESSION	  77
+#define LOG_BYTES 8192
+#define WALL	  1700000000000000000ull
+
+static void *memory;
+static struct stream *stream;
+
+static struct stream_config config_of(void)
+{
+	return (struct stream_config){
+		.name = "orders",
+		.session = SESSION,
+		.epoch = 1,
+		.mtu = 1500,
+		.log_bytes = LOG_BYTES,
+		.log_memory = memory,
+		.publishers_max = 4,
+		.runs_max = 4,
+		.topics_max = 3,
+	};
+}
+
+static void start(void)
+{
+	struct stream_config config;
+
+	memory = log_memory_map(LOG_BYTES, false, -1);
+	config = config_of();
+	stream = stream_create(&config, 0);
+	cr_assert_not_null(stream);
+}
+
+static void stop(void)
+{
+	stream_destroy(stream);
+	log_memory_unmap(memory, LOG_BYTES);
+}
+
+TestSuite(stream, .init = start, .fini = stop);
+
+// Records of 64 bytes, a second apart, committed.
+static void append(uint32_t count)
+{
+	uint8_t payload[52] = {0};
+
+	while (count-- > 0)
+		log_append(&stream->log, WALL + stream->log.head_own.seq * 1000000000ull, 0, 0,
+			   payload, sizeof(payload));
+	log_publish(&stream->log);
+	log_commit(&stream->log, stream->log.head_own.seq);
+}
+
+static struct godwit_identifier id(uint64_t seq, uint32_t epoch)
+{
+	return (struct godwit_identifier){.session = SESSION, .seq = seq, .epoch = epoch};
+}
+
+static void assert_resolved(struct resolved r, enum godwit_code answer, uint64_t seq,
+			    uint32_t epoch)
+{
+	cr_assert_eq(r.answer, answer, "%s", godwit_code_name(r.answer));
+	cr_assert_eq(r.identifier.seq, seq, "seq %lu", r.identifier.seq);
+	cr_assert_eq(r.identifier.epoch, epoch, "epoch %u", r.identifier.epoch);
+}
+
+// 1..10 in epoch 1, 11..20 in epoch 4, 21..25 in epoch 6.
+static void three_epochs(void)
+{
+	append(10);
+	stream_begin_epoch(stream, 4);
+	append(10);
+	stream_begin_epoch(stream, 6);
+	append(5);
+}
+
+Test(stream, sizes_and_names_that_cannot_be)
+{
+	struct stream_config config = config_of();
+
+	config.name = "";
+	errno = 0;
+	cr_assert_null(stream_create(&config, 0));
+	cr_assert_eq(errno, EINVAL);
+	config = config_of();
+	config.session = 0;
+	cr_assert_null(stream_create(&config, 0));
+	config = config_of();
+	config.epoch = 0;
+	cr_assert_null(stream_create(&config, 0));
+	config = config_of();
+	config.mtu = 180;
+	cr_assert_null(stream_create(&config, 0));
+	config = config_of();
+	config.log_bytes = 4096; // below four packets
+	errno = 0;
+	cr_assert_null(stream_create(&config, 0));
+	cr_assert_eq(errno, EINVAL);
+	config = config_of();
+	config.name = "0123456789012345678901234567890123456789012345678901234567890123";
+	cr_assert_null(stream_create(&config, 0));
+}
+
+Test(stream, epochs_tell_where_they_begin_and_end)
+{
+	uint64_t last;
+	uint32_t found;
+
+	three_epochs();
+	cr_assert_eq(stream_epoch_of(stream, 1, &last), 1);
+	cr_assert_eq(last, 10);
+	cr_assert_eq(stream_epoch_of(stream, 10, &last), 1);
+	cr_assert_eq(stream_epoch_of(stream, 11, &last), 4);
+	cr_assert_eq(last, 20);
+	cr_assert_eq(stream_epoch_of(stream, 25, &last), 6);
+	cr_assert_eq(last, UINT64_MAX);
+	cr_assert_eq(stream_epoch_of(stream, 1000, &last), 6);
+	cr_assert_eq(stream_epoch_end(stream, 1, &found), 10);
+	cr_assert_eq(found, 1);
+	cr_assert_eq(stream_epoch_end(stream, 5, &found), 20);
+	cr_assert_eq(found, 4);
+	cr_assert_eq(stream_epoch_end(stream, 99, &found), UINT64_MAX);
+	cr_assert_eq(found, 6);
+	cr_assert_eq(stream_epoch_end(stream, 0, &found), 0);
+	cr_assert_eq(found, 0);
+}
+
+Test(stream, an_epoch_without_a_record_has_none)
+{
+	uint64_t last;
+	uint32_t found;
+
+	append(3);
+	stream_begin_epoch(stream, 2);
+	stream_begin_epoch(stream, 3);
+	append(2);
+	cr_assert_eq(stream_epoch_of(stream, 4, &last), 3);
+	cr_assert_eq(stream_epoch_of(stream, 3, &last), 1);
+	cr_assert_eq(last, 3);
+	cr_assert_eq(stream_epoch_end(stream, 2, &found), 3);
+	assert_resolved(stream_resolve(stream, id(4, 2)), GODWIT_DIVERGED, 3, 1);
+}
+
+Test(stream, an_identifier_leads_behind_its_message)
+{
+	assert_resolved(stream_resolve(stream, id(0, 0)), GODWIT_OK, 0, 0);
+	three_epochs();
+	assert_resolved(stream_resolve(stream, id(0, 0)), GODWIT_OK, 0, 0);
+	assert_resolved(stream_resolve(stream, id(1, 1)), GODWIT_OK, 1, 1);
+	assert_resolved(stream_resolve(stream, id(10, 1)), GODWIT_OK, 10, 1);
+	assert_resolved(stream_resolve(stream, id(11, 4)), GODWIT_OK, 11, 4);
+	assert_resolved(stream_resolve(stream, id(25, 6)), GODWIT_OK, 25, 6);
+}
+
+Test(stream, an_identifier_above_the_commit_is_found)
+{
+	append(3);
+	log_append(&stream->log, WALL + 10000000000ull, 0, 0, "x", 1);
+	log_publish(&stream->log);
+	cr_assert_eq(log_committed_seq(&stream->log), 3);
+	assert_resolved(stream_resolve(stream, id(4, 1)), GODWIT_OK, 4, 1);
+	assert_resolved(stream_resolve(stream, id(5, 1)), GODWIT_FUTURE, 4, 1);
+}
+
+Test(stream, what_was_never_appended_is_future_or_diverged)
+{
+	three_epochs();
+	assert_resolved(stream_resolve(stream, id(26, 6)), GODWIT_FUTURE, 25, 6);
+	assert_resolved(stream_resolve(stream, id(UINT64_MAX - 1, 6)), GODWIT_FUTURE, 25, 6);
+	assert_resolved(stream_resolve(stream, id(UINT64_MAX, 6)), GODWIT_FUTURE, 25, 6);
+	// Its epoch ended before it: the last that both have is that epoch's end.
+	assert_resolved(stream_resolve(stream, id(11, 1)), GODWIT_DIVERGED, 10, 1);
+	assert_resolved(stream_resolve(stream, id(24, 4)), GODWIT_DIVERGED, 20, 4);
+	assert_resolved(stream_resolve(stream, id(400, 1)), GODWIT_DIVERGED, 10, 1);
+	assert_resolved(stream_resolve(stream, id(23, 5)), GODWIT_DIVERGED, 20, 4);
+	// Of an epoch that began later, or of none at all.
+	assert_resolved(stream_resolve(stream, id(5, 4)), GODWIT_DIVERGED, 4, 1);
+	assert_resolved(stream_resolve(stream, id(5, 3)), GODWIT_DIVERGED, 4, 1);
+	assert_resolved(stream_resolve(stream, id(5, 0)), GODWIT_DIVERGED, 0, 0);
+}
+
+Test(stream, another_session_is_not_known_here)
+{
+	struct godwit_identifier other = {.session = SESSION + 1, .seq = 5, .epoch = 1};
+	struct resolved r;
+
+	append(10);
+	r = stream_resolve(stream, other);
+	assert_resolved(r, GODWIT_UNKNOWN_SESSION, 0, 0);
+	cr_assert_eq(r.identifier.session, SESSION + 1);
+	r = stream_start(stream, GODWIT_START_LATEST, 0, SESSION + 1, 0);
+	cr_assert_eq(r.answer, GODWIT_UNKNOWN_SESSION);
+	cr_assert_eq(stream_apply_policy(stream, r, GODWIT_POLICY_EARLIEST).seq, 0);
+	cr_assert_eq(stream_apply_policy(stream, r, GODWIT_POLICY_EARLIEST).session, SESSION);
+	cr_assert_eq(stream_apply_policy(stream, r, GODWIT_POLICY_LATEST).seq, 10);
+	// AFTER needs a session, and 0 is none.
+	r = stream_start(stream, GODWIT_START_AFTER, 5, 0, 1);
+	cr_assert_eq(r.answer, GODWIT_UNKNOWN_SESSION);
+}
+
+Test(stream, what_is_no_longer_kept_is_truncated)
+{
+	struct resolved r;
+	struct godwit_identifier from;
+	uint64_t earliest;
+
+	append(300);
+	earliest = log_earliest(&stream->log);
+	cr_assert_gt(earliest, 150);
+	assert_resolved(stream_resolve(stream, id(0, 0)), GODWIT_TRUNCATED, earliest - 1, 1);
+	r = stream_resolve(stream, id(earliest - 2, 1));
+	assert_resolved(r, GODWIT_TRUNCATED, earliest - 1, 1);
+	assert_resolved(stream_resolve(stream, id(earliest - 1, 1)), GODWIT_OK, earliest - 1, 1);
+	// With a margin of an eighth of the log, at a cut.
+	from = stream_apply_policy(stream, r, GODWIT_POLICY_EARLIEST);
+	cr_assert_geq(from.seq + 1, earliest + LOG_BYTES / 8 / 64 - 16 / 64);
+	cr_assert_leq(from.seq + 1, earliest + LOG_BYTES / 8 / 64 + 1396 / 64 + 1);
+	cr_assert_eq(stream_apply_policy(stream, r, GODWIT_POLICY_LATEST).seq, 300);
+	r = stream_start(stream, GODWIT_START_EARLIEST, 0, 0, 0);
+	assert_resolved(r, GODWIT_OK, from.seq, 1);
+}
+
+Test(stream, every_start_leads_to_its_sequence)
+{
+	assert_resolved(stream_start(stream, GODWIT_START_LATEST, 0, 0, 0), GODWIT_OK, 0, 0);
+	assert_resolved(stream_start(stream, GODWIT_START_EARLIEST, 0, 0, 0), GODWIT_OK, 0, 0);
+	assert_resolved(stream_start(stream, GODWIT_START_TIME, WALL, 0, 0), GODWIT_OK, 0, 0);
+	assert_resolved(stream_start(stream, GODWIT_START_SEQUENCE, 1, 0, 0), GODWIT_OK, 0, 0);
+	assert_resolved(stream_start(stream, GODWIT_START_SEQUENCE, 2, 0, 0), GODWIT_FUTURE, 0, 0);
+	three_epochs();
+	assert_resolved(stream_start(stream, GODWIT_START_LATEST, 0, 0, 0), GODWIT_OK, 25, 6);
+	assert_resolved(stream_start(stream, GODWIT_START_EARLIEST, 0, SESSION, 0), GODWIT_OK, 0, 0);
+	assert_resolved(stream_start(stream, GODWIT_START_SEQUENCE, 11, 0, 0), GODWIT_OK, 10, 1);
+	assert_resolved(stream_start(stream, GODWIT_START_SEQUENCE, 12, 0, 0), GODWIT_OK, 11, 4);
+	assert_resolved(stream_start(stream, GODWIT_START_SEQUENCE, 26, 0, 0), GODWIT_OK, 25, 6);
+	assert_resolved(stream_start(stream, GODWIT_START_SEQUENCE, 27, 0, 0), GODWIT_FUTURE, 25,
+			6);
+	assert_resolved(stream_start(stream, GODWIT_START_AFTER, 11, SESSION, 4), GODWIT_OK, 11, 4);
+	assert_resolved(stream_start(stream, GODWIT_START_AFTER, 11, SESSION, 1), GODWIT_DIVERGED,
+			10, 1);
+	// The first message not before the time: record n is of WALL + (n - 1) s.
+	assert_resolved(stream_start(stream, GODWIT_START_TIME, 0, 0, 0), GODWIT_OK, 0, 0);
+	assert_resolved(stream_start(stream, GODWIT_START_TIME, WALL + 11000000000ull, 0, 0),
+			GODWIT_OK, 11, 4);
+	assert_resolved(stream_start(stream, GODWIT_START_TIME, WALL + 11000000001ull, 0, 0),
+			GODWIT_OK, 12, 4);
+	assert_resolved(stream_start(stream, GODWIT_START_TIME, UINT64_MAX, 0, 0), GODWIT_OK, 25,
+			6);
+}
+
+Test(stream, each_policy_for_each_answer)
+{
+	struct resolved r;
+
+	three_epochs();
+	r = stream_resolve(stream, id(30, 6));
+	cr_assert_eq(stream_apply_policy(stream, r, GODWIT_POLICY_EARLIEST).seq, 25);
+	cr_assert_eq(stream_apply_policy(stream, r, GODWIT_POLICY_LATEST).seq, 25);
+	r = stream_resolve(stream, id(15, 1));
+	cr_assert_eq(stream_apply_policy(stream, r, GODWIT_POLICY_EARLIEST).seq, 10);
+	cr_assert_eq(stream_apply_policy(stream, r, GODWIT_POLICY_EARLIEST).epoch, 1);
+	cr_assert_eq(stream_apply_policy(stream, r, GODWIT_POLICY_LATEST).seq, 25);
+}
+
+Test(stream, more_epochs_than_the_table_keeps)
+{
+	uint64_t last;
+
+	for (uint32_t epoch = 2; epoch < 2 + 2 * STREAM_EPOCHS; epoch++) {
+		append(3);
+		stream_begin_epoch(stream, epoch);
+	}
+	append(1);
+	// 3 records an epoch: record 3 * (e - 1) + 1 is the first of epoch e.
+	cr_assert_eq(stream_epoch_of(stream, stream->log.head_own.seq, &last), stream->epoch);
+	cr_assert_eq(stream_epoch_of(stream, stream->log.head_own.seq - 1, &last),
+		     stream->epoch - 1);
+	cr_assert_eq(last, stream->log.head_own.seq - 1);
+	cr_assert_eq(stream_epoch_of(stream, 1, &last), 0);
+	cr_assert_gt(log_earliest(&stream->log), 1, "nothing of a forgotten epoch is kept");
+	assert_resolved(stream_resolve(stream, id(1, 1)), GODWIT_TRUNCATED,
+			log_earliest(&stream->log) - 1,
+			stream_epoch_of(stream, log_earliest(&stream->log) - 1, &last));
+}
+
+Test(stream, topics_have_one_number_each)
+{
+	uint8_t name[GODWIT_NAME_BYTES];
+	bool made;
+
+	godwit_name_set(name, "a");
+	cr_assert_eq(stream_topic(stream, name, false, &made), 0);
+	cr_assert_eq(stream_topic(stream, name, true, &made), 1);
+	cr_assert(made);
+	cr_assert_eq(stream_topic(stream, name, true, &made), 1);
+	cr_assert_not(made);
+	godwit_name_set(name, "b");
+	cr_assert_eq(stream_topic(stream, name, true, &made), 2);
+	godwit_name_set(name, "c");
+	cr_assert_eq(stream_topic(stream, name, true, &made), 3);
+	godwit_name_set(name, "d");
+	cr_assert_eq(stream_topic(stream, name, true, &made), 0);
+	godwit_name_set(name, "b");
+	cr_assert_eq(stream_topic(stream, name, false, &made), 2);
+}
