@@ -215,6 +215,9 @@ static void core_on_error(struct godwit_core *core, uint64_t now_ns,
 			core->stats.wrong_tag++;
 			return;
 		}
+	} else if (code == GODWIT_SHUTDOWN && godwit_get32(frame->request) == 0) {
+		client_link_lost(core, now_ns, GODWIT_SHUTDOWN);
+		return;
 	} else if (client_answer_error(core, now_ns, frame) ||
 		   client_publisher_error(core, now_ns, frame) || client_topic_error(core, frame)) {
 		return;

@@ -65,14 +65,15 @@ static int client_receive(struct godwit_client *client)
 static int client_send(struct godwit_client *client)
 {
 	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
-	bool more = true;
+	bool more;
 	int rc = client_socket_send(&client->socket);
 
-	while (rc == 0 && more) {
+	do {
 		struct godwit_address to;
 		uint8_t *buffer;
 
-		more = false;
+		if (rc != 0)
+			break;
 		while ((buffer = client_socket_room(&client->socket)) != NULL) {
 			size_t length = godwit_core_output(client->core, now_ns, &to, buffer,
 							   client->socket.tx_bytes);
@@ -83,7 +84,7 @@ static int client_send(struct godwit_client *client)
 		}
 		more = buffer == NULL;
 		rc = client_socket_send(&client->socket);
-	}
+	} while (more);
 	return rc;
 }
 

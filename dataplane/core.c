@@ -229,8 +229,10 @@ static bool stop_client(struct core *core, struct client *client)
 		}
 		subscription_end(core, s, GODWIT_SHUTDOWN, sent, 0);
 	}
+	// Those that only publish are told as well.
+	client_error(core, client, GODWIT_SHUTDOWN, 0, 0);
 	client_close(core, client, GODWIT_SHUTDOWN);
-	return true;
+	return !core->tx_is_full;
 }
 
 static void stop_step(struct core *core)

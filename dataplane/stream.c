@@ -261,7 +261,7 @@ struct resolved stream_start(const struct stream *stream, enum godwit_start star
 			     uint64_t session, uint32_t epoch)
 {
 	const struct log *log = &stream->log;
-	struct godwit_identifier id = {.session = stream->session};
+	struct godwit_identifier id;
 
 	if (session != 0 && session != stream->session)
 		return (struct resolved){GODWIT_UNKNOWN_SESSION, {.session = session}};

@@ -123,8 +123,12 @@ lab_run() {
 
 # ip(8) becomes the command it is given: the process id is the command's.
 lab_spawn() {
-	local label=$1 host=$LAB_ID-$2
+	local label=$1 host=$LAB_ID-$2 stream
 	shift 2
+	# What an earlier process of this label wrote must not be taken for this one's.
+	for stream in out err; do
+		[ ! -e "$LAB_DIR/$label.$stream" ] || mv "$LAB_DIR/$label.$stream" "$LAB_DIR/$label-before.$stream"
+	done
 	ip netns exec "$host" "$@" <&0 >"$LAB_DIR/$label.out" 2>"$LAB_DIR/$label.err" &
 	LAB_PIDS[$label]=$!
 }

@@ -167,13 +167,16 @@ static void match_record(struct live *live, uint64_t seq, uint64_t pos, uint32_t
 	     it = filter_index_next(filters, it)) {
 		uint32_t number = filter_index_class(filters, it);
 		struct filter_class *class = filter_class(filters, number);
-		struct live_entry *open = class->open == NONE ? NULL : &live->entries[class->open];
+		struct slice *run;
 
 		if (class->members == NONE)
 			continue;
-		if (open != NULL && slice_last(open->run) + 1 == seq) {
-			open->run.bits += (uint64_t)(bytes / 4) << 12 | 1;
-			continue;
+		if (class->open != NONE) {
+			run = &live->entries[class->open].run;
+			if (slice_last(*run) + 1 == seq) {
+				run->bits += (uint64_t)(bytes / 4) << 12 | 1;
+				continue;
+			}
 		}
 		class->open = live->entries_count++;
 		live->entries[class->open] =

@@ -6,6 +6,12 @@
 
 #include "dataplane/stages.h"
 
+static void count_refused(struct core *core, enum drop reason, uint32_t messages)
+{
+	COUNT(core, ingest_refused, messages);
+	drop_add(core->counters, reason, messages);
+}
+
 void ingest_burst(struct core *core, struct burst *burst)
 {
 	for (uint32_t i = 0; i < burst->count; i++) {
@@ -15,23 +21,26 @@ void ingest_burst(struct core *core, struct burst *burst)
 		uint32_t stream, count;
 
 		// A later frame of the burst may have closed the sender: its slot may be another's.
-		if (datagram->type != GODWIT_PUBLISH || datagram->client == NULL ||
-		    core_client(core, godwit_get64(publish->from.handle)) == NULL)
+		if (datagram->type != GODWIT_PUBLISH)
 			continue;
 		count = godwit_get16(publish->from.frame.count);
+		if (datagram->client == NULL ||
+		    core_client(core, godwit_get64(publish->from.handle)) == NULL) {
+			COUNT(core, ingest_messages, count);
+			count_refused(core, DROP_ingest_closed, count);
+			continue;
+		}
 		stream = godwit_get32(publish->stream);
 		origin.handle = datagram->client->handle;
 		origin.tag = datagram->client->tag;
 		if (stream >= core->server->stream_count) {
 			COUNT(core, ingest_messages, count);
-			COUNT(core, ingest_refused, count);
-			DROP(core, ingest_unknown_stream, count);
+			count_refused(core, DROP_ingest_unknown_stream, count);
 			client_error(core, datagram->client, GODWIT_UNKNOWN_STREAM, 0, stream);
 		} else if (!home_frame(core, core->server->streams[stream], &origin,
 				       datagram->bytes, datagram->length)) {
 			COUNT(core, ingest_messages, count);
-			COUNT(core, ingest_refused, count);
-			DROP(core, ingest_crossing_full, count);
+			count_refused(core, DROP_ingest_crossing_full, count);
 		}
 	}
 }
@@ -94,12 +103,6 @@ static uint32_t first_too_large(const struct stream *stream, const uint8_t *at, 
 		i++;
 	}
 	return i;
-}
-
-static void count_refused(struct core *core, enum drop reason, uint32_t messages)
-{
-	COUNT(core, ingest_refused, messages);
-	drop_add(core->counters, reason, messages);
 }
 
 static void take_next(struct core *core, struct stream *stream, const struct home_origin *origin,

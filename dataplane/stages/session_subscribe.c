@@ -215,10 +215,12 @@ void session_subscribe(struct core *core, struct client *client,
 
 	// The tag is the subscription's own. Where it was resumed since, this is a late duplicate.
 	if (old != NULL && old->tag == r.tag) {
-		if (old->attempt == 0)
+		if (old->attempt == 0) {
+			old->request = r.request;
 			send_subscribed(core, old);
-		else
+		} else {
 			DROP(core, session_attempt_old, 1);
+		}
 		return;
 	}
 	if (r.stream == NULL) {

@@ -125,8 +125,8 @@ struct godwit_identifier {
 	uint32_t zero;
 };
 
-#define GODWIT_NAME_BYTES 64	 // stream and topic names on the wire: 1 to 63 bytes, zero padded
+#define GODWIT_NAME_BYTES    64	 // stream and topic names on the wire: 1 to 63 bytes, zero padded
 #define GODWIT_FILTER_TOPICS 240 // topics of one filter at most (one SUBSCRIBE)
-#define GODWIT_NAK_RANGES 4	 // NAK ranges of one subscription in one ACK at most
+#define GODWIT_NAK_RANGES    4	 // NAK ranges of one subscription in one ACK at most
 
 #endif

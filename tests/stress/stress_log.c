@@ -263,6 +263,7 @@ int main(int argc, char **argv)
 	if (memory == NULL || cuts == NULL ||
 	    log_init(&the_log, memory, SIZE, cuts, SLICE, 1, epoch_of(1)) != 0) {
 		perror("stress_log");
+		free(cuts);
 		return 1;
 	}
 	seed = seed * 2 + 1;

@@ -3,7 +3,7 @@
 // One or two cores of a server under a test's hand: time stands still until the test moves it, datagrams
 // go in one by one, and what the cores send is caught, frame by frame, until the test takes it.
 //
-//   harness_start -> [harness_connect, harness_subscribe, ... -> harness_turn -> harness_take] -> harness_stop
+//   harness_start -> [harness_connect, ... -> harness_turn -> harness_take] -> harness_stop
 //
 // Builders of requests queue one datagram for the peer's core and run no turn, unless they say that they
 // return the answer. Every frame sent is checked: layout, checksum sum, size, and that an address without a
@@ -20,21 +20,21 @@
 
 #include "dataplane/core.h"
 
-#define HARNESS_CORES	   2
-#define HARNESS_STREAMS	   3
-#define HARNESS_MTU	   1500
-#define HARNESS_SESSION	   0x5e551000ull // of stream number 0; the next ones count on
-#define HARNESS_FRAMES	   8192
-#define HARNESS_QUEUE	   1024
-#define HARNESS_PEERS	   64
-#define HARNESS_START_NS   1000000000ull	  // now_ns at the start
-#define HARNESS_WALL_NS	   1700000000000000000ull // wall_ns - now_ns
+#define HARNESS_CORES	    2
+#define HARNESS_STREAMS	    3
+#define HARNESS_MTU	    1500
+#define HARNESS_SESSION	    0x5e551000ull // of stream number 0; the next ones count on
+#define HARNESS_FRAMES	    8192
+#define HARNESS_QUEUE	    1024
+#define HARNESS_PEERS	    64
+#define HARNESS_START_NS    1000000000ull	   // now_ns at the start
+#define HARNESS_WALL_NS	    1700000000000000000ull // wall_ns - now_ns
 #define HARNESS_INTERVAL_MS 100
 #define HARNESS_LAPSE_MS    1000
-#define MS		   1000000ull
-#define US		   1000ull
+#define MS		    1000000ull
+#define US		    1000ull
 
-struct harness_config { // 0: the default
+struct harness_config {		 // 0: the default
 	uint32_t cores, streams; // 1, 1
 	uint64_t log_bytes;	 // 1 MiB
 	uint32_t clients_max, subscriptions_max, ring_slots, classes_max, class_topics_max;
@@ -224,7 +224,7 @@ struct delivery { // of one subscription, as a client keeps it
 	uint64_t last_seq, last_time_ns; // of the newest record
 	uint32_t last_epoch;
 	uint32_t largest; // frame
-	bool broken;	  // a gap, a wrong sequence in a payload, or a packet beyond one epoch or 2 s
+	bool broken; // a gap, a wrong sequence in a payload, or a packet beyond one epoch or 2 s
 };
 
 // Start at what SUBSCRIBED said.

@@ -98,7 +98,7 @@ static int field_parse(struct vector *vector, char *line)
 	at += strspn(at, " ");
 	if (*at == '\0' || strlen(at) >= sizeof(field->name) || strchr(at, ' '))
 		return -EINVAL;
-	strcpy(field->name, at);
+	snprintf(field->name, sizeof(field->name), "%s", at);
 	field->offset = offset;
 	field->bytes = vector->length - offset;
 	vector->field_count++;

@@ -74,7 +74,8 @@ static void assert_error(enum godwit_code code, uint32_t request, uint64_t detai
 	cr_assert_eq(godwit_get16(error->code), code, "%s",
 		     godwit_code_name(godwit_get16(error->code)));
 	cr_assert_eq(godwit_get32(error->request), request);
-	cr_assert_eq(godwit_get64(error->detail), detail, "detail %lu", godwit_get64(error->detail));
+	cr_assert_eq(godwit_get64(error->detail), detail, "detail %lu",
+		     godwit_get64(error->detail));
 }
 
 // ---- PUBLISH_OPEN ------------------------------------------------------------------------------

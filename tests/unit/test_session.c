@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Coming in and asking: what classify drops, the handshake, SUBSCRIBE, RESUME and UNSUBSCRIBE; each fault
-// with its counter and its answer, or with no answer at all.
+// Coming in: what classify drops, and the handshake; each fault with its counter and its answer, or with
+// no answer at all.
 #include <criterion/criterion.h>
 
 #include "dataplane/stages.h"
@@ -123,10 +123,10 @@ Test(session, frames_that_break_a_rule_are_dropped_by_name_and_never_answered)
 	SPOIL(bad[3] = 0, length, count); // topics without FILTERED
 	SPOIL(bad[7] = 1, length, zero);
 	SPOIL(bad[135] = 1, length, zero);
-	SPOIL(bad[130] = 5, length, field);		 // start
-	SPOIL(bad[131] = 3, length, field);		 // policy
-	SPOIL(memset(bad + 124, 0, 4), length, field);	 // window
-	SPOIL(bad[40] = 0, length, field);		 // no name
+	SPOIL(bad[130] = 5, length, field);		       // start
+	SPOIL(bad[131] = 3, length, field);		       // policy
+	SPOIL(memset(bad + 124, 0, 4), length, field);	       // window
+	SPOIL(bad[40] = 0, length, field);		       // no name
 	SPOIL(memcpy(bad + 136, bad + 140, 4), length, field); // the same topic twice
 #undef SPOIL
 	cr_assert_eq(COUNTED(subscriptions_opened), 0);
@@ -221,6 +221,23 @@ Test(session, a_frame_needs_handle_key_and_address_all_three)
 	cr_assert_eq(COUNTED(classify_dropped), 5);
 	cr_assert_eq(harness_left(&h, NULL, 0), 0);
 	cr_assert_eq(COUNTED(subscriptions_opened), 0);
+}
+
+Test(session, a_hello_that_is_not_padded_gets_nothing)
+{
+	struct client_peer p = connected(1, 1, 1);
+	uint8_t hello[1300] = {GODWIT_VERSION, GODWIT_HELLO}, proof[600] = {GODWIT_VERSION};
+
+	assert_dropped(&p, hello, 48, DROP_classify_short);
+	assert_dropped(&p, hello, 1199, DROP_classify_short);
+	assert_dropped(&p, hello, 1201, DROP_classify_length);
+	proof[1] = GODWIT_HELLO_PROOF;
+	assert_dropped(&p, proof, 71, DROP_classify_short);
+	assert_dropped(&p, proof, 73, DROP_classify_length);
+	proof[45] = 9; // bytes of credential
+	assert_dropped(&p, proof, 80, DROP_classify_length);
+	proof[44] = 3; // 777
+	assert_dropped(&p, proof, 600, DROP_classify_field);
 }
 
 // ---- the handshake -----------------------------------------------------------------------------
@@ -441,300 +458,4 @@ Test(session, a_probe_reply_has_no_one_to_go_to)
 	harness_turn(&h);
 	cr_assert_eq(DROPPED(session_not_here), 1);
 	cr_assert_eq(harness_left(&h, NULL, 0), 0);
-}
-
-// ---- SUBSCRIBE ---------------------------------------------------------------------------------
-
-Test(session, a_client_has_several_subscriptions_apart_from_each_other)
-{
-	struct client_peer p = connected(1, 1, 1);
-	struct harness_request first = {.number = 1, .start = GODWIT_START_EARLIEST};
-	struct harness_request second = {.number = 2};
-	const struct godwit_subscribed *s;
-	struct delivery a, b;
-
-	harness_append(&h, 0, 0, 20, 10);
-	harness_turn(&h);
-	s = harness_subscribe(&p, &first);
-	cr_assert_eq(godwit_get64(s->seq), 0);
-	cr_assert_eq(godwit_get64(s->earliest), 1);
-	cr_assert_eq(godwit_get64(s->commit), 10);
-	cr_assert_eq(godwit_get16(s->max_message), 1312);
-	cr_assert_eq(godwit_get64(s->handle), p.handle);
-	cr_assert_eq(godwit_get64(s->cursor_epoch), 1 << 16 | 7);
-	a = delivery_start(s);
-	s = harness_subscribe(&p, &second);
-	cr_assert_eq(godwit_get64(s->seq), 10);
-	cr_assert_eq(godwit_get32(s->epoch), 1);
-	b = delivery_start(s);
-	harness_append(&h, 0, 0, 20, 5);
-	harness_turns(&h, 2);
-	cr_assert_eq(delivery_take(&a, &p), 15);
-	cr_assert_eq(delivery_take(&b, &p), 5);
-	cr_assert_eq(a.covered, 15);
-	cr_assert_eq(b.covered, 15);
-	cr_assert(!a.broken && !b.broken);
-	peer_unsubscribe(&p, 1);
-	harness_turn(&h);
-	cr_assert_eq(godwit_get16(taken_ended(&p)->code), GODWIT_UNSUBSCRIBED);
-	harness_append(&h, 0, 0, 20, 5);
-	harness_turns(&h, 2);
-	cr_assert_eq(delivery_take(&a, &p), 0);
-	cr_assert_eq(delivery_take(&b, &p), 5);
-}
-
-Test(session, the_repeat_of_a_subscribe_gets_the_same_answer)
-{
-	struct client_peer p = connected(1, 1, 1);
-	struct harness_request r = {.number = 1, .request = 77};
-	struct godwit_subscribed first;
-	const struct godwit_subscribed *s = harness_subscribe(&p, &r);
-
-	cr_assert_not_null(s);
-	first = *s;
-	// "Latest" would be another position by now.
-	harness_append(&h, 0, 0, 20, 30);
-	harness_turns(&h, 2);
-	s = harness_subscribe(&p, &r);
-	cr_assert_not_null(s);
-	cr_assert_arr_eq(s, &first, sizeof(first));
-	cr_assert_eq(COUNTED(subscriptions_opened), 1);
-	cr_assert_eq(COUNTED(subscriptions_replaced), 0);
-}
-
-Test(session, another_request_for_the_number_replaces_the_subscription)
-{
-	struct client_peer p = connected(1, 1, 1);
-	struct harness_request r = {.number = 1, .request = 77};
-	const struct godwit_subscribed *s = harness_subscribe(&p, &r);
-	struct delivery old = delivery_start(s), new;
-	uint64_t epoch = godwit_get64(s->cursor_epoch);
-
-	harness_append(&h, 0, 0, 20, 3);
-	harness_turns(&h, 2);
-	cr_assert_eq(delivery_take(&old, &p), 3);
-	r.request = 78;
-	r.tag = 0xbeef;
-	s = harness_subscribe(&p, &r);
-	cr_assert_eq(godwit_get64(s->tag), 0xbeef);
-	cr_assert_eq(godwit_get64(s->seq), 3);
-	cr_assert_gt(godwit_get64(s->cursor_epoch), epoch);
-	new = delivery_start(s);
-	harness_append(&h, 0, 0, 20, 2);
-	harness_turns(&h, 2);
-	cr_assert_eq(delivery_take(&old, &p), 0);
-	cr_assert_eq(delivery_take(&new, &p), 2);
-	cr_assert_eq(COUNTED(subscriptions_replaced), 1);
-	cr_assert_eq(COUNTED(subscriptions_closed), 1);
-	// A SUBSCRIBE that comes late, after its own subscription was resumed, is not taken for a new one.
-	r.attempt = 1;
-	s = harness_resume(&p, &r);
-	new = delivery_start(s);
-	cr_assert_eq(COUNTED(subscriptions_replaced), 2);
-	cr_assert_null(harness_subscribe(&p, &r));
-	cr_assert_eq(DROPPED(session_attempt_old), 1);
-	cr_assert_eq(COUNTED(subscriptions_replaced), 2);
-	harness_append(&h, 0, 0, 20, 2);
-	harness_turns(&h, 2);
-	cr_assert_gt(delivery_take(&new, &p), 0);
-	cr_assert_eq(new.covered, 7);
-}
-
-Test(session, requests_that_make_no_sense_are_answered_by_an_error)
-{
-	struct client_peer p = connected(1, 1, 1);
-	struct harness_request r = {.number = 1, .stream = "nowhere"};
-
-	peer_subscribe(&p, &r);
-	r.attempt = 1;
-	peer_resume(&p, &r);
-	harness_turn(&h);
-	assert_error(&p, GODWIT_UNKNOWN_STREAM, p.request - 1, 0);
-	assert_error(&p, GODWIT_UNKNOWN_STREAM, p.request, 0);
-	cr_assert_eq(COUNTED(answer_unknown_stream), 2);
-
-	r = (struct harness_request){.number = 1, .start = GODWIT_START_SEQUENCE};
-	peer_subscribe(&p, &r);
-	harness_turn(&h);
-	assert_error(&p, GODWIT_BAD_REQUEST, p.request, 0);
-	cr_assert_eq(COUNTED(answer_bad_request), 1);
-
-	// 56 + 4 + the record of the largest message: 1384
-	r = (struct harness_request){.number = 1, .datagram = 1383, .attempt = 1};
-	peer_subscribe(&p, &r);
-	peer_resume(&p, &r);
-	harness_turn(&h);
-	assert_error(&p, GODWIT_DATAGRAM_TOO_SMALL, p.request - 1, 1384);
-	assert_error(&p, GODWIT_DATAGRAM_TOO_SMALL, p.request, 1384);
-	cr_assert_eq(COUNTED(answer_datagram_too_small), 2);
-	cr_assert_eq(COUNTED(subscriptions_opened), 0);
-	r.datagram = 1384;
-	cr_assert_not_null(harness_subscribe(&p, &r));
-
-	peer_unsubscribe(&p, 4);
-	harness_turn(&h);
-	assert_error(&p, GODWIT_UNKNOWN_SUBSCRIPTION, p.request, 4);
-	cr_assert_eq(COUNTED(ack_unknown_subscription), 1);
-}
-
-Test(session, tables_that_are_full_are_answered_by_limit)
-{
-	const uint32_t topics[][2] = {{1, 2}, {1, 3}, {1, 4}};
-	struct client_peer p, q;
-	struct harness_request r = {0};
-
-	restart(&(struct harness_config){.subscriptions_max = 4,
-					 .subscriptions_of_client = 3,
-					 .classes_max = 2});
-	p = connected(1, 1, 1);
-	q = connected(2, 2, 1);
-	for (r.number = 1; r.number <= 3; r.number++)
-		cr_assert_not_null(harness_subscribe(&p, &r));
-	peer_subscribe(&p, &r);
-	harness_turn(&h);
-	assert_error(&p, GODWIT_LIMIT, p.request, 3);
-
-	cr_assert_not_null(harness_subscribe(&q, &r));
-	r.number++;
-	peer_subscribe(&q, &r);
-	harness_turn(&h);
-	assert_error(&q, GODWIT_LIMIT, q.request, 4);
-	cr_assert_eq(COUNTED(answer_limit), 2);
-
-	for (r.number = 1; r.number <= 3; r.number++)
-		peer_unsubscribe(&p, r.number);
-	harness_turn(&h);
-	r.topics_count = 2;
-	for (r.number = 1; r.number <= 2; r.number++) {
-		r.topics = topics[r.number - 1];
-		cr_assert_not_null(harness_subscribe(&p, &r));
-	}
-	r.topics = topics[2];
-	peer_subscribe(&p, &r);
-	harness_turn(&h);
-	assert_error(&p, GODWIT_LIMIT, p.request, 2);
-	r.topics = topics[1]; // the same set is the same class
-	cr_assert_not_null(harness_subscribe(&p, &r));
-}
-
-// ---- RESUME ------------------------------------------------------------------------------------
-
-Test(session, resume_goes_on_behind_the_identifier_in_a_higher_epoch)
-{
-	struct client_peer p = connected(1, 1, 1);
-	struct harness_request r = {.number = 1,
-				    .attempt = 1,
-				    .seq = 6,
-				    .highest_epoch = 9 << 16 | 3,
-				    .edge = 12,
-				    .window = 4};
-	const struct godwit_subscribed *s;
-	struct delivery d;
-
-	harness_append(&h, 0, 0, 20, 20);
-	harness_turn(&h);
-	s = harness_resume(&p, &r);
-	cr_assert_eq(godwit_get64(s->cursor_epoch), 10 << 16 | 7, "above what the client saw");
-	cr_assert_eq(godwit_get64(s->seq), 6);
-	cr_assert_eq(godwit_get32(s->attempt), 1);
-	cr_assert_eq(godwit_get16(s->answer), GODWIT_OK);
-	d = delivery_start(s);
-	harness_turns(&h, 3);
-	cr_assert_eq(delivery_take(&d, &p), 6, "up to the edge that was stated");
-	cr_assert_eq(d.covered, 12);
-
-	// Above what the server knows, where the client saw less.
-	r.attempt = 2;
-	r.highest_epoch = 0;
-	s = harness_resume(&p, &r);
-	cr_assert_eq(godwit_get64(s->cursor_epoch), 11 << 16 | 7);
-	cr_assert_eq(COUNTED(subscriptions_resumed), 2);
-}
-
-Test(session, a_resume_attempt_is_answered_once_and_lower_ones_are_ignored)
-{
-	struct client_peer p = connected(1, 1, 1);
-	struct harness_request r = {.number = 1, .attempt = 5, .request = 40};
-	struct godwit_subscribed first;
-	const struct godwit_subscribed *s = harness_resume(&p, &r);
-
-	first = *s;
-	harness_append(&h, 0, 0, 20, 20);
-	harness_turns(&h, 2);
-	s = harness_resume(&p, &r);
-	cr_assert_arr_eq(s, &first, sizeof(first));
-	cr_assert_eq(COUNTED(subscriptions_opened), 1);
-	r.attempt = 4;
-	cr_assert_null(harness_resume(&p, &r));
-	cr_assert_eq(DROPPED(session_attempt_old), 1);
-	cr_assert_eq(harness_left(&h, &p.address, GODWIT_ERROR), 0);
-	cr_assert_eq(harness_left(&h, &p.address, GODWIT_ENDED), 0);
-	r.attempt = 6;
-	r.request = 41;
-	s = harness_resume(&p, &r);
-	cr_assert_gt(godwit_get64(s->cursor_epoch), godwit_get64(first.cursor_epoch));
-	cr_assert_eq(COUNTED(subscriptions_opened), 2);
-}
-
-Test(session, a_policy_that_moves_the_start_begins_the_window_there)
-{
-	struct client_peer p = connected(1, 1, 1);
-	struct harness_request r = {.number = 1,
-				    .attempt = 1,
-				    .session = 0xdead,
-				    .seq = 500,
-				    .edge = 5000,
-				    .window = 5,
-				    .policy = GODWIT_POLICY_EARLIEST};
-	const struct godwit_subscribed *s;
-	struct delivery d;
-
-	harness_append(&h, 0, 0, 20, 20);
-	harness_turn(&h);
-	s = harness_resume(&p, &r);
-	cr_assert_eq(godwit_get16(s->answer), GODWIT_UNKNOWN_SESSION);
-	cr_assert_eq(godwit_get64(s->session), HARNESS_SESSION);
-	cr_assert_eq(godwit_get64(s->seq), 0);
-	d = delivery_start(s);
-	harness_turns(&h, 3);
-	cr_assert_eq(delivery_take(&d, &p), 5, "the edge is the new start + window");
-	cr_assert_eq(COUNTED(answer_unknown_session), 1);
-	r.attempt = 2;
-	r.policy = GODWIT_POLICY_LATEST;
-	s = harness_resume(&p, &r);
-	cr_assert_eq(godwit_get64(s->seq), 20);
-}
-
-Test(session, a_position_that_fails_is_answered_by_ended_with_its_identifier)
-{
-	struct client_peer p = connected(1, 1, 1);
-	struct harness_request r = {.number = 1, .attempt = 3, .session = 0xdead, .seq = 500};
-	const struct godwit_ended *ended;
-
-	harness_append(&h, 0, 0, 20, 20);
-	harness_turn(&h);
-	peer_resume(&p, &r);
-	harness_turn(&h);
-	ended = taken_ended(&p);
-	cr_assert_eq(godwit_get16(ended->code), GODWIT_UNKNOWN_SESSION);
-	cr_assert_eq(godwit_get64(ended->next_session), HARNESS_SESSION);
-	cr_assert_eq(godwit_get64(ended->session), 0xdead);
-	cr_assert_eq(godwit_get64(ended->seq), 0);
-	cr_assert_eq(godwit_get32(ended->attempt), 3);
-	cr_assert_eq(godwit_get32(ended->request), p.request);
-	cr_assert_eq(godwit_get64(ended->cursor_epoch), 0);
-
-	r.session = 0;
-	r.seq = 21;
-	peer_resume(&p, &r);
-	harness_turn(&h);
-	ended = taken_ended(&p);
-	cr_assert_eq(godwit_get16(ended->code), GODWIT_FUTURE);
-	cr_assert_eq(godwit_get64(ended->seq), 20);
-	cr_assert_eq(godwit_get32(ended->epoch), 1);
-	cr_assert_eq(godwit_get64(ended->next_session), 0);
-	cr_assert_eq(COUNTED(answer_future), 1);
-	cr_assert_eq(COUNTED(subscriptions_opened), 0);
-	r.policy = GODWIT_POLICY_EARLIEST;
-	cr_assert_eq(godwit_get64(harness_resume(&p, &r)->seq), 20, "the log's end + 1 is next");
 }

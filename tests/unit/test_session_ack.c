@@ -45,8 +45,7 @@ static void restart(const struct harness_config *config)
 // Subscription 1 from the earliest, after `count` records of 20 bytes.
 static void subscribe(uint32_t count, uint32_t window)
 {
-	struct harness_request r = {
-		.number = 1, .start = GODWIT_START_EARLIEST, .window = window};
+	struct harness_request r = {.number = 1, .start = GODWIT_START_EARLIEST, .window = window};
 	const struct godwit_subscribed *s;
 
 	harness_append(&h, 0, 0, 20, count);
@@ -219,7 +218,8 @@ Test(ack, a_gap_is_sent_again_marked_and_without_credit)
 Test(ack, a_range_beyond_what_was_sent_is_ignored)
 {
 	subscribe(20, 10);
-	ack((struct harness_ack){.seq = 2, .edge = 10, .naks = 2, .first = {11, 9}, .last = {12, 11}});
+	ack((struct harness_ack){
+		.seq = 2, .edge = 10, .naks = 2, .first = {11, 9}, .last = {12, 11}});
 	cr_assert_eq(COUNTED(nak_past_sent), 2);
 	cr_assert_eq(COUNTED(nak_ranges), 0);
 	cr_assert_eq(delivery_take(&d, &p), 0);
@@ -244,11 +244,8 @@ Test(ack, a_range_is_sent_again_at_most_once_a_millisecond)
 
 Test(ack, a_fifth_range_waits_for_the_next_ack)
 {
-	struct harness_ack four = {.seq = 0,
-				   .edge = 30,
-				   .naks = 4,
-				   .first = {1, 3, 5, 7},
-				   .last = {1, 3, 5, 7}};
+	struct harness_ack four = {
+		.seq = 0, .edge = 30, .naks = 4, .first = {1, 3, 5, 7}, .last = {1, 3, 5, 7}};
 	struct harness_ack fifth = {.seq = 0, .edge = 30, .naks = 1, .first = {9}, .last = {9}};
 
 	subscribe(20, 30);

@@ -239,7 +239,8 @@ Test(stream, every_start_leads_to_its_sequence)
 	assert_resolved(stream_start(stream, GODWIT_START_SEQUENCE, 2, 0, 0), GODWIT_FUTURE, 0, 0);
 	three_epochs();
 	assert_resolved(stream_start(stream, GODWIT_START_LATEST, 0, 0, 0), GODWIT_OK, 25, 6);
-	assert_resolved(stream_start(stream, GODWIT_START_EARLIEST, 0, SESSION, 0), GODWIT_OK, 0, 0);
+	assert_resolved(stream_start(stream, GODWIT_START_EARLIEST, 0, SESSION, 0), GODWIT_OK, 0,
+			0);
 	assert_resolved(stream_start(stream, GODWIT_START_SEQUENCE, 11, 0, 0), GODWIT_OK, 10, 1);
 	assert_resolved(stream_start(stream, GODWIT_START_SEQUENCE, 12, 0, 0), GODWIT_OK, 11, 4);
 	assert_resolved(stream_start(stream, GODWIT_START_SEQUENCE, 26, 0, 0), GODWIT_OK, 25, 6);
