@@ -103,7 +103,7 @@ Test(client_ring, goes_on_where_its_indices_wrap)
 
 Test(client_ring, keeps_what_is_left_of_a_slice)
 {
-	struct slice slice;
+	struct slice slice = {0};
 
 	client_ring_init(&ring, slots, SLOTS);
 	client_ring_push(&ring, slice_make(10, 1000, 120, 3));

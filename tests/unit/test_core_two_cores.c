@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 
 #include "dataplane/stages.h"
+#include "tests/support/checked.h"
 #include "tests/support/core_harness.h"
 
 static struct harness h;
@@ -24,7 +25,7 @@ static void stop(void)
 	cr_assert_str_empty(h.failure, "%s", h.failure);
 }
 
-TestSuite(two_cores, .init = start, .fini = stop);
+TestSuite(two_cores, .init = start);
 
 static struct client_peer connected(uint32_t core, uint8_t host, uint64_t id, uint64_t instance)
 {
@@ -61,7 +62,7 @@ static struct core_notice noticed(uint32_t core, uint32_t *kind)
 	return notice;
 }
 
-Test(two_cores, a_publish_from_the_core_that_is_not_home_goes_there_and_back)
+Checked(two_cores, a_publish_from_the_core_that_is_not_home_goes_there_and_back, stop)
 {
 	struct client_peer publisher = connected(0, 1, 1, 1), reader = connected(1, 2, 2, 1);
 	struct client_peer far = connected(0, 3, 3, 1);
@@ -91,7 +92,7 @@ Test(two_cores, a_publish_from_the_core_that_is_not_home_goes_there_and_back)
 	cr_assert_eq(COUNTED(1, crossed), 2);
 }
 
-Test(two_cores, the_largest_publish_fits_a_crossing)
+Checked(two_cores, the_largest_publish_fits_a_crossing, stop)
 {
 	struct client_peer p = connected(0, 1, 1, 1);
 	const struct godwit_publish_ack *ack;
@@ -110,7 +111,7 @@ Test(two_cores, the_largest_publish_fits_a_crossing)
 	cr_assert_eq(COUNTED(1, ingest_appended), 3);
 }
 
-Test(two_cores, topics_are_made_at_home)
+Checked(two_cores, topics_are_made_at_home, stop)
 {
 	struct client_peer p = connected(0, 1, 1, 1);
 	const struct harness_frame *frame;
@@ -128,7 +129,7 @@ Test(two_cores, topics_are_made_at_home)
 	cr_assert_eq(COUNTED(1, answer_unknown_topic), 1);
 }
 
-Test(two_cores, a_crossing_that_is_full_refuses_and_the_publisher_sends_again)
+Checked(two_cores, a_crossing_that_is_full_refuses_and_the_publisher_sends_again, stop)
 {
 	struct client_peer p = connected(0, 1, 1, 1);
 	const struct harness_frame *frame;
@@ -151,7 +152,7 @@ Test(two_cores, a_crossing_that_is_full_refuses_and_the_publisher_sends_again)
 	cr_assert_eq(godwit_get64(ack->committed), 14);
 }
 
-Test(two_cores, an_answer_that_finds_its_crossing_full_is_lost_and_counted)
+Checked(two_cores, an_answer_that_finds_its_crossing_full_is_lost_and_counted, stop)
 {
 	struct client_peer p = connected(0, 1, 1, 1);
 	struct crossing *back = server_crossing(&h.server, 1, 0);
@@ -170,7 +171,7 @@ Test(two_cores, an_answer_that_finds_its_crossing_full_is_lost_and_counted)
 	cr_assert_eq(COUNTED(1, crossing_full), 1, "there is room again");
 }
 
-Test(two_cores, an_answer_to_a_client_that_left_goes_nowhere)
+Checked(two_cores, an_answer_to_a_client_that_left_goes_nowhere, stop)
 {
 	struct client_peer old = connected(0, 1, 1, 1), new = harness_peer(&h, 0, 2, 1, 2);
 
@@ -187,7 +188,7 @@ Test(two_cores, an_answer_to_a_client_that_left_goes_nowhere)
 
 // ---- control -----------------------------------------------------------------------------------
 
-Test(two_cores, control_hears_of_clients_and_fences_across_cores)
+Checked(two_cores, control_hears_of_clients_and_fences_across_cores, stop)
 {
 	struct client_peer old = connected(0, 1, 5, 100), new;
 	struct harness_request r = {.number = 1};
@@ -236,7 +237,7 @@ Test(two_cores, control_hears_of_clients_and_fences_across_cores)
 	cr_assert_eq(COUNTED(0, clients_fenced), 1);
 }
 
-Test(two_cores, stop_tells_every_subscriber_and_then_control)
+Checked(two_cores, stop_tells_every_subscriber_and_then_control, stop)
 {
 	struct client_peer p[3];
 	struct harness_request r = {.number = 1};
@@ -280,7 +281,7 @@ Test(two_cores, stop_tells_every_subscriber_and_then_control)
 		     GODWIT_SHUTDOWN);
 }
 
-Test(two_cores, stop_waits_for_a_port_that_is_full)
+Checked(two_cores, stop_waits_for_a_port_that_is_full, stop)
 {
 	struct client_peer p[3];
 	struct harness_request r = {.number = 1};
@@ -300,7 +301,7 @@ Test(two_cores, stop_waits_for_a_port_that_is_full)
 	cr_assert_eq(told, 3, "%u of 3 were told", told);
 }
 
-Test(two_cores, notices_that_find_their_ring_full_are_counted)
+Checked(two_cores, notices_that_find_their_ring_full_are_counted, stop)
 {
 	struct crossing *outbox = &harness_core(&h, 0)->outbox;
 

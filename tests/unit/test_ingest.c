@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 
 #include "dataplane/stages.h"
+#include "tests/support/checked.h"
 #include "tests/support/core_harness.h"
 
 static struct harness h;
@@ -30,11 +31,11 @@ static void stop(void)
 	cr_assert_str_empty(h.failure, "%s", h.failure);
 }
 
-TestSuite(ingest, .init = start, .fini = stop);
+TestSuite(ingest, .init = start);
 
 static void restart(const struct harness_config *config)
 {
-	harness_stop(&h);
+	stop();
 	begin(config);
 }
 
@@ -80,7 +81,7 @@ static void assert_error(enum godwit_code code, uint32_t request, uint64_t detai
 
 // ---- PUBLISH_OPEN ------------------------------------------------------------------------------
 
-Test(ingest, opening_states_the_terms)
+Checked(ingest, opening_states_the_terms, stop)
 {
 	const struct godwit_publish_opened *opened = harness_open(&p, "s0", 50, 0);
 
@@ -100,7 +101,7 @@ Test(ingest, opening_states_the_terms)
 	cr_assert_eq(COUNTED(answer_unknown_stream), 1);
 }
 
-Test(ingest, the_repeat_of_an_open_gets_the_instance_that_it_made)
+Checked(ingest, the_repeat_of_an_open_gets_the_instance_that_it_made, stop)
 {
 	const struct harness_frame *frame;
 
@@ -120,7 +121,7 @@ Test(ingest, the_repeat_of_an_open_gets_the_instance_that_it_made)
 	assert_opened(harness_open(&p, "s0", 50, 0), GODWIT_OK, 2, 0);
 }
 
-Test(ingest, a_restart_gets_a_higher_instance_and_fences_the_lower)
+Checked(ingest, a_restart_gets_a_higher_instance_and_fences_the_lower, stop)
 {
 	assert_opened(harness_open(&p, "s0", 50, 0), GODWIT_OK, 1, 0);
 	assert_ack(harness_publish(&p, 0, 50, 1, 1, 3, 0, 20), GODWIT_OK, 1, 3, 4);
@@ -136,7 +137,7 @@ Test(ingest, a_restart_gets_a_higher_instance_and_fences_the_lower)
 	cr_assert_eq(COUNTED(ingest_appended), 5);
 }
 
-Test(ingest, an_instance_that_is_not_known_is_told_so_under_its_own_number)
+Checked(ingest, an_instance_that_is_not_known_is_told_so_under_its_own_number, stop)
 {
 	assert_opened(harness_open(&p, "s0", 50, 9), GODWIT_UNKNOWN_INSTANCE, 9, 0);
 	assert_ack(harness_publish(&p, 0, 50, 9, 1, 2, 0, 20), GODWIT_UNKNOWN_INSTANCE, 9, 0, 0);
@@ -148,7 +149,7 @@ Test(ingest, an_instance_that_is_not_known_is_told_so_under_its_own_number)
 	cr_assert_eq(COUNTED(publish_unknown), 4);
 }
 
-Test(ingest, the_table_of_publishers_is_full)
+Checked(ingest, the_table_of_publishers_is_full, stop)
 {
 	restart(&(struct harness_config){.publishers_max = 2});
 	assert_opened(harness_open(&p, "s0", 50, 0), GODWIT_OK, 1, 0);
@@ -160,7 +161,7 @@ Test(ingest, the_table_of_publishers_is_full)
 
 // ---- PUBLISH -----------------------------------------------------------------------------------
 
-Test(ingest, each_message_is_taken_once_and_in_order)
+Checked(ingest, each_message_is_taken_once_and_in_order, stop)
 {
 	harness_open(&p, "s0", 50, 0);
 	assert_ack(harness_publish(&p, 0, 50, 1, 1, 4, 0, 20), GODWIT_OK, 1, 4, 5);
@@ -182,7 +183,7 @@ Test(ingest, each_message_is_taken_once_and_in_order)
 	cr_assert_eq(log_head_seq(&harness_stream(&h, 0)->log), 6);
 }
 
-Test(ingest, frames_of_one_turn_get_one_ack)
+Checked(ingest, frames_of_one_turn_get_one_ack, stop)
 {
 	harness_open(&p, "s0", 50, 0);
 	for (uint32_t i = 0; i < 5; i++)
@@ -193,7 +194,7 @@ Test(ingest, frames_of_one_turn_get_one_ack)
 		   1, 10, 11);
 }
 
-Test(ingest, a_stream_number_that_is_not_here)
+Checked(ingest, a_stream_number_that_is_not_here, stop)
 {
 	harness_open(&p, "s0", 50, 0);
 	peer_publish(&p, 1, 50, 1, 1, 3, 0, 20);
@@ -203,7 +204,7 @@ Test(ingest, a_stream_number_that_is_not_here)
 	cr_assert_eq(harness_left(&h, &p.address, GODWIT_PUBLISH_ACK), 0);
 }
 
-Test(ingest, a_message_above_max_message_is_refused_with_its_frame)
+Checked(ingest, a_message_above_max_message_is_refused_with_its_frame, stop)
 {
 	harness_open(&p, "s0", 50, 0);
 	assert_ack(harness_publish(&p, 0, 50, 1, 1, 1, 0, 1312), GODWIT_OK, 1, 1, 2);
@@ -214,7 +215,7 @@ Test(ingest, a_message_above_max_message_is_refused_with_its_frame)
 	cr_assert_eq(COUNTED(ingest_appended), 2);
 }
 
-Test(ingest, busy_when_the_log_is_too_far_above_the_commit_and_on_again_when_it_moves)
+Checked(ingest, busy_when_the_log_is_too_far_above_the_commit_and_on_again_when_it_moves, stop)
 {
 	struct harness_request r = {.number = 1};
 	struct stream *stream;
@@ -255,7 +256,7 @@ Test(ingest, busy_when_the_log_is_too_far_above_the_commit_and_on_again_when_it_
 	cr_assert_not(d.broken);
 }
 
-Test(ingest, busy_when_the_runs_are_full)
+Checked(ingest, busy_when_the_runs_are_full, stop)
 {
 	struct stream *stream;
 
@@ -277,7 +278,7 @@ Test(ingest, busy_when_the_runs_are_full)
 	assert_ack(harness_publish(&p, 0, 50, 1, 3, 1, 0, 20), GODWIT_OK, 1, 3, 4);
 }
 
-Test(ingest, the_acknowledgement_goes_where_the_publisher_last_was)
+Checked(ingest, the_acknowledgement_goes_where_the_publisher_last_was, stop)
 {
 	struct client_peer old = p;
 
@@ -312,7 +313,7 @@ static void assert_topic(const char *name, uint32_t topic)
 	cr_assert_str_eq((const char *)number->name, name);
 }
 
-Test(ingest, a_topic_gets_its_number_once)
+Checked(ingest, a_topic_gets_its_number_once, stop)
 {
 	restart(&(struct harness_config){.topics_max = 2});
 	peer_topic(&p, "s0", "cpu", false);

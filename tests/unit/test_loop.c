@@ -10,6 +10,7 @@
 #include "dataplane/loop.h"
 #include "dataplane/port_pair.h"
 #include "dataplane/rcu.h"
+#include "tests/support/checked.h"
 
 #define OURS	   0x0a000001u // 10.0.0.1/24
 #define MBUFS	   FIXTURE_MBUFS
@@ -61,7 +62,7 @@ static void down(void)
 	eal_down(&f.eal);
 }
 
-TestSuite(loop, .init = up, .fini = down, .timeout = 60);
+TestSuite(loop, .init = up, .timeout = 60);
 
 static void loop_begin(enum loop_idle idle, uint32_t ports)
 {
@@ -171,7 +172,7 @@ static bool thread_exists(const char *name)
 	return found;
 }
 
-Test(loop, turns_until_its_core_is_told_to_stop)
+Checked(loop, turns_until_its_core_is_told_to_stop, down)
 {
 	loop_begin(LOOP_BUSY, 1);
 	cr_assert(arp_works());
@@ -185,7 +186,7 @@ Test(loop, turns_until_its_core_is_told_to_stop)
 	cr_assert_gt(count(COUNTER_turns), count(COUNTER_turns_idle));
 }
 
-Test(loop, tells_its_core_the_time)
+Checked(loop, tells_its_core_the_time, down)
 {
 	struct timespec wall, monotonic;
 
@@ -200,7 +201,7 @@ Test(loop, tells_its_core_the_time)
 	cr_assert_geq(monotonic.tv_sec - (int64_t)(f.core->now_ns / 1000000000), 0);
 }
 
-Test(loop, counts_turns_above_the_threshold_as_late)
+Checked(loop, counts_turns_above_the_threshold_as_late, down)
 {
 	f.stall_ns = 1; // every turn is
 	loop_begin(LOOP_BUSY, 1);
@@ -210,7 +211,7 @@ Test(loop, counts_turns_above_the_threshold_as_late)
 	cr_assert_gt(count(COUNTER_turn_longest_ns), 1);
 }
 
-Test(loop, sleeps_when_adaptive_and_still_answers)
+Checked(loop, sleeps_when_adaptive_and_still_answers, down)
 {
 	loop_begin(LOOP_ADAPTIVE, 1);
 	for (int i = 0; i < 3; i++) {
@@ -222,7 +223,7 @@ Test(loop, sleeps_when_adaptive_and_still_answers)
 	cr_assert_eq(count(COUNTER_port_arp), 3);
 }
 
-Test(loop, runs_without_a_port)
+Checked(loop, runs_without_a_port, down)
 {
 	loop_begin(LOOP_ADAPTIVE, 0);
 	cr_assert(wait_for(COUNTER_turns, 100));
@@ -230,7 +231,7 @@ Test(loop, runs_without_a_port)
 	cr_assert_eq(count(COUNTER_port_rx_packets), 0);
 }
 
-Test(loop, lets_grace_periods_end_busy_or_asleep)
+Checked(loop, lets_grace_periods_end_busy_or_asleep, down)
 {
 	for (int i = 0; i < 2; i++) {
 		loop_begin(i == 0 ? LOOP_BUSY : LOOP_ADAPTIVE, 1);
@@ -245,7 +246,7 @@ Test(loop, lets_grace_periods_end_busy_or_asleep)
 	}
 }
 
-Test(loop, passes_time_and_bursts_to_its_core)
+Checked(loop, passes_time_and_bursts_to_its_core, down)
 {
 	// One turn by hand, without the thread.
 	struct core_config core = core_config_default;

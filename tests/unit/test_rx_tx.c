@@ -9,6 +9,7 @@
 #include "dataplane/burst.h"
 #include "dataplane/port_pair.h"
 #include "dataplane/stages/rx.h"
+#include "tests/support/checked.h"
 
 #define S      1000000000ull
 #define NOW    (1000 * S)
@@ -87,7 +88,7 @@ static void wires_down(void)
 	eal_down(&f.eal);
 }
 
-TestSuite(wire, .init = wires_up, .fini = wires_down, .timeout = 20);
+TestSuite(wire, .init = wires_up, .timeout = 20);
 
 // ---- the other end ----------------------------------------------------------------------------
 
@@ -218,7 +219,7 @@ static enum tx_verdict datagram_send(struct route *route, const void *bytes, uin
 
 // ---- rx ---------------------------------------------------------------------------------------
 
-Test(wire, answers_arp)
+Checked(wire, answers_arp, wires_down)
 {
 	uint8_t frame[2048];
 
@@ -235,7 +236,7 @@ Test(wire, answers_arp)
 	cr_assert_eq(count(COUNTER_port_tx_packets), 1);
 }
 
-Test(wire, answers_echo_requests)
+Checked(wire, answers_echo_requests, wires_down)
 {
 	uint8_t frame[2048], asked[2048];
 	uint32_t bytes = udp_make(frame, "abcdefgh");
@@ -260,7 +261,7 @@ Test(wire, answers_echo_requests)
 	cr_assert_eq(count(COUNTER_port_icmp), 1);
 }
 
-Test(wire, hands_over_datagrams_and_names_each_drop)
+Checked(wire, hands_over_datagrams_and_names_each_drop, wires_down)
 {
 	uint8_t frame[2048];
 	uint32_t bytes = udp_make(frame, "first");
@@ -296,7 +297,7 @@ Test(wire, hands_over_datagrams_and_names_each_drop)
 	cr_assert_eq(f.burst.count, 0);
 }
 
-Test(wire, drops_packets_in_several_buffers)
+Checked(wire, drops_packets_in_several_buffers, wires_down)
 {
 	struct rte_mbuf *head = rte_pktmbuf_alloc(f.pool), *tail = rte_pktmbuf_alloc(f.pool);
 	uint8_t frame[2048];
@@ -311,7 +312,7 @@ Test(wire, drops_packets_in_several_buffers)
 	cr_assert_eq(drops(DROP_port_segments), 1);
 }
 
-Test(wire, believes_hardware_that_verified)
+Checked(wire, believes_hardware_that_verified, wires_down)
 {
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(f.pool);
 	uint8_t frame[2048];
@@ -327,7 +328,7 @@ Test(wire, believes_hardware_that_verified)
 	rx_release(&f.rx);
 }
 
-Test(wire, takes_no_more_than_a_burst_and_starves_no_port)
+Checked(wire, takes_no_more_than_a_burst_and_starves_no_port, wires_down)
 {
 	uint8_t frame[2048];
 	uint32_t bytes = udp_make(frame, "x");
@@ -349,7 +350,7 @@ Test(wire, takes_no_more_than_a_burst_and_starves_no_port)
 
 // ---- tx ---------------------------------------------------------------------------------------
 
-Test(wire, asks_for_a_neighbour_and_then_sends)
+Checked(wire, asks_for_a_neighbour_and_then_sends, wires_down)
 {
 	struct route route = {.to = godwit_address_v4(PEER, 4000)};
 	uint8_t frame[2048];
@@ -376,7 +377,7 @@ Test(wire, asks_for_a_neighbour_and_then_sends)
 	cr_assert_eq(memcmp(frame + 42, "hello", 5), 0);
 }
 
-Test(wire, takes_the_sum_of_a_part_from_the_caller)
+Checked(wire, takes_the_sum_of_a_part_from_the_caller, wires_down)
 {
 	struct route route = {.to = godwit_address_v4(PEER, 4000)};
 	uint8_t body[1000], frame[2048], *payload;
@@ -395,7 +396,7 @@ Test(wire, takes_the_sum_of_a_part_from_the_caller)
 	cr_assert(sums_are_right(frame, bytes));
 }
 
-Test(wire, leaves_checksums_to_hardware_that_makes_them)
+Checked(wire, leaves_checksums_to_hardware_that_makes_them, wires_down)
 {
 	const uint64_t asked = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM |
 			       RTE_MBUF_F_TX_UDP_CKSUM;
@@ -417,7 +418,7 @@ Test(wire, leaves_checksums_to_hardware_that_makes_them)
 	rte_pktmbuf_free(mbuf);
 }
 
-Test(wire, loses_nothing_when_the_queue_is_full)
+Checked(wire, loses_nothing_when_the_queue_is_full, wires_down)
 {
 	struct route route = {.to = godwit_address_v4(PEER, 4000)};
 	uint32_t sent = 0, received = 0, full = 0;
@@ -452,7 +453,7 @@ Test(wire, loses_nothing_when_the_queue_is_full)
 	cr_assert_eq(count(COUNTER_port_tx_packets), 2001); // and an answer to ARP
 }
 
-Test(wire, drops_answers_by_name_when_there_is_no_room)
+Checked(wire, drops_answers_by_name_when_there_is_no_room, wires_down)
 {
 	struct route route = {.to = godwit_address_v4(PEER, 4000)};
 	uint8_t frame[2048];
@@ -471,7 +472,7 @@ Test(wire, drops_answers_by_name_when_there_is_no_room)
 	cr_assert_eq(drops(DROP_port_tx_full), 40 - (TX_BATCH_MAX - TX_BATCH));
 }
 
-Test(wire, is_full_without_buffers_and_goes_on_when_they_come_back)
+Checked(wire, is_full_without_buffers_and_goes_on_when_they_come_back, wires_down)
 {
 	struct route route = {.to = godwit_address_v4(PEER, 4000)};
 	struct rte_mbuf *taken[MBUFS + 1];
@@ -486,7 +487,7 @@ Test(wire, is_full_without_buffers_and_goes_on_when_they_come_back)
 	cr_assert_eq(datagram_send(&route, "x", 1), TX_OK);
 }
 
-Test(wire, cancels)
+Checked(wire, cancels, wires_down)
 {
 	struct route route = {.to = godwit_address_v4(PEER, 4000)};
 	uint8_t frame[2048], *payload;
@@ -500,7 +501,7 @@ Test(wire, cancels)
 	cr_assert_eq(other_receive(0, frame), 0);
 }
 
-Test(wire, sends_up_to_the_mtu)
+Checked(wire, sends_up_to_the_mtu, wires_down)
 {
 	static uint8_t bytes[1473];
 	struct route route = {.to = godwit_address_v4(PEER, 4000)};
@@ -514,7 +515,7 @@ Test(wire, sends_up_to_the_mtu)
 	cr_assert(sums_are_right(frame, 1514));
 }
 
-Test(wire, chooses_the_port_by_the_link)
+Checked(wire, chooses_the_port_by_the_link, wires_down)
 {
 	struct route first = {.to = godwit_address_v4(PEER, 4000)};
 	struct route second = {.to = godwit_address_v4(PEER_2, 4000)};

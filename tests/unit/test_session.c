@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 
 #include "dataplane/stages.h"
+#include "tests/support/checked.h"
 #include "tests/support/core_harness.h"
 
 static struct harness h;
@@ -23,11 +24,11 @@ static void stop(void)
 	cr_assert_str_empty(h.failure, "%s", h.failure);
 }
 
-TestSuite(session, .init = start, .fini = stop);
+TestSuite(session, .init = start);
 
 static void restart(const struct harness_config *config)
 {
-	harness_stop(&h);
+	stop();
 	harness_start(&h, config);
 }
 
@@ -88,7 +89,7 @@ static void assert_dropped(struct client_peer *p, const uint8_t *bytes, uint32_t
 	cr_assert_eq(harness_left(&h, NULL, 0), 0, "nothing is answered");
 }
 
-Test(session, frames_that_break_a_rule_are_dropped_by_name_and_never_answered)
+Checked(session, frames_that_break_a_rule_are_dropped_by_name_and_never_answered, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
 	uint32_t topics[2] = {3, 9};
@@ -132,7 +133,7 @@ Test(session, frames_that_break_a_rule_are_dropped_by_name_and_never_answered)
 	cr_assert_eq(COUNTED(subscriptions_opened), 0);
 }
 
-Test(session, a_publish_whose_records_do_not_add_up_is_dropped)
+Checked(session, a_publish_whose_records_do_not_add_up_is_dropped, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
 	uint8_t frame[2048] = {0};
@@ -167,7 +168,7 @@ Test(session, a_publish_whose_records_do_not_add_up_is_dropped)
 	cr_assert_eq(COUNTED(ingest_messages), 0);
 }
 
-Test(session, a_publish_above_the_datagram_that_we_take_is_dropped)
+Checked(session, a_publish_above_the_datagram_that_we_take_is_dropped, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
 	uint8_t frame[2048] = {0};
@@ -189,7 +190,7 @@ Test(session, a_publish_above_the_datagram_that_we_take_is_dropped)
 	assert_dropped(&p, frame, bytes, DROP_classify_length);
 }
 
-Test(session, a_frame_needs_handle_key_and_address_all_three)
+Checked(session, a_frame_needs_handle_key_and_address_all_three, stop)
 {
 	struct client_peer p = connected(1, 1, 1), other = connected(2, 2, 1), wrong;
 	struct harness_request r = {.number = 1};
@@ -223,7 +224,7 @@ Test(session, a_frame_needs_handle_key_and_address_all_three)
 	cr_assert_eq(COUNTED(subscriptions_opened), 0);
 }
 
-Test(session, a_hello_that_is_not_padded_gets_nothing)
+Checked(session, a_hello_that_is_not_padded_gets_nothing, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
 	uint8_t hello[1300] = {GODWIT_VERSION, GODWIT_HELLO}, proof[600] = {GODWIT_VERSION};
@@ -242,7 +243,7 @@ Test(session, a_hello_that_is_not_padded_gets_nothing)
 
 // ---- the handshake -----------------------------------------------------------------------------
 
-Test(session, hello_is_answered_by_a_cookie_and_keeps_no_state)
+Checked(session, hello_is_answered_by_a_cookie_and_keeps_no_state, stop)
 {
 	struct client_peer p = harness_peer(&h, 0, 1, 1, 1);
 	const struct harness_frame *frame;
@@ -258,7 +259,7 @@ Test(session, hello_is_answered_by_a_cookie_and_keeps_no_state)
 	cr_assert_eq(h.peers[0].out, 40 * sizeof(struct godwit_cookie));
 }
 
-Test(session, a_proof_that_does_not_hold_gets_no_answer)
+Checked(session, a_proof_that_does_not_hold_gets_no_answer, stop)
 {
 	struct client_peer p = harness_peer(&h, 0, 1, 1, 1), other = harness_peer(&h, 0, 2, 1, 1);
 	struct client_peer spoiled;
@@ -309,7 +310,7 @@ Test(session, a_proof_that_does_not_hold_gets_no_answer)
 	cr_assert_eq(COUNTED(clients_opened), 1);
 }
 
-Test(session, welcome_states_the_terms_and_its_repeat_is_the_same)
+Checked(session, welcome_states_the_terms_and_its_repeat_is_the_same, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
 	struct client_peer again = p;
@@ -335,7 +336,7 @@ Test(session, welcome_states_the_terms_and_its_repeat_is_the_same)
 	cr_assert_eq(COUNTED(clients_opened), 1);
 }
 
-Test(session, a_higher_instance_fences_the_lower_one)
+Checked(session, a_higher_instance_fences_the_lower_one, stop)
 {
 	struct client_peer old = connected(1, 5, 100), new, late;
 	struct harness_request r = {.number = 3};
@@ -374,7 +375,7 @@ Test(session, a_higher_instance_fences_the_lower_one)
 	cr_assert_eq(COUNTED(clients_fenced), 1);
 }
 
-Test(session, frames_of_a_fenced_process_do_not_count_as_its_successors)
+Checked(session, frames_of_a_fenced_process_do_not_count_as_its_successors, stop)
 {
 	struct client_peer old = connected(1, 5, 100), new = harness_peer(&h, 0, 2, 5, 101);
 	struct harness_request r = {.number = 1};
@@ -401,7 +402,7 @@ Test(session, frames_of_a_fenced_process_do_not_count_as_its_successors)
 	cr_assert_eq(DROPPED(session_ack_old), 0);
 }
 
-Test(session, the_same_process_from_another_address_is_moved)
+Checked(session, the_same_process_from_another_address_is_moved, stop)
 {
 	struct client_peer p = connected(1, 5, 100), moved;
 	struct harness_request r = {.number = 3};
@@ -415,7 +416,7 @@ Test(session, the_same_process_from_another_address_is_moved)
 	cr_assert_eq(COUNTED(clients_closed), 1);
 }
 
-Test(session, a_credential_is_asked_for_where_there_is_one)
+Checked(session, a_credential_is_asked_for_where_there_is_one, stop)
 {
 	static const char *const wrong[] = {NULL, "opensesamE", "open", "opensesame!"};
 	struct client_peer p;
@@ -431,7 +432,7 @@ Test(session, a_credential_is_asked_for_where_there_is_one)
 	cr_assert(harness_connect(&p, "opensesame"));
 }
 
-Test(session, client_slots_are_full)
+Checked(session, client_slots_are_full, stop)
 {
 	struct client_peer last;
 
@@ -448,7 +449,7 @@ Test(session, client_slots_are_full)
 	cr_assert(harness_connect(&last, NULL));
 }
 
-Test(session, a_probe_reply_has_no_one_to_go_to)
+Checked(session, a_probe_reply_has_no_one_to_go_to, stop)
 {
 	struct godwit_probe_reply reply = {
 		.frame = {.version = GODWIT_VERSION, .type = GODWIT_PROBE_REPLY}};

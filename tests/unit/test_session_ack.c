@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 
 #include "dataplane/stages.h"
+#include "tests/support/checked.h"
 #include "tests/support/core_harness.h"
 
 static struct harness h;
@@ -33,12 +34,12 @@ static void stop(void)
 	cr_assert_str_empty(h.failure, "%s", h.failure);
 }
 
-TestSuite(ack, .init = start, .fini = stop);
-TestSuite(heartbeat, .init = start, .fini = stop);
+TestSuite(ack, .init = start);
+TestSuite(heartbeat, .init = start);
 
 static void restart(const struct harness_config *config)
 {
-	harness_stop(&h);
+	stop();
 	begin(config);
 }
 
@@ -98,7 +99,7 @@ static void assert_error(enum godwit_code code, uint64_t detail)
 
 // ---- ACK ---------------------------------------------------------------------------------------
 
-Test(ack, a_number_not_above_the_last_is_dropped_whole)
+Checked(ack, a_number_not_above_the_last_is_dropped_whole, stop)
 {
 	subscribe(20, 5);
 	cr_assert_eq(d.covered, 5);
@@ -117,7 +118,7 @@ Test(ack, a_number_not_above_the_last_is_dropped_whole)
 	cr_assert_eq(d.covered, 6);
 }
 
-Test(ack, for_a_subscription_that_is_not_here)
+Checked(ack, for_a_subscription_that_is_not_here, stop)
 {
 	struct harness_ack entries[2] = {{.number = 8, .cursor_epoch = 1},
 					 {.number = 9, .cursor_epoch = 1}};
@@ -130,7 +131,7 @@ Test(ack, for_a_subscription_that_is_not_here)
 	cr_assert_eq(COUNTED(ack_entries), 0);
 }
 
-Test(ack, the_first_one_may_be_ahead_of_what_was_sent_where_it_leads_anywhere)
+Checked(ack, the_first_one_may_be_ahead_of_what_was_sent_where_it_leads_anywhere, stop)
 {
 	subscribe(20, 5);
 	ack((struct harness_ack){.seq = 12, .edge = 5});
@@ -143,7 +144,7 @@ Test(ack, the_first_one_may_be_ahead_of_what_was_sent_where_it_leads_anywhere)
 	cr_assert_eq(harness_left(&h, &p.address, GODWIT_ENDED), 0);
 }
 
-Test(ack, the_first_one_that_leads_nowhere_ends_the_subscription)
+Checked(ack, the_first_one_that_leads_nowhere_ends_the_subscription, stop)
 {
 	subscribe(20, 5);
 	ack((struct harness_ack){.seq = 500, .edge = 505});
@@ -155,7 +156,7 @@ Test(ack, the_first_one_that_leads_nowhere_ends_the_subscription)
 	assert_ended(GODWIT_DIVERGED, 14);
 }
 
-Test(ack, of_another_cursor_epoch)
+Checked(ack, of_another_cursor_epoch, stop)
 {
 	subscribe(20, 5);
 	ack((struct harness_ack){.cursor_epoch = epoch - 1, .seq = 5, .edge = 20});
@@ -169,7 +170,7 @@ Test(ack, of_another_cursor_epoch)
 	assert_error(GODWIT_UNKNOWN_SUBSCRIPTION, 1);
 }
 
-Test(ack, the_identifier_never_goes_back)
+Checked(ack, the_identifier_never_goes_back, stop)
 {
 	subscribe(20, 100);
 	ack((struct harness_ack){.seq = 10, .edge = 100});
@@ -182,7 +183,7 @@ Test(ack, the_identifier_never_goes_back)
 	cr_assert_eq(COUNTED(ack_backwards), 2, "the same is no step back");
 }
 
-Test(ack, a_window_edge_is_never_taken_back)
+Checked(ack, a_window_edge_is_never_taken_back, stop)
 {
 	subscribe(20, 10);
 	ack((struct harness_ack){.seq = 5, .edge = 9});
@@ -200,7 +201,7 @@ Test(ack, a_window_edge_is_never_taken_back)
 
 // ---- NAK ---------------------------------------------------------------------------------------
 
-Test(ack, a_gap_is_sent_again_marked_and_without_credit)
+Checked(ack, a_gap_is_sent_again_marked_and_without_credit, stop)
 {
 	subscribe(20, 10);
 	d.repairs = 0;
@@ -215,7 +216,7 @@ Test(ack, a_gap_is_sent_again_marked_and_without_credit)
 	cr_assert_eq(subscription()->sent, 10);
 }
 
-Test(ack, a_range_beyond_what_was_sent_is_ignored)
+Checked(ack, a_range_beyond_what_was_sent_is_ignored, stop)
 {
 	subscribe(20, 10);
 	ack((struct harness_ack){
@@ -226,7 +227,7 @@ Test(ack, a_range_beyond_what_was_sent_is_ignored)
 	cr_assert_eq(harness_left(&h, &p.address, GODWIT_ENDED), 0);
 }
 
-Test(ack, a_range_is_sent_again_at_most_once_a_millisecond)
+Checked(ack, a_range_is_sent_again_at_most_once_a_millisecond, stop)
 {
 	struct harness_ack entry = {.seq = 2, .edge = 10, .naks = 1, .first = {3}, .last = {5}};
 
@@ -242,7 +243,7 @@ Test(ack, a_range_is_sent_again_at_most_once_a_millisecond)
 	cr_assert_eq(COUNTED(egress_repairs), 2);
 }
 
-Test(ack, a_fifth_range_waits_for_the_next_ack)
+Checked(ack, a_fifth_range_waits_for_the_next_ack, stop)
 {
 	struct harness_ack four = {
 		.seq = 0, .edge = 30, .naks = 4, .first = {1, 3, 5, 7}, .last = {1, 3, 5, 7}};
@@ -262,7 +263,7 @@ Test(ack, a_fifth_range_waits_for_the_next_ack)
 	cr_assert_eq(COUNTED(egress_repairs), 5);
 }
 
-Test(ack, a_range_below_the_earliest_kept_ends_with_truncated)
+Checked(ack, a_range_below_the_earliest_kept_ends_with_truncated, stop)
 {
 	restart(&(struct harness_config){.log_bytes = 8192});
 	subscribe(20, 100000);
@@ -280,7 +281,7 @@ Test(ack, a_range_below_the_earliest_kept_ends_with_truncated)
 	cr_assert_eq(COUNTED(answer_truncated), 1);
 }
 
-Test(ack, a_path_that_swallows_large_packets_is_cut_and_then_given_up)
+Checked(ack, a_path_that_swallows_large_packets_is_cut_and_then_given_up, stop)
 {
 	struct harness_ack entry = {.seq = 0, .edge = 1000, .naks = 1, .first = {1}, .last = {1}};
 
@@ -341,7 +342,7 @@ static void assert_heartbeats(uint64_t from_ns, uint64_t until_ms, const uint64_
 		     (harness_take(&h, &p.address, GODWIT_HEARTBEAT)->at_ns - from_ns) / US);
 }
 
-Test(heartbeat, comes_each_interval_and_echoes_the_last_ack)
+Checked(heartbeat, comes_each_interval_and_echoes_the_last_ack, stop)
 {
 	const uint64_t due[] = {100, 200, 300};
 	uint64_t from = h.now_ns;
@@ -356,7 +357,7 @@ Test(heartbeat, comes_each_interval_and_echoes_the_last_ack)
 	cr_assert_eq(frame->bytes, sizeof(struct godwit_heartbeat));
 }
 
-Test(heartbeat, tells_of_a_tail_after_2_ms_then_doubling_up_to_the_interval)
+Checked(heartbeat, tells_of_a_tail_after_2_ms_then_doubling_up_to_the_interval, stop)
 {
 	const uint64_t due[] = {2, 6, 14, 30, 62, 126, 226, 326};
 	const struct godwit_heartbeat_entry *entry;
@@ -380,7 +381,7 @@ Test(heartbeat, tells_of_a_tail_after_2_ms_then_doubling_up_to_the_interval)
 	assert_heartbeats(from + 500 * US, 350, due + 1, 7);
 }
 
-Test(heartbeat, an_ack_that_covers_the_tail_ends_the_hurry)
+Checked(heartbeat, an_ack_that_covers_the_tail_ends_the_hurry, stop)
 {
 	const uint64_t due[] = {2, 102, 202};
 	uint64_t from;
@@ -395,7 +396,7 @@ Test(heartbeat, an_ack_that_covers_the_tail_ends_the_hurry)
 	assert_heartbeats(from, 250, due + 1, 2);
 }
 
-Test(heartbeat, new_data_hurries_again)
+Checked(heartbeat, new_data_hurries_again, stop)
 {
 	const uint64_t before[] = {2, 6, 14, 30}, after[] = {2, 6, 14};
 	uint64_t from;
@@ -413,7 +414,7 @@ Test(heartbeat, new_data_hurries_again)
 	assert_heartbeats(from, 20, after, 3);
 }
 
-Test(heartbeat, data_that_flows_speaks_for_itself)
+Checked(heartbeat, data_that_flows_speaks_for_itself, stop)
 {
 	uint64_t before;
 
@@ -428,7 +429,7 @@ Test(heartbeat, data_that_flows_speaks_for_itself)
 	cr_assert_leq(COUNTED(heartbeats), before + 6);
 }
 
-Test(heartbeat, entries_are_spread_over_frames_of_1200_bytes)
+Checked(heartbeat, entries_are_spread_over_frames_of_1200_bytes, stop)
 {
 	struct harness_request r = {0};
 	const struct harness_frame *frame;
@@ -446,7 +447,7 @@ Test(heartbeat, entries_are_spread_over_frames_of_1200_bytes)
 	cr_assert_eq(harness_left(&h, &p.address, GODWIT_HEARTBEAT), 0);
 }
 
-Test(heartbeat, a_client_that_falls_silent_lapses)
+Checked(heartbeat, a_client_that_falls_silent_lapses, stop)
 {
 	uint64_t heard;
 
@@ -471,7 +472,7 @@ Test(heartbeat, a_client_that_falls_silent_lapses)
 	cr_assert_eq(harness_left(&h, NULL, 0), 0, "it is not sprayed any more");
 }
 
-Test(heartbeat, a_subscription_that_a_living_client_never_names_lapses)
+Checked(heartbeat, a_subscription_that_a_living_client_never_names_lapses, stop)
 {
 	subscribe(20, 10);
 	for (uint32_t i = 0; i < 12; i++) {

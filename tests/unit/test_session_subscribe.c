@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 
 #include "dataplane/stages.h"
+#include "tests/support/checked.h"
 #include "tests/support/core_harness.h"
 
 static struct harness h;
@@ -22,11 +23,11 @@ static void stop(void)
 	cr_assert_str_empty(h.failure, "%s", h.failure);
 }
 
-TestSuite(subscribe, .init = start, .fini = stop);
+TestSuite(subscribe, .init = start);
 
 static void restart(const struct harness_config *config)
 {
-	harness_stop(&h);
+	stop();
 	harness_start(&h, config);
 }
 
@@ -69,7 +70,7 @@ static const struct godwit_ended *taken_ended(const struct client_peer *p)
 
 // ---- SUBSCRIBE ---------------------------------------------------------------------------------
 
-Test(subscribe, a_client_has_several_subscriptions_apart_from_each_other)
+Checked(subscribe, a_client_has_several_subscriptions_apart_from_each_other, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
 	struct harness_request first = {.number = 1, .start = GODWIT_START_EARLIEST};
@@ -107,7 +108,7 @@ Test(subscribe, a_client_has_several_subscriptions_apart_from_each_other)
 	cr_assert_eq(delivery_take(&b, &p), 5);
 }
 
-Test(subscribe, the_repeat_of_a_subscribe_gets_the_same_answer)
+Checked(subscribe, the_repeat_of_a_subscribe_gets_the_same_answer, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
 	struct harness_request r = {.number = 1, .request = 77};
@@ -126,7 +127,7 @@ Test(subscribe, the_repeat_of_a_subscribe_gets_the_same_answer)
 	cr_assert_eq(COUNTED(subscriptions_replaced), 0);
 }
 
-Test(subscribe, another_request_for_the_number_replaces_the_subscription)
+Checked(subscribe, another_request_for_the_number_replaces_the_subscription, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
 	struct harness_request r = {.number = 1, .request = 77};
@@ -164,7 +165,7 @@ Test(subscribe, another_request_for_the_number_replaces_the_subscription)
 	cr_assert_eq(new.covered, 7);
 }
 
-Test(subscribe, requests_that_make_no_sense_are_answered_by_an_error)
+Checked(subscribe, requests_that_make_no_sense_are_answered_by_an_error, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
 	struct harness_request r = {.number = 1, .stream = "nowhere"};
@@ -201,7 +202,7 @@ Test(subscribe, requests_that_make_no_sense_are_answered_by_an_error)
 	cr_assert_eq(COUNTED(ack_unknown_subscription), 1);
 }
 
-Test(subscribe, tables_that_are_full_are_answered_by_limit)
+Checked(subscribe, tables_that_are_full_are_answered_by_limit, stop)
 {
 	const uint32_t topics[][2] = {{1, 2}, {1, 3}, {1, 4}};
 	struct client_peer p, q;
@@ -240,7 +241,7 @@ Test(subscribe, tables_that_are_full_are_answered_by_limit)
 	cr_assert_not_null(harness_subscribe(&p, &r));
 }
 
-Test(subscribe, a_start_that_is_no_longer_kept_meets_each_policy)
+Checked(subscribe, a_start_that_is_no_longer_kept_meets_each_policy, stop)
 {
 	struct harness_request r = {.number = 1, .start = GODWIT_START_SEQUENCE, .start_value = 3};
 	const struct godwit_subscribed *s;
@@ -277,7 +278,7 @@ Test(subscribe, a_start_that_is_no_longer_kept_meets_each_policy)
 
 // ---- RESUME ------------------------------------------------------------------------------------
 
-Test(subscribe, resume_goes_on_behind_the_identifier_in_a_higher_epoch)
+Checked(subscribe, resume_goes_on_behind_the_identifier_in_a_higher_epoch, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
 	struct harness_request r = {.number = 1,
@@ -309,7 +310,7 @@ Test(subscribe, resume_goes_on_behind_the_identifier_in_a_higher_epoch)
 	cr_assert_eq(COUNTED(subscriptions_resumed), 2);
 }
 
-Test(subscribe, a_resume_attempt_is_answered_once_and_lower_ones_are_ignored)
+Checked(subscribe, a_resume_attempt_is_answered_once_and_lower_ones_are_ignored, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
 	struct harness_request r = {.number = 1, .attempt = 5, .request = 40};
@@ -334,7 +335,7 @@ Test(subscribe, a_resume_attempt_is_answered_once_and_lower_ones_are_ignored)
 	cr_assert_eq(COUNTED(subscriptions_opened), 2);
 }
 
-Test(subscribe, a_policy_that_moves_the_start_begins_the_window_there)
+Checked(subscribe, a_policy_that_moves_the_start_begins_the_window_there, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
 	struct harness_request r = {.number = 1,
@@ -363,7 +364,7 @@ Test(subscribe, a_policy_that_moves_the_start_begins_the_window_there)
 	cr_assert_eq(godwit_get64(s->seq), 20);
 }
 
-Test(subscribe, a_position_that_fails_is_answered_by_ended_with_its_identifier)
+Checked(subscribe, a_position_that_fails_is_answered_by_ended_with_its_identifier, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
 	struct harness_request r = {.number = 1, .attempt = 3, .session = 0xdead, .seq = 500};
