@@ -71,10 +71,9 @@ int config_read_text(struct config *config, const char *name, const char *text, 
 		reading->report.text += 3;
 		reading->report.bytes -= 3;
 	}
-	if (text_check(&reading->report)) {
-		config_yaml_read(reading);
+	// Of a text that is no YAML nothing is missing: it was not read.
+	if (text_check(&reading->report) && config_yaml_read(reading))
 		config_check(reading);
-	}
 	config_report_print(&reading->report, out);
 	errors = (int)reading->report.count;
 	free(reading);

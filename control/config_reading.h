@@ -24,8 +24,9 @@ struct config_reading {
 	struct config_given given[CONFIG_ITEMS_MAX][CONFIG_KEYS];
 };
 
-// Read the YAML text of reading->report into values, each with its place. Thread: control.
-void config_yaml_read(struct config_reading *reading);
+// Read the YAML text of reading->report into values, each with its place. False: it is no YAML, and
+// nothing was read. Thread: control.
+bool config_yaml_read(struct config_reading *reading);
 
 // What the table cannot say: relations between values, sums. Replaces `auto` where the file determines
 // the value. Checks that rest on a wrong value are left out. Thread: control.

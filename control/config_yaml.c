@@ -321,7 +321,7 @@ static void diag_swallow(struct fy_diag *diag, void *user, const char *text, siz
 	(void)diag, (void)user, (void)text, (void)bytes;
 }
 
-static void document_read(struct config_reading *reading, struct fy_parser *parser,
+static bool document_read(struct config_reading *reading, struct fy_parser *parser,
 			  struct fy_diag *diag)
 {
 	struct fy_document *document = fy_parse_load_document(parser);
@@ -332,7 +332,7 @@ static void document_read(struct config_reading *reading, struct fy_parser *pars
 		syntax_report(reading, diag);
 		if (reading->report.count == 0)
 			config_report_add(&reading->report, top.place, "no YAML");
-		return;
+		return false;
 	}
 	section_read(&top, document != NULL ? fy_document_root(document) : NULL);
 	for (uint32_t i = 1; i < CONFIG_SECTIONS; i++) {
@@ -349,13 +349,15 @@ static void document_read(struct config_reading *reading, struct fy_parser *pars
 		syntax_report(reading, diag);
 	fy_parse_document_destroy(parser, second);
 	fy_parse_document_destroy(parser, document);
+	return true;
 }
 
-void config_yaml_read(struct config_reading *reading)
+bool config_yaml_read(struct config_reading *reading)
 {
 	struct fy_diag_cfg diag_cfg;
 	struct fy_parser *parser = NULL;
 	struct fy_diag *diag;
+	bool is_read = false;
 
 	fy_diag_cfg_default(&diag_cfg);
 	diag_cfg.fp = NULL;
@@ -373,9 +375,10 @@ void config_yaml_read(struct config_reading *reading)
 		config_report_add(&reading->report, (struct config_place){0, 0},
 				  "the YAML parser does not start: out of memory?");
 	else
-		document_read(reading, parser, diag);
+		is_read = document_read(reading, parser, diag);
 	if (parser != NULL)
 		fy_parser_destroy(parser);
 	if (diag != NULL)
 		fy_diag_destroy(diag);
+	return is_read;
 }

@@ -7,6 +7,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -168,6 +169,14 @@ static int daemon_run(const struct config *config, const struct logline *log)
 	return number;
 }
 
+// A standard descriptor that is closed would be given to a socket, and log lines be written into it.
+static void descriptors_hold(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) < 0)
+			exit(EXIT_FAILURE);
+}
+
 static void name_default(struct config *config)
 {
 	if (config->server.name[0] == '\0' &&
@@ -189,6 +198,7 @@ int main(int argc, char **argv)
 	struct arguments arguments = {.path = DEFAULT_CONFIG};
 	struct logline log;
 
+	descriptors_hold();
 	argp_program_version = "godwitd " GODWITD_VERSION;
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);

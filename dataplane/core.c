@@ -112,6 +112,7 @@ static int create_lives(struct core *core)
 
 		live->stream = core->server->streams[i];
 		live->members = live->whole_next = live->quiet = live->entry_member = NONE;
+		live->cover_next = NONE;
 		live->filters = filters_create(c->classes_max, c->class_topics_max);
 		live->entries = lines((c->classes_max + ENTRY_SPARE) * sizeof(*live->entries));
 		if (live->filters == NULL || live->entries == NULL)

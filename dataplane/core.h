@@ -24,7 +24,7 @@ struct core_config {
 	uint32_t class_topics_max; // topics of all classes of each stream
 	uint64_t random[2];	   // seed of handles and keys, from the system's generator
 	// budgets of one turn
-	uint32_t live_budget;	   // slices put on rings
+	uint32_t live_budget;	   // slices cut, matched and put on rings
 	uint32_t egress_budget;	   // packets
 	uint32_t temporary_budget; // bytes of log scanned by temporary dispatchers, all together
 };
@@ -80,6 +80,7 @@ struct live {
 	struct slice slice;
 	uint64_t done;		// end of the last slice whose fan-out is complete
 	uint64_t coverage_at;	// when `done` gets here, quiet filters are told
+	uint32_t cover_next;	// the next of them to be looked at; NONE: no round is under way
 	uint32_t members;	// list of whole members
 	uint32_t members_count; // whole and filtered
 	uint32_t quiet;		// list of filtered members, by quiet_next
@@ -125,7 +126,8 @@ struct core {
 	uint32_t subscription_free, subscription_count;
 	struct ready ready_live, ready_replay;
 	// streams
-	struct live *lives; // by stream number
+	struct live *lives;  // by stream number
+	uint32_t live_first; // stream that has the live budget first in the next turn
 	struct slice_facts facts[CORE_FACTS];
 	// scratch of egress
 	struct slice runs[256];

@@ -41,6 +41,7 @@ static bool live_start(struct live *live)
 	live->fanning = false;
 	live->done = live->place.seq - 1;
 	live->coverage_at = UINT64_MAX;
+	live->cover_next = NONE;
 	return true;
 }
 

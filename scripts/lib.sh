@@ -39,9 +39,25 @@ print_head_comment() {
 }
 
 # configure_build DIR MESON_OPTION...: a fresh or an existing build directory, with these options. One that does
-# not take them (made by another meson, or damaged) is made anew.
+# not take them (made by another meson, or damaged) is made anew. Scripts that build in one directory at the same
+# time take turns.
 configure_build() {
-	local dir=$1 log
+	local dir=$1 lock rc=0
+	shift
+	if ! mkdir -p "$dir" 2>/dev/null || [ ! -w "$dir" ] ||
+		{ [ -e "$dir/build.ninja" ] && [ ! -w "$dir/build.ninja" ]; }; then
+		warn "$dir cannot be written to, is it another user's? Set GODWIT_BUILD to a directory of yours"
+		return 1
+	fi
+	exec {lock}<"$dir"
+	flock "$lock"
+	configure_locked "$dir" "$@" || rc=$?
+	exec {lock}<&-
+	return "$rc"
+}
+
+configure_locked() {
+	local dir=$1 log rc=0
 	shift
 	log=$(mktemp)
 	if [ -f "$dir/build.ninja" ]; then
@@ -49,21 +65,20 @@ configure_build() {
 			rm -f "$log"
 			return 0
 		fi
-		rm -rf "$dir"
+		# Emptied, not removed: others may wait for their turn in it. What somebody else uses is left alone.
+		grep -q 'already using this build directory' "$log" || find "$dir" -mindepth 1 -delete
 	fi
-	if ! meson setup "$@" "$dir" "$GODWIT_ROOT" >"$log" 2>&1; then
-		cat "$log"
-		rm -f "$log"
-		return 1
-	fi
+	meson setup "$@" "$dir" "$GODWIT_ROOT" >"$log" 2>&1 || rc=1
+	[ "$rc" -eq 0 ] || cat "$log"
 	rm -f "$log"
+	return "$rc"
 }
 
 # build_tree DIR: prints the compiler's output only when it has something to say.
 build_tree() {
 	local log rc=0
 	log=$(mktemp)
-	ninja -C "$1" ${GODWIT_JOBS:+-j "$GODWIT_JOBS"} >"$log" 2>&1 || rc=$?
+	flock "$1" ninja -C "$1" ${GODWIT_JOBS:+-j "$GODWIT_JOBS"} >"$log" 2>&1 || rc=$?
 	if [ "$rc" -ne 0 ] || grep -q 'warning:' "$log"; then
 		grep -Ev '^(ninja: Entering|\[[0-9]+/[0-9]+\])' "$log" || true
 	fi

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/tools/format.h"
 #include "client/tools/parse.h"
 #include "client/tools/suggest.h"
 
@@ -131,6 +132,19 @@ void tool_parse(const struct argp *argp, int argc, char **argv, void *input)
 		exit(TOOL_USAGE);
 	}
 	argp_parse(argp, argc, argv, 0, NULL, input);
+}
+
+void tool_say_silent(const char *name, const struct tool_common *common, const char *what,
+		     uint64_t waited_ns)
+{
+	char list[GODWIT_SERVERS_MAX * sizeof(struct format)] = "";
+	size_t length = 0;
+
+	for (uint32_t i = 0; i < common->server_count; i++)
+		length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s",
+					   i > 0 ? ", " : "",
+					   format_address(&common->servers[i]).text);
+	tool_say(name, "%s within %s (%s)", what, format_ns(waited_ns).text, list);
 }
 
 struct godwit_client *tool_open(struct tool_common *common, const char *name)

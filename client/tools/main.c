@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The `godwit` command: one sub command a file.
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "client/tools/suggest.h"
 #include "client/tools/tool.h"
@@ -61,8 +64,28 @@ static int word_wrong(const char *word)
 	return TOOL_USAGE;
 }
 
+// A standard descriptor that is closed would be given to the socket, and what is printed would be
+// sent to the server. Opened the wrong way round, it still fails when it is used.
+static void descriptors_hold(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			exit(TOOL_FAILED);
+}
+
+// What stdio still holds is written, or the command has failed.
+static int stdout_end(const char *name, int code)
+{
+	if (fflush(stdout) == 0 || code != TOOL_OK || errno == EPIPE)
+		return code;
+	tool_say(name, "cannot write to standard output: %s", strerror(errno));
+	return TOOL_FAILED;
+}
+
 int main(int argc, char **argv)
 {
+	descriptors_hold();
 	argp_program_version = "godwit " GODWIT_TOOL_VERSION;
 	argp_err_exit_status = TOOL_USAGE;
 	if (argc < 2) {
@@ -72,18 +95,18 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 ||
 	    strcmp(argv[1], "help") == 0) {
 		usage_print(stdout);
-		return TOOL_OK;
+		return stdout_end("godwit", TOOL_OK);
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
 		puts(argp_program_version);
-		return TOOL_OK;
+		return stdout_end("godwit", TOOL_OK);
 	}
 	for (size_t i = 0; i < COMMANDS; i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
 		// argp names the program after argv[0].
 		argv[1] = (char *)commands[i].full_name;
-		return commands[i].run(argc - 1, argv + 1);
+		return stdout_end(commands[i].full_name, commands[i].run(argc - 1, argv + 1));
 	}
 	return word_wrong(argv[1]);
 }

@@ -57,9 +57,12 @@ static void on_in_doubt(struct pub *pub, const struct godwit_event *event)
 
 static void on_refusal(struct pub *pub, const struct godwit_event *event, const char *what)
 {
+	const char *more = event->text != NULL ? event->text : "";
+
+	if (event->code == GODWIT_UNKNOWN_STREAM)
+		more = pub->options->stream;
 	tool_say(PUB_NAME, "%s: %s (%s)%s%s", what, godwit_code_text(event->code),
-		 godwit_code_name(event->code), event->text != NULL && *event->text ? ": " : "",
-		 event->text != NULL ? event->text : "");
+		 godwit_code_name(event->code), *more != '\0' ? ": " : "", more);
 	pub->end_code = event->code;
 }
 

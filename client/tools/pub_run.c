@@ -83,12 +83,14 @@ static enum pub_block message_take(struct pub *pub)
 			 pub->source.messages);
 		return BLOCK_NONE;
 	case -EMSGSIZE:
-		tool_say(PUB_NAME, "line %" PRIu64 ": longer than %u bytes",
+		tool_say(PUB_NAME,
+			 "line %" PRIu64 ": longer than %u bytes: neither it nor what follows is "
+			 "published",
 			 pub->source.messages + 1, SOURCE_MESSAGE_MAX);
 		pub->refused++;
 		break;
 	case -EBADMSG:
-		tool_say(PUB_NAME, "the input ends within message %" PRIu64,
+		tool_say(PUB_NAME, "the input ends within message %" PRIu64 ": not published",
 			 pub->source.messages + 1);
 		pub->refused++;
 		break;
@@ -248,10 +250,10 @@ static bool pub_goes_on(struct pub *pub, uint64_t started_ns, uint64_t now_ns, i
 		return false;
 	}
 	if (pub->instance == 0 && now_ns - started_ns >= options->common.timeout_ns) {
-		tool_say(PUB_NAME, "%s within %s",
-			 pub->is_connected ? "the server did not open the publisher" :
-					     "no server answered",
-			 format_ns(options->common.timeout_ns).text);
+		tool_say_silent(PUB_NAME, &options->common,
+				pub->is_connected ? "the server did not open the publisher" :
+						    "no server answered",
+				options->common.timeout_ns);
 		*code = TOOL_SILENT;
 		return false;
 	}

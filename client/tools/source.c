@@ -83,10 +83,10 @@ static int line_take(struct source *source, struct source_message *message)
 		return held > SOURCE_MESSAGE_MAX ? -EMSGSIZE : 0;
 	if (newline == NULL && held == 0)
 		return -ENODATA;
-	source->begin += length + (newline != NULL);
-	source->messages++;
 	if (length > SOURCE_MESSAGE_MAX)
 		return -EMSGSIZE;
+	source->begin += length + (newline != NULL);
+	source->messages++;
 	*message = (struct source_message){.payload = line, .length = length};
 	return line_topic(&source->options, message);
 }

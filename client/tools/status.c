@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "client/tools/status.h"
 #include "client/tools/telemetry.h"
@@ -179,9 +180,10 @@ int tool_status(int argc, char **argv)
 	count = keep_daemons(places, count, statuses);
 	if (count == 0) {
 		telemetry_directory(directory, sizeof(directory));
-		tool_say(NAME, "no godwitd runs here%s%s (looked in %s)",
+		tool_say(NAME, "no godwitd runs here%s%s (looked in %s%s)",
 			 options.prefix != NULL ? " with the prefix " : "",
-			 options.prefix != NULL ? options.prefix : "", directory);
+			 options.prefix != NULL ? options.prefix : "", directory,
+			 geteuid() != 0 ? "; one of another user shows itself to that user" : "");
 		return TOOL_SILENT;
 	}
 	if (count == 1) {

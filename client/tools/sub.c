@@ -55,7 +55,8 @@ static const struct argp_option sub_options[] = {
 	{"seconds", OPTION_SECONDS, "TIME", 0, "TIME after the start", 30},
 	{"until", OPTION_UNTIL, "SEQ", 0, "When all up to this sequence was delivered", 30},
 	{NULL, 0, NULL, 0, "How:", 40},
-	{"window", OPTION_WINDOW, "N", 0, "Messages that may be under way to this client", 40},
+	{"window", OPTION_WINDOW, "N", 0,
+	 "Messages that may be under way to this client, 1 to 1048576 (default: 4096)", 40},
 	{"pace", OPTION_PACE, "N", 0, "Take at most N messages a second: a slow reader", 40},
 	{"check", OPTION_CHECK, NULL, 0,
 	 "Check that nothing is lost, repeated or out of order, by sequences and by the numbers of "

@@ -53,6 +53,7 @@ struct sub {
 	bool is_over;
 	bool is_connected;
 	bool is_terminal; // stdout
+	bool is_output_lost;
 	uint16_t end_code;
 	int exit;
 	struct godwit_identifier first, last, mark; // messages; mark: what to resume after
@@ -68,10 +69,13 @@ struct sub {
 // Runs until a limit, a signal or the end of the subscription; the exit code.
 int sub_run(struct sub_options *options);
 
+// stdout takes no more: the end, with a line that says why unless its reader went away.
+void sub_output_lost(struct sub *sub, int error);
+
 // Any event but a MESSAGE.
 void sub_event(struct sub *sub, const struct godwit_event *event);
 
-// Prints a message as the options say. False: stdout is closed.
+// Prints a message as the options say. False with errno: stdout takes no more.
 bool sub_print(struct sub *sub, const struct godwit_event *event);
 
 // A line of counts to stdout once a second, for --count; now: the last one.

@@ -43,7 +43,8 @@ static void on_ended(struct sub *sub, const struct godwit_event *event)
 	sub->is_over = true;
 	sub->end_code = event->code;
 	sub->exit = TOOL_FAILED;
-	say_reason("ended", event->code, NULL);
+	say_reason("ended", event->code,
+		   event->code == GODWIT_UNKNOWN_STREAM ? sub->options->stream : NULL);
 	if (event->code == GODWIT_TRUNCATED)
 		tool_say(SUB_NAME,
 			 "--policy earliest goes on with the earliest message still kept");

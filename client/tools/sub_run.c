@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "client/tools/format.h"
 #include "client/tools/sub.h"
 
 #define WAIT_NS	     100000000ull // at most at a time, so that signals and counts are seen
@@ -86,15 +85,13 @@ static void sub_message(struct sub *sub, const struct godwit_event *event)
 	sub->bytes += event->length;
 	godwit_histogram_record(&sub->latency, late_ns, 1);
 	if (check_message(&sub->check, &event->identifier, event->topic, event->payload,
-			  event->length) != 0 ||
-	    !sub_print(sub, event)) {
-		// A reader that went away, such as head(1), has what it wanted.
-		if (errno != EPIPE) {
-			tool_say(SUB_NAME, "cannot print or check: %s", strerror(errno));
-			sub->exit = TOOL_FAILED;
-		}
+			  event->length) != 0) {
+		tool_say(SUB_NAME, "cannot check: %s", strerror(errno));
+		sub->exit = TOOL_FAILED;
 		sub->is_over = true;
 	}
+	if (!sub_print(sub, event))
+		sub_output_lost(sub, errno);
 	if (options->count_max != 0 && sub->delivered >= options->count_max)
 		sub->is_over = true;
 	if (options->until != 0 && event->identifier.seq >= options->until)
@@ -126,6 +123,19 @@ static void sub_take(struct sub *sub, uint64_t now_ns)
 
 // ---- the loop -----------------------------------------------------------------------------------
 
+// The time is over, and nothing has begun.
+static void sub_say_silent(struct sub *sub, uint64_t waited_ns)
+{
+	bool waits = sub->options->waits && sub->is_connected;
+
+	sub->exit = waits ? TOOL_FAILED : TOOL_SILENT;
+	tool_say_silent(SUB_NAME, &sub->options->common,
+			waits		  ? "not all of the topics came to exist" :
+			sub->is_connected ? "the server did not answer the subscription" :
+					    "no server answered",
+			waited_ns);
+}
+
 static bool sub_goes_on(struct sub *sub, uint64_t started_ns, uint64_t now_ns)
 {
 	const struct sub_options *options = sub->options;
@@ -133,18 +143,17 @@ static bool sub_goes_on(struct sub *sub, uint64_t started_ns, uint64_t now_ns)
 
 	if (sub->is_over || tool_stops() > 0)
 		return false;
-	if (options->limit_ns != 0 && now_ns - started_ns >= options->limit_ns)
+	if (options->limit_ns != 0 && now_ns - started_ns >= options->limit_ns) {
+		if (!sub->has_begun)
+			sub_say_silent(sub, options->limit_ns);
 		return false;
+	}
 	// With a filter the last messages may be of other topics: coverage tells.
 	if (options->until != 0 && sub->has_begun && sub->mark.seq >= options->until)
 		return false;
 	if (sub->has_begun || waits || now_ns - started_ns < options->common.timeout_ns)
 		return true;
-	tool_say(SUB_NAME, "%s within %s",
-		 sub->is_connected ? "the server did not answer the subscription" :
-				     "no server answered",
-		 format_ns(options->common.timeout_ns).text);
-	sub->exit = TOOL_SILENT;
+	sub_say_silent(sub, options->common.timeout_ns);
 	return false;
 }
 
@@ -157,8 +166,8 @@ static int sub_wait(struct sub *sub, uint64_t started_ns, uint64_t now_ns)
 	if (options->limit_ns != 0 && started_ns + options->limit_ns - now_ns < wait_ns)
 		wait_ns = started_ns + options->limit_ns - now_ns;
 	// What waits to be taken is shown before a wait.
-	if (!godwit_core_ready(godwit_client_core(sub->client)))
-		fflush(stdout);
+	if (!godwit_core_ready(godwit_client_core(sub->client)) && fflush(stdout) != 0)
+		sub_output_lost(sub, errno);
 	if (options->pace != 0) {
 		uint64_t pace_ns = pacer_wait_ns(&sub->pacer, now_ns);
 
@@ -190,7 +199,8 @@ static void sub_loop(struct sub *sub)
 		sub_take(sub, now_ns);
 		sub_count(sub, now_ns, false);
 	}
-	fflush(stdout);
+	if (fflush(stdout) != 0)
+		sub_output_lost(sub, errno);
 }
 
 // So that the server forgets the subscription at once, not after its lapse time.

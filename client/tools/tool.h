@@ -15,7 +15,7 @@ enum tool_exit {
 	TOOL_OK = 0,
 	TOOL_FAILED = 1, // at run time
 	TOOL_USAGE = 2,	 // the command line
-	TOOL_SILENT = 3, // no answer within --timeout
+	TOOL_SILENT = 3, // no answer within --timeout or --seconds
 };
 
 #define TOOL_EXIT_CODES                                                                            \
@@ -66,6 +66,10 @@ uint64_t tool_random(void); // never 0
 
 // A line to stderr, after the name of the command: for events and errors.
 void tool_say(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// The same of a wait for an answer that took too long: WHAT within TIME, and which servers were asked.
+void tool_say_silent(const char *name, const struct tool_common *common, const char *what,
+		     uint64_t waited_ns);
 
 // Waits until the client's socket, or `fd` (-1: none) has something to read, or timeout_ns have
 // passed, or the client has something to do; then does the client's work. 1 in *is_readable: fd

@@ -9,6 +9,8 @@
 #include "dataplane/stages.h"
 
 #define ENTRIES_SPARE 512 // entries kept free for one record that matches every class
+#define MATCH_RECORDS 16  // records matched for what one slice put on a ring costs
+#define COVER_LOOKS   64  // quiet filters looked at behind one slice
 
 // ---- the live set -----------------------------------------------------------------------------
 
@@ -35,6 +37,8 @@ static void quiet_add(struct core *core, struct live *live, struct subscription 
 
 static void quiet_remove(struct core *core, struct live *live, struct subscription *s)
 {
+	if (live->cover_next == s->index)
+		live->cover_next = s->quiet_next;
 	if (s->quiet_prev == NONE)
 		live->quiet = s->quiet_next;
 	else
@@ -229,15 +233,18 @@ static void live_lapped(struct core *core, struct live *live)
 	}
 }
 
-// Tell quiet filters what is covered, once a quarter of their window went by.
+// Tell quiet filters what is covered, once a quarter of their window went by. A round over all of them
+// goes on behind later slices and in later turns; whoever joins meanwhile puts himself before it.
 static void cover_quiet(struct core *core, struct live *live)
 {
-	uint64_t next = UINT64_MAX;
-
-	if (live->done < live->coverage_at)
-		return;
-	for (uint32_t i = live->quiet; i != NONE; i = core->subscriptions[i].quiet_next) {
-		struct subscription *s = &core->subscriptions[i];
+	if (live->cover_next == NONE) {
+		if (live->done < live->coverage_at)
+			return;
+		live->cover_next = live->quiet;
+		live->coverage_at = UINT64_MAX;
+	}
+	for (uint32_t n = 0; n < COVER_LOOKS && live->cover_next != NONE; n++) {
+		struct subscription *s = &core->subscriptions[live->cover_next];
 		uint64_t at;
 
 		at = (live->done > s->sent ? s->sent : live->done) + s->window / 4;
@@ -246,10 +253,10 @@ static void cover_quiet(struct core *core, struct live *live)
 			subscription_ready(core, s);
 			at = live->done + s->window / 4;
 		}
-		if (at < next)
-			next = at;
+		if (at < live->coverage_at)
+			live->coverage_at = at;
+		live->cover_next = s->quiet_next;
 	}
-	live->coverage_at = next;
 }
 
 // False: nothing to cut now.
@@ -285,33 +292,58 @@ static bool next_slice(struct core *core, struct live *live)
 	return true;
 }
 
+// Cutting a slice costs as much as putting it on a ring, and matching it more.
+static void charge(const struct live *live, uint32_t *budget)
+{
+	uint32_t cost = 1 + (live->quiet != NONE ? slice_count(live->slice) / MATCH_RECORDS : 0);
+
+	*budget -= *budget < cost ? *budget : cost;
+}
+
+// One stream, while the budget lasts. Returns slices cut or gone on with.
+static uint32_t dispatch_live(struct core *core, struct live *live, uint32_t *budget)
+{
+	const _Atomic uint64_t *heads = core->server->heads;
+	uint32_t slices = 0;
+
+	while (live->active) {
+		if (!live->fanning) {
+			// pairs with: the release in append_burst
+			uint64_t head = atomic_load_explicit(&heads[live->stream->number],
+							     memory_order_acquire);
+
+			if (live->place.seq > head || *budget == 0 || !next_slice(core, live))
+				break;
+			charge(live, budget);
+		}
+		slices++;
+		if (!fan_out_whole(core, live, budget) || !fan_out_runs(core, live, budget)) {
+			COUNT(core, live_pauses, 1);
+			break;
+		}
+		live->fanning = false;
+		live->done = slice_last(live->slice);
+		cover_quiet(core, live);
+	}
+	if (live->cover_next != NONE) {
+		cover_quiet(core, live);
+		slices++;
+	}
+	return slices;
+}
+
 uint32_t dispatch_burst(struct core *core)
 {
-	uint32_t budget = core->config.live_budget, slices = 0;
+	uint32_t budget = core->config.live_budget, slices = 0, count = core->server->stream_count;
 
-	for (uint32_t i = 0; i < core->server->stream_count; i++) {
-		struct live *live = &core->lives[i];
+	// Another stream each turn is the first, so that none keeps the budget from the others.
+	for (uint32_t i = 0; i < count; i++) {
+		struct live *live = &core->lives[(core->live_first + i) % count];
 
-		if (!live->active)
-			continue;
-		while (live->active) {
-			// pairs with: the release in append_burst
-			uint64_t head =
-				atomic_load_explicit(&core->server->heads[i], memory_order_acquire);
-
-			if (!live->fanning &&
-			    (live->place.seq > head || budget == 0 || !next_slice(core, live)))
-				break;
-			slices++;
-			if (!fan_out_whole(core, live, &budget) ||
-			    !fan_out_runs(core, live, &budget)) {
-				COUNT(core, live_pauses, 1);
-				break;
-			}
-			live->fanning = false;
-			live->done = slice_last(live->slice);
-			cover_quiet(core, live);
-		}
+		if (live->active)
+			slices += dispatch_live(core, live, &budget);
 	}
+	if (++core->live_first >= count)
+		core->live_first = 0;
 	return slices;
 }

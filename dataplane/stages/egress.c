@@ -8,6 +8,7 @@
 
 #define LIVE_PACKETS   16 // of one subscription in one turn
 #define REPLAY_PACKETS 4
+#define SCAN_SHARES    8 // where many catch up, one gets so much of a turn's bytes scanned
 
 // ---- facts of a slice -------------------------------------------------------------------------
 
@@ -333,26 +334,35 @@ static enum egress_result serve(struct core *core, struct subscription *s, uint3
 
 // ---- the stage --------------------------------------------------------------------------------
 
-// Serve those that are on the list now, each up to `packets`, while budgets last.
+// Serve those that are on the list now, each up to `packets` and its share of the scan, while budgets
+// last: who is not reached is the first of the next turn.
 static uint32_t serve_list(struct core *core, struct ready *ready, uint32_t packets,
 			   uint32_t *packet_budget, uint32_t *scan_budget)
 {
+	uint32_t shares = ready->count < SCAN_SHARES ? ready->count : SCAN_SHARES;
+	uint32_t share = shares > 0 ? core->config.temporary_budget / shares + 1 : 0;
 	uint32_t busy = 0; // packets, and looks that will go on next turn
 
 	for (uint32_t n = ready->count; n > 0 && *packet_budget > 0 && !core->tx_is_full; n--) {
-		struct subscription *s = ready_pop(core, ready);
 		enum egress_result result = EGRESS_SENT;
+		struct subscription *s;
+		uint32_t scan, left;
 
+		if (*scan_budget == 0 && ready == &core->ready_replay)
+			return busy + 1;
+		scan = left = *scan_budget < share ? *scan_budget : share;
+		s = ready_pop(core, ready);
 		if (s->state == SUBSCRIPTION_FREE)
 			continue;
 		for (uint32_t k = 0; k<packets && * packet_budget> 0 && result == EGRESS_SENT;
 		     k++) {
-			result = serve(core, s, scan_budget);
+			result = serve(core, s, &left);
 			if (result == EGRESS_SENT) {
 				busy++;
 				--*packet_budget;
 			}
 		}
+		*scan_budget -= scan - left;
 		if (result == EGRESS_SENT || result == EGRESS_FULL || result == EGRESS_SCANNED) {
 			subscription_ready(core, s);
 			busy++;

@@ -4,6 +4,8 @@
 // gets the same answer, from what the subscription remembers of it.
 #include "dataplane/session.h"
 
+#define EPOCH_COUNTER_MAX ((1ull << 48) - 1)
+
 struct request { // what SUBSCRIBE and RESUME have in common
 	struct stream *stream;
 	uint32_t number, request, attempt;
@@ -153,13 +155,17 @@ static void open_request(struct core *core, struct client *client, struct reques
 		start = stream_apply_policy(r->stream, r->resolved, r->policy);
 		r->edge = 0; // it was stated for another start
 	}
+	if (old != NULL && old->cursor_epoch > highest)
+		highest = old->cursor_epoch;
+	if (highest >> 16 == EPOCH_COUNTER_MAX) { // there is none above it
+		refuse(core, client, GODWIT_BAD_REQUEST, r, 0);
+		return;
+	}
 	if (old == NULL && client->subscription_count >= core->server->subscriptions_max) {
 		refuse(core, client, GODWIT_LIMIT, r, core->server->subscriptions_max);
 		return;
 	}
 	if (old != NULL) {
-		if (old->cursor_epoch > highest)
-			highest = old->cursor_epoch;
 		COUNT(core, subscriptions_replaced, 1);
 		subscription_close(core, old);
 	}

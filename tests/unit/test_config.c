@@ -425,6 +425,7 @@ Test(config, tells_where_a_text_is_no_yaml)
 
 	cr_assert_geq(o.errors, 1);
 	cr_assert_not_null(strstr(o.text, "error: no YAML: "), "%s", o.text);
+	cr_assert_null(strstr(o.text, "is needed"), "%s", o.text);
 	free(o.text);
 	o = outcome_of("t.yaml", "");
 	cr_assert_eq(o.errors, 2, "%s", o.text);

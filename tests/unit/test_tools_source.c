@@ -97,6 +97,10 @@ Test(tools_source, refuses_a_line_without_end)
 	for (size_t at = 0; at < sizeof(line); at += 4096)
 		put(line + at, sizeof(line) - at < 4096 ? sizeof(line) - at : 4096);
 	cr_assert_eq(source_take(&source, &message), -EMSGSIZE);
+	cr_assert_eq(source.messages, 0);
+	put("\n", 1); // its end is there, too: it is as little taken
+	cr_assert_eq(source_take(&source, &message), -EMSGSIZE);
+	cr_assert_eq(source.messages, 0);
 	source_fini(&source);
 }
 
