@@ -127,6 +127,12 @@ int godwit_core_unsubscribe(struct godwit_core *core, uint64_t now_ns, uint32_t 
 		client_subscription_end_code(core, sub, GODWIT_UNSUBSCRIBED);
 		return 0;
 	}
+	// Where it is being asked for or resumed, that goes on under the connection's own handle: the one
+	// before may be of a server that is gone.
+	if (sub->state != CLIENT_SUBSCRIPTION_LIVE) {
+		sub->handle = client_current(core)->handle;
+		sub->key = client_current(core)->key;
+	}
 	sub->state = CLIENT_SUBSCRIPTION_LEAVING;
 	sub->request = client_request(core);
 	client_retry_start(&sub->retry, now_ns, CLIENT_REQUEST_NS);
@@ -318,14 +324,10 @@ static size_t subscription_write_resume(struct godwit_core *core, struct client_
 	return sizeof(frame) + subscription_write_topics(sub, buffer + sizeof(frame));
 }
 
-static size_t subscription_write_unsubscribe(struct godwit_core *core,
-					     const struct client_subscription *sub, uint8_t *buffer)
+static size_t subscription_write_unsubscribe(const struct client_subscription *sub, uint8_t *buffer)
 {
-	const struct client_link *link = client_current(core);
 	struct godwit_unsubscribe frame = {
-		.from = client_from(GODWIT_UNSUBSCRIBE, 0, 0,
-				    sub->begun ? sub->handle : link->handle,
-				    sub->begun ? sub->key : link->key),
+		.from = client_from(GODWIT_UNSUBSCRIBE, 0, 0, sub->handle, sub->key),
 		.request = godwit_be32(sub->request),
 		.subscription = godwit_be32(sub->number),
 	};
@@ -346,7 +348,7 @@ size_t client_subscription_output(struct godwit_core *core, struct client_subscr
 	case CLIENT_SUBSCRIPTION_RESUMING:
 		return subscription_write_resume(core, sub, buffer);
 	case CLIENT_SUBSCRIPTION_LEAVING:
-		return subscription_write_unsubscribe(core, sub, buffer);
+		return subscription_write_unsubscribe(sub, buffer);
 	default:
 		return 0;
 	}

@@ -104,11 +104,9 @@ static inline bool client_ring_merge(struct client_ring *ring, struct slice slic
 {
 	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 	struct slice *newest = &ring->slots[(tail - 1) & ring->mask];
-	uint64_t newest_end = (newest->bits >> 26) + (slice_bytes(*newest) / 4);
 
 	if (tail == atomic_load_explicit(&ring->head, memory_order_relaxed) ||
-	    newest->first + slice_count(*newest) != slice.first ||
-	    (newest_end & ((1ull << 38) - 1)) != slice.bits >> 26 ||
+	    !slice_follows(*newest, slice) ||
 	    slice_bytes(*newest) + slice_bytes(slice) > 0x3fff * 4 ||
 	    slice_count(*newest) + slice_count(slice) > LOG_CUT_RECORDS)
 		return false;

@@ -69,6 +69,15 @@ static inline uint64_t slice_last(struct slice s)
 	return s.first + slice_count(s) - 1;
 }
 
+// Whether `next` continues `s` in sequence and in position, which wraps at 1 TiB.
+static inline bool slice_follows(struct slice s, struct slice next)
+{
+	uint64_t end = (s.bits >> 26) + slice_bytes(s) / 4;
+
+	return s.first + slice_count(s) == next.first &&
+	       ((end ^ next.bits >> 26) & ((1ull << 38) - 1)) == 0;
+}
+
 // The slice's position, given any position of the log at most 1 TiB above it (its head). From a
 // mark of 0 (see log_head) it is a position that log_valid() refuses.
 static inline uint64_t slice_pos(struct slice s, uint64_t head_pos)

@@ -8,7 +8,8 @@
 
 #define LIVE_PACKETS   16 // of one subscription in one turn
 #define REPLAY_PACKETS 4
-#define SCAN_SHARES    8 // where many catch up, one gets so much of a turn's bytes scanned
+#define LOOK_COST      64 // bytes of that budget for a look, even if nothing is scanned
+#define SCAN_SHARES    8  // where many catch up, one gets so much of a turn's bytes scanned
 
 // ---- facts of a slice -------------------------------------------------------------------------
 
@@ -346,7 +347,7 @@ static uint32_t serve_list(struct core *core, struct ready *ready, uint32_t pack
 	for (uint32_t n = ready->count; n > 0 && *packet_budget > 0 && !core->tx_is_full; n--) {
 		enum egress_result result = EGRESS_SENT;
 		struct subscription *s;
-		uint32_t scan, left;
+		uint32_t scan, left, cost;
 
 		if (*scan_budget == 0 && ready == &core->ready_replay)
 			return busy + 1;
@@ -362,7 +363,10 @@ static uint32_t serve_list(struct core *core, struct ready *ready, uint32_t pack
 				--*packet_budget;
 			}
 		}
-		*scan_budget -= scan - left;
+		cost = scan - left;
+		if (ready == &core->ready_replay && cost < LOOK_COST)
+			cost = LOOK_COST;
+		*scan_budget -= *scan_budget < cost ? *scan_budget : cost;
 		if (result == EGRESS_SENT || result == EGRESS_FULL || result == EGRESS_SCANNED) {
 			subscription_ready(core, s);
 			busy++;

@@ -76,8 +76,7 @@ static void pack_add(struct core *core, struct pack *pack, struct slice run, uin
 		pack->time_ns = time_ns;
 	pack->records += slice_count(run);
 	pack->bytes += slice_bytes(run);
-	if (pack->runs > 0 && slice_last(*last) + 1 == run.first &&
-	    (last->bits >> 26) + slice_bytes(*last) / 4 == run.bits >> 26)
+	if (pack->runs > 0 && slice_follows(*last, run))
 		last->bits += run.bits & ((1ull << 26) - 1);
 	else
 		core->runs[pack->runs++] = run;

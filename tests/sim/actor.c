@@ -1,41 +1,41 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Clients and publishers of the simulated world, and what each application checks of what it is given:
-// the stream's committed (matching) messages from its start, once each, in order, or a typed answer.
+// Clients and publishers of the simulated world: their lives, and what a publisher checks of what it is told.
 #include <errno.h>
 #include <stdlib.h>
 
 #include "tests/sim/sim.h"
 
-#define PULLS_MAX 4096 // of one turn; more is a library that never ends
+#define PULLS_MAX 65536 // of one turn; more is a library that never ends
 
-static uint64_t hash_of(const uint8_t *bytes, size_t length)
+// Of an application, one after the other.
+static void open_interest(struct actor *a, struct interest *in)
 {
-	uint64_t hash = 1469598103934665603ull;
+	char name[16];
 
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ bytes[i]) * 1099511628211ull;
-	return hash;
+	snprintf(name, sizeof(name), "s%u", in->stream);
+	in->actor = a;
+	in->options.stream = name;
+	in->options.topics = in->topics;
+	in->begun = false;
+	if (godwit_core_subscribe(a->core, a->sim->now_ns, &in->options, &in->subscription) != 0)
+		sim_fail(a->sim, "actor %u: subscribe", a->index);
 }
 
-static bool wants(const struct actor *a, uint32_t topic)
+static void open_publisher(struct actor *a)
 {
-	if (a->options.topic_count == 0)
-		return true;
-	for (uint32_t i = 0; i < a->options.topic_count; i++)
-		if (a->topics[i] == topic)
-			return true;
-	return false;
-}
+	char name[16];
+	struct godwit_publisher_options publisher = {
+		.stream = name,
+		.publisher = a->publisher_id,
+		.messages = 256,
+		.buffer_bytes = 64 << 10,
+	};
 
-// First sequence above `after` and at or below `to` that the application wants; 0: none.
-static uint64_t next_wanted(const struct actor *a, const struct truth *truth, uint64_t after,
-			    uint64_t to)
-{
-	for (uint64_t seq = after + 1; seq <= to && seq <= truth->count; seq++)
-		if (wants(a, truth->records[seq - 1].topic))
-			return seq;
-	return 0;
+	snprintf(name, sizeof(name), "s%u", a->stream);
+	a->ready = false;
+	if (godwit_core_publisher_open(a->core, a->sim->now_ns, &publisher, &a->handle) != 0)
+		sim_fail(a->sim, "actor %u: publisher_open", a->index);
 }
 
 static void open_core(struct actor *a)
@@ -56,29 +56,12 @@ static void open_core(struct actor *a)
 	if (a->core == NULL)
 		abort();
 	a->open = true;
-	if (a->publisher) {
-		char name[16];
-		struct godwit_publisher_options publisher = {
-			.stream = name,
-			.publisher = a->publisher_id,
-			.messages = 256,
-			.buffer_bytes = 64 << 10,
-		};
-
-		snprintf(name, sizeof(name), "s%u", a->stream);
-		a->ready = false;
-		if (godwit_core_publisher_open(a->core, sim->now_ns, &publisher, &a->handle) != 0)
-			sim_fail(sim, "actor %u: publisher_open", a->index);
-	} else {
-		char name[16];
-
-		snprintf(name, sizeof(name), "s%u", a->stream);
-		a->options.stream = name;
-		a->options.topics = a->topics;
-		if (godwit_core_subscribe(a->core, sim->now_ns, &a->options, &a->subscription) != 0)
-			sim_fail(sim, "actor %u: subscribe", a->index);
-		a->begun = false;
-	}
+	a->name_request = 0;
+	if (a->publisher)
+		open_publisher(a);
+	for (uint32_t i = 0; i < a->interest_count; i++)
+		if (!a->interests[i].ended)
+			open_interest(a, &a->interests[i]);
 	sim_trace(sim, "actor %u: opened, instance %lu", a->index, a->instance);
 }
 
@@ -91,18 +74,19 @@ void actor_close(struct actor *a)
 
 static void restart(struct actor *a)
 {
-	struct godwit_identifier identifier;
-
 	a->restart_ns = 0;
-	if (a->ended)
-		return;
-	if (!a->publisher) {
-		if (godwit_core_identifier(a->core, a->subscription, &identifier) == 0 &&
+	for (uint32_t i = 0; i < a->interest_count; i++) {
+		struct interest *in = &a->interests[i];
+		struct godwit_identifier identifier;
+
+		if (!in->ended &&
+		    godwit_core_identifier(a->core, in->subscription, &identifier) == 0 &&
 		    identifier.session != 0) {
-			a->options.start = GODWIT_START_AFTER;
-			a->options.after = identifier;
+			in->options.start = GODWIT_START_AFTER;
+			in->options.after = identifier;
 		}
-	} else {
+	}
+	if (a->publisher) {
 		struct godwit_publisher_state state;
 
 		// What the dead process had not sent is published again by the next.
@@ -114,121 +98,6 @@ static void restart(struct actor *a)
 	actor_close(a);
 	a->address.port += 100; // a new socket
 	open_core(a);
-}
-
-// ---- subscriber -------------------------------------------------------------------------------
-
-static void on_message(struct actor *a, const struct godwit_event *e)
-{
-	struct sim *sim = a->sim;
-	struct truth *truth = host_truth(sim, e->identifier.session);
-	uint64_t seq = e->identifier.seq, wanted;
-	const struct truth_record *record;
-
-	a->delivered++;
-	sim->messages_delivered++;
-	if (truth == NULL || seq == 0 || seq > truth->count || seq > truth->commit) {
-		sim_fail(sim, "actor %u: message %lu that is not committed", a->index, seq);
-		return;
-	}
-	if (!a->begun) {
-		sim_fail(sim, "actor %u: message %lu before SUBSCRIBED", a->index, seq);
-		return;
-	}
-	if (e->identifier.session != a->taken.session) {
-		sim_fail(sim, "actor %u: message of another session unannounced", a->index);
-		return;
-	}
-	record = &truth->records[seq - 1];
-	wanted = next_wanted(a, truth, a->taken.seq, seq);
-	if (seq <= a->taken.seq)
-		sim_fail(sim, "actor %u: %lu after %lu: repeated or out of order", a->index, seq,
-			 a->taken.seq);
-	else if (wanted != seq)
-		sim_fail(sim, "actor %u: %lu after %lu: lost %lu", a->index, seq, a->taken.seq,
-			 wanted);
-	else if (record->topic != e->topic || record->time_ns != e->time_ns ||
-		 record->hash != hash_of(e->payload, e->length))
-		sim_fail(sim, "actor %u: message %lu is not what was published", a->index, seq);
-	else if (e->identifier.epoch != 1)
-		sim_fail(sim, "actor %u: message %lu has epoch %u", a->index, seq,
-			 e->identifier.epoch);
-	a->taken = e->identifier;
-}
-
-static void on_gap(struct actor *a, const struct godwit_event *e)
-{
-	struct sim *sim = a->sim;
-	struct truth *truth = host_truth(sim, a->taken.session);
-	uint64_t wanted;
-
-	a->gaps++;
-	sim_trace(sim, "actor %u: gap %lu..%lu %s", a->index, e->first, e->last,
-		  godwit_code_name(e->code));
-	if (a->options.policy == GODWIT_POLICY_FAIL)
-		sim_fail(sim, "actor %u: a gap with the policy to fail", a->index);
-	if (e->last >= e->first && truth != NULL) {
-		wanted = next_wanted(a, truth, a->taken.seq, e->first - 1);
-		if (wanted != 0)
-			sim_fail(sim, "actor %u: gap from %lu hides %lu", a->index, e->first,
-				 wanted);
-		if (e->last != e->identifier.seq && a->taken.session == e->identifier.session)
-			sim_fail(sim, "actor %u: gap to %lu, next after %lu", a->index, e->last,
-				 e->identifier.seq);
-	}
-	a->taken = e->identifier;
-}
-
-static void on_subscribed(struct actor *a, const struct godwit_event *e)
-{
-	struct sim *sim = a->sim;
-	const struct godwit_subscription_options *o = &a->options;
-
-	sim_trace(sim, "actor %u: subscribed after %lu, %s", a->index, e->identifier.seq,
-		  godwit_code_name(e->code));
-	if (host_truth(sim, e->identifier.session) == NULL)
-		sim_fail(sim, "actor %u: subscribed to an unknown session", a->index);
-	if (e->code == GODWIT_OK && o->start == GODWIT_START_SEQUENCE &&
-	    e->identifier.seq + 1 != o->value)
-		sim_fail(sim, "actor %u: asked for %lu, begins after %lu", a->index, o->value,
-			 e->identifier.seq);
-	if (e->code == GODWIT_OK && o->start == GODWIT_START_AFTER &&
-	    (e->identifier.seq != o->after.seq || e->identifier.session != o->after.session))
-		sim_fail(sim, "actor %u: saved %lu, begins after %lu", a->index, o->after.seq,
-			 e->identifier.seq);
-	if (e->code != GODWIT_OK && o->policy == GODWIT_POLICY_FAIL)
-		sim_fail(sim, "actor %u: answer %s with the policy to fail", a->index,
-			 godwit_code_name(e->code));
-	if (o->start == GODWIT_START_TIME && e->code == GODWIT_OK) {
-		const struct truth *truth = host_truth(sim, e->identifier.session);
-
-		// What was there when the position was resolved; a time to come begins at the next.
-		if (e->identifier.seq < e->last && truth != NULL &&
-		    truth->records[e->identifier.seq].time_ns < o->value)
-			sim_fail(sim, "actor %u: begins with an older message", a->index);
-	}
-	a->begun = true;
-	a->taken = e->identifier;
-}
-
-static void on_ended(struct actor *a, const struct godwit_event *e)
-{
-	struct sim *sim = a->sim;
-	bool fails = a->options.policy == GODWIT_POLICY_FAIL;
-	bool typed = e->code == GODWIT_UNSUBSCRIBED ||
-		     (fails && (e->code == GODWIT_TRUNCATED || e->code == GODWIT_FUTURE ||
-				e->code == GODWIT_UNKNOWN_SESSION));
-
-	sim_trace(sim, "actor %u: ended %s", a->index, godwit_code_name(e->code));
-	a->ended = true;
-	a->end_code = e->code;
-	if (e->code == GODWIT_UNSUBSCRIBED && a->unsubscribe_ns == 0)
-		sim_fail(sim, "actor %u: unsubscribed unasked", a->index);
-	// A record above 1200 bytes does not get through a path that swallows such packets.
-	if (e->code == GODWIT_PATH_MTU && a->link.swallow != 0)
-		typed = true;
-	if (!typed)
-		sim_fail(sim, "actor %u: ended with %s", a->index, godwit_code_name(e->code));
 }
 
 static void on_event(struct actor *a, const struct godwit_event *e);
@@ -314,70 +183,116 @@ static void on_committed(struct actor *a, const struct godwit_event *e)
 			 e->number);
 }
 
-static void on_event(struct actor *a, const struct godwit_event *e)
+// A name has one number, and a number one name. A stream's numbers begin anew with a new server.
+static void on_topic(struct actor *a, const struct godwit_event *e)
 {
+	struct sim *sim = a->sim;
+	uint32_t *names = sim->host.names[a->name_stream];
+
+	if (e->request != a->name_request)
+		sim_fail(sim, "actor %u: a topic that it did not ask for", a->index);
+	a->name_request = 0;
+	if (e->code == GODWIT_LIMIT && sim->tight)
+		return;
+	if (e->code != GODWIT_OK || e->topic == 0) {
+		sim_fail(sim, "actor %u: topic: %s", a->index, godwit_code_name(e->code));
+		return;
+	}
+	if (sim->host.generation != 1)
+		return;
+	for (uint32_t i = 0; i < SIM_NAMES; i++)
+		if ((i == a->name) ? names[i] != 0 && names[i] != e->topic : names[i] == e->topic)
+			sim_fail(sim, "actor %u: topic %u of name %u, which %u has with %u",
+				 a->index, e->topic, a->name, i, names[i]);
+	names[a->name] = e->topic;
+}
+
+static void ask_name(struct actor *a)
+{
+	struct sim *sim = a->sim;
+	char stream[16], name[16];
+
+	if (a->name_ns == 0 || sim->now_ns < a->name_ns || a->name_request != 0)
+		return;
+	a->name = (uint32_t)rng_below(&sim->rng, SIM_NAMES);
+	a->name_stream = (uint32_t)rng_below(&sim->rng, sim->host.stream_count);
+	a->name_ns = sim->now_ns + rng_below(&sim->rng, 300 * MS);
+	snprintf(stream, sizeof(stream), "s%u", a->name_stream);
+	snprintf(name, sizeof(name), "name %u", a->name);
+	if (godwit_core_topic(a->core, sim->now_ns, stream, name, true, &a->name_request) != 0)
+		sim_fail(sim, "actor %u: topic", a->index);
+}
+
+static void on_publisher_event(struct actor *a, const struct godwit_event *e)
+{
+	struct sim *sim = a->sim;
+
 	switch (e->kind) {
-	case GODWIT_EVENT_MESSAGE:
-		on_message(a, e);
-		break;
-	case GODWIT_EVENT_SUBSCRIBED:
-		on_subscribed(a, e);
-		break;
-	case GODWIT_EVENT_RESUMED:
-		a->resumes++;
-		sim_trace(a->sim, "actor %u: resumed after %lu", a->index, e->identifier.seq);
-		break;
-	case GODWIT_EVENT_GAP:
-		on_gap(a, e);
-		break;
-	case GODWIT_EVENT_SESSION:
-		a->sessions++;
-		sim_trace(a->sim, "actor %u: new session, after %lu", a->index, e->identifier.seq);
-		if (a->sim->host.generation == 1)
-			sim_fail(a->sim, "actor %u: a new session of a server that never died",
-				 a->index);
-		a->taken = e->identifier;
-		break;
-	case GODWIT_EVENT_ENDED:
-		on_ended(a, e);
-		break;
 	case GODWIT_EVENT_PUBLISHER_OPENED:
 		a->ready = true;
-		a->publisher_instance = e->instance;
-		sim_trace(a->sim, "actor %u: publisher instance %lu, last %lu", a->index,
-			  e->instance, e->number);
+		sim_trace(sim, "actor %u: publisher instance %lu, last %lu", a->index, e->instance,
+			  e->number);
 		break;
 	case GODWIT_EVENT_COMMITTED:
 		on_committed(a, e);
 		break;
 	case GODWIT_EVENT_IN_DOUBT:
 		a->in_doubt += e->last - e->first + 1;
-		sim_trace(a->sim, "actor %u: in doubt %lu..%lu", a->index, e->first, e->last);
-		if (a->sim->host.generation == 1 && a->instance == 1)
-			sim_fail(a->sim, "actor %u: doubt about a server that never died",
-				 a->index);
-		break;
-	case GODWIT_EVENT_PUBLISHER_ENDED:
-		sim_fail(a->sim, "actor %u: publisher ended: %s", a->index,
-			 godwit_code_name(e->code));
-		break;
-	case GODWIT_EVENT_ERROR:
-		sim_trace(a->sim, "actor %u: error %s", a->index, godwit_code_name(e->code));
+		sim_trace(sim, "actor %u: in doubt %lu..%lu", a->index, e->first, e->last);
+		if (sim->host.generation == 1 && a->instance == 1)
+			sim_fail(sim, "actor %u: doubt about a server that never died", a->index);
 		break;
 	default:
-		sim_trace(a->sim, "actor %u: event %d %s", a->index, (int)e->kind,
-			  godwit_code_name(e->code));
+		sim_fail(sim, "actor %u: publisher ended: %s", a->index, godwit_code_name(e->code));
 		break;
 	}
+}
+
+static void on_event(struct actor *a, const struct godwit_event *e)
+{
+	struct interest *in = e->subscription != 0 ? interest_of(a, e->subscription) : NULL;
+
+	if (in != NULL)
+		interest_event(in, e);
+	else if (e->kind == GODWIT_EVENT_TOPIC)
+		on_topic(a, e);
+	else if (e->publisher != 0)
+		on_publisher_event(a, e);
+	else
+		sim_trace(a->sim, "actor %u: event %d %s", a->index, (int)e->kind,
+			  godwit_code_name(e->code));
 }
 
 // ---- both -------------------------------------------------------------------------------------
 
 void actor_input(struct actor *a, const struct packet *packet)
 {
-	if (a->open && godwit_address_equal(&a->address, &packet->to))
-		godwit_core_input(a->core, a->sim->now_ns, &packet->from, packet->data,
-				  packet->bytes);
+	if (!a->open || !godwit_address_equal(&a->address, &packet->to))
+		return;
+	if (a->rogue) {
+		rogue_input(a, packet);
+		return;
+	}
+	a->due_ns = 0;
+	godwit_core_input(a->core, a->sim->now_ns, &packet->from, packet->data, packet->bytes);
+}
+
+static void calls(struct actor *a)
+{
+	struct sim *sim = a->sim;
+
+	if (a->restart_ns != 0 && sim->now_ns >= a->restart_ns)
+		restart(a);
+	for (uint32_t i = 0; i < a->interest_count; i++) {
+		struct interest *in = &a->interests[i];
+
+		if (in->unsubscribe_ns != 0 && sim->now_ns >= in->unsubscribe_ns && !in->ended &&
+		    in->begun)
+			godwit_core_unsubscribe(a->core, sim->now_ns, in->subscription);
+	}
+	ask_name(a);
+	if (a->publisher)
+		publish(a);
 }
 
 void actor_turn(struct actor *a)
@@ -387,16 +302,16 @@ void actor_turn(struct actor *a)
 	struct godwit_address to;
 	size_t bytes;
 
-	if (sim->now_ns < a->start_ns)
+	if (sim->now_ns < a->start_ns || a->left)
 		return;
+	if (a->rogue) {
+		a->open = true;
+		rogue_turn(a);
+		return;
+	}
 	if (!a->open)
 		open_core(a);
-	if (a->restart_ns != 0 && sim->now_ns >= a->restart_ns)
-		restart(a);
-	if (a->unsubscribe_ns != 0 && sim->now_ns >= a->unsubscribe_ns && !a->ended && a->begun)
-		godwit_core_unsubscribe(a->core, sim->now_ns, a->subscription);
-	if (a->publisher)
-		publish(a);
+	calls(a);
 	pull(a);
 	for (uint32_t n = 0;
 	     !sim->failed &&
@@ -407,29 +322,44 @@ void actor_turn(struct actor *a)
 			sim_fail(sim, "actor %u: output never ends", a->index);
 	}
 	pull(a);
+	for (uint32_t i = 0; i < a->interest_count; i++)
+		interest_check(&a->interests[i]);
+}
+
+static uint64_t sooner(uint64_t due, uint64_t other)
+{
+	return other != 0 && other < due ? other : due;
 }
 
 uint64_t actor_due(const struct actor *a)
 {
-	uint64_t due;
+	uint64_t now_ns = a->sim->now_ns, due;
 
+	if (a->left)
+		return UINT64_MAX;
+	if (a->rogue)
+		return a->due_ns;
 	if (!a->open)
 		return a->start_ns;
-	due = godwit_core_due(a->core, a->sim->now_ns);
-	if (a->publisher && a->published < a->to_publish && a->next_publish_ns < due)
-		due = a->next_publish_ns;
-	if (!a->publisher && a->pace_ns > 0 && a->next_pull_ns < due && godwit_core_ready(a->core))
-		due = a->next_pull_ns;
-	return due;
+	due = sooner(godwit_core_due(a->core, now_ns), a->restart_ns);
+	due = sooner(due, a->name_request == 0 ? a->name_ns : 0);
+	for (uint32_t i = 0; i < a->interest_count; i++)
+		if (!a->interests[i].ended && a->interests[i].begun)
+			due = sooner(due, a->interests[i].unsubscribe_ns);
+	if (a->publisher && a->ready && a->published < a->to_publish)
+		due = sooner(due, a->next_publish_ns);
+	if (!godwit_core_ready(a->core))
+		return due;
+	if (now_ns >= a->pause_from_ns && now_ns < a->pause_to_ns)
+		return sooner(due, a->pause_to_ns);
+	return sooner(due, a->pace_ns > 0 ? a->next_pull_ns : now_ns);
 }
 
 bool actor_complete(struct actor *a)
 {
-	const struct truth *truth = a->sim->host.current[a->stream];
 	struct godwit_publisher_state state;
-	struct godwit_identifier identifier;
 
-	if (a->ended)
+	if (a->left || a->rogue)
 		return true;
 	if (!a->open)
 		return false;
@@ -437,9 +367,8 @@ bool actor_complete(struct actor *a)
 		return a->published >= a->to_publish &&
 		       godwit_core_publisher_state(a->core, a->handle, &state) == 0 &&
 		       state.waiting == 0;
-	// The identifier gets to the commit also where nothing matched.
-	return a->begun && a->taken.session == truth->session &&
-	       next_wanted(a, truth, a->taken.seq, truth->commit) == 0 &&
-	       godwit_core_identifier(a->core, a->subscription, &identifier) == 0 &&
-	       identifier.session == truth->session && identifier.seq >= truth->commit;
+	for (uint32_t i = 0; i < a->interest_count; i++)
+		if (!interest_complete(&a->interests[i]))
+			return false;
+	return true;
 }

@@ -4,6 +4,8 @@
 // back from the logs after each turn.
 #include <stdlib.h>
 
+#include <godwit/wire_check.h>
+
 #include "dataplane/stages.h"
 #include "tests/sim/sim.h"
 
@@ -40,6 +42,26 @@ static uint32_t naive_sum(const uint8_t *at, uint32_t bytes)
 	return (uint32_t)sum;
 }
 
+// Nothing above the commit leaves the server, neither records nor coverage; whatever leaves is well made.
+static void check_data(struct sim *sim, const uint8_t *bytes, uint32_t length)
+{
+	const struct server *server = &sim->host.server;
+	const struct godwit_data *data = (const void *)bytes;
+	enum godwit_check check = godwit_check_from_server(bytes, length);
+	uint64_t last;
+
+	if (check != GODWIT_CHECK_OK)
+		sim_fail(sim, "a frame of type %02x was sent: %s", bytes[1],
+			 godwit_check_name(check));
+	if (bytes[1] != GODWIT_DATA)
+		return;
+	last = godwit_get64(data->covers_from) + godwit_get32(data->covers) - 1;
+	for (uint32_t i = 0; i < server->stream_count; i++)
+		if (server->streams[i]->session == godwit_get64(data->session) &&
+		    last > log_committed_seq(&server->streams[i]->log))
+			sim_fail(sim, "stream %u: DATA up to %lu above the commit", i, last);
+}
+
 static void sim_end(void *arg, uint32_t bytes, uint32_t sum_from, uint32_t sum)
 {
 	struct host_core *hc = arg;
@@ -60,6 +82,7 @@ static void sim_end(void *arg, uint32_t bytes, uint32_t sum_from, uint32_t sum)
 				 sim->host.unproved_out, sim->host.unproved_in);
 		return;
 	}
+	check_data(sim, hc->buffer, bytes);
 	network_send(sim, sim_link_of(sim, &hc->route->to), &sim->host.address, &hc->route->to,
 		     hc->buffer, bytes);
 }
@@ -85,7 +108,7 @@ static void start_streams(struct sim *sim)
 			.log_bytes = host->log_bytes[i],
 			.publishers_max = 16,
 			.runs_max = 256,
-			.topics_max = 64,
+			.topics_max = host->topics_max,
 		};
 		struct truth *truth = &host->truths[host->truth_count++];
 
@@ -99,6 +122,8 @@ static void start_streams(struct sim *sim)
 		if (!log_seek(&host->server.streams[i]->log, 1, &host->places[i]))
 			abort();
 		*truth = (struct truth){.session = config.session};
+		truth->epochs[truth->epochs_count++].epoch = config.epoch;
+		host->hold_until_ns[i] = 0;
 		host->current[i] = truth;
 	}
 	host->server.stream_count = host->stream_count;
@@ -192,12 +217,23 @@ struct truth *host_truth(struct sim *sim, uint64_t session)
 	return NULL;
 }
 
+uint32_t truth_epoch(const struct truth *truth, uint64_t seq)
+{
+	uint32_t i = truth->epochs_count;
+
+	while (--i > 0 && truth->epochs[i].first > seq)
+		;
+	return truth->epochs[i].epoch;
+}
+
 static void learn(struct sim *sim, struct truth *truth, const struct godwit_record *record,
 		  uint64_t time_ns)
 {
 	const uint8_t *payload = (const uint8_t *)(record + 1);
 	uint32_t length = godwit_get16(record->length);
-	struct truth_record known = {.topic = godwit_get32(record->topic), .time_ns = time_ns};
+	struct truth_record known = {.topic = godwit_get32(record->topic),
+				     .time_ns = time_ns,
+				     .epoch = truth_epoch(truth, truth->count + 1)};
 	uint64_t ids[3];
 
 	if (truth->count == truth->capacity) {
@@ -266,6 +302,52 @@ static void read_truth(struct sim *sim, uint32_t i)
 	if (host->current[i]->count != commit.seq)
 		sim_fail(sim, "stream %u: read %lu records, committed %lu", i,
 			 host->current[i]->count, commit.seq);
+}
+
+static void begin_epoch(struct sim *sim, uint32_t i)
+{
+	struct stream *stream = sim->host.server.streams[i];
+	struct truth *truth = sim->host.current[i];
+
+	if (truth->epochs_count == SIM_EPOCHS)
+		return;
+	stream_begin_epoch(stream, stream->epoch + 1 + (uint32_t)rng_below(&sim->rng, 3));
+	truth->epochs[truth->epochs_count].epoch = stream->epoch;
+	truth->epochs[truth->epochs_count++].first = stream->log.head_own.seq + 1;
+	sim_trace(sim, "stream %u: epoch %u begins with %lu", i, stream->epoch,
+		  stream->log.head_own.seq + 1);
+}
+
+static void hold_commit(struct sim *sim, uint32_t i)
+{
+	struct host *host = &sim->host;
+	struct stream *stream = host->server.streams[i];
+	struct log *log = &stream->log;
+
+	if (!stream->commit_held) {
+		if (rng_below(&sim->rng, 100000) < host->hold) {
+			stream->commit_held = true;
+			host->hold_until_ns[i] = sim->now_ns + rng_below(&sim->rng, 100 * MS);
+		}
+	} else if (sim->quiet || sim->now_ns >= host->hold_until_ns[i]) {
+		stream->commit_held = false;
+	} else if (rng_percent(&sim->rng, 2)) { // it lags, but it moves
+		uint64_t above = log_head_seq(log) - log_committed_seq(log);
+
+		log_commit(log, log_committed_seq(log) + rng_below(&sim->rng, above + 1));
+		read_truth(sim, i); // before the turn appends as much again
+	}
+}
+
+void host_disturb(struct sim *sim)
+{
+	for (uint32_t i = 0; sim->host.up && i < sim->host.stream_count; i++) {
+		if (!sim->quiet && sim->host.epochs > 0 &&
+		    rng_below(&sim->rng, 100000) < sim->host.epochs)
+			begin_epoch(sim, i);
+		if (sim->host.hold > 0)
+			hold_commit(sim, i);
+	}
 }
 
 uint32_t host_turn(struct sim *sim)

@@ -7,8 +7,11 @@
 //   sim.c       the world: time, steps, failure
 //   network.c   packets under way
 //   host.c      the server: cores, streams, its tx, the truth read back from its logs
-//   actor.c     clients and publishers, and what each application checks
-//   scenario.c  draws a world from a seed
+//   actor.c     clients and publishers: their lives, and what a publisher checks
+//   interest.c  what an application checks of each of its subscriptions
+//   rogue.c     a proved client that keeps to no rule
+//   draw.c      draws a world from a seed
+//   scenario.c  runs it
 //
 // A failure keeps its first message; the seed replays it exactly.
 #ifndef TESTS_SIM_SIM_H
@@ -20,13 +23,16 @@
 
 #include "dataplane/core.h"
 
-#define SIM_STREAMS 4
-#define SIM_CORES   4
-#define SIM_ACTORS  32
-#define SIM_TOPICS  8 // 1..SIM_TOPICS; the last is never published but at the end
-#define SIM_MTU	    1500
-#define MS	    1000000ull
-#define US	    1000ull
+#define SIM_STREAMS   4
+#define SIM_CORES     4
+#define SIM_ACTORS    32
+#define SIM_INTERESTS 3
+#define SIM_NAMES     8 // topic names that clients ask for
+#define SIM_EPOCHS    32
+#define SIM_TOPICS    8 // 1..SIM_TOPICS; the last is never published but at the end
+#define SIM_MTU	      1500
+#define MS	      1000000ull
+#define US	      1000ull
 
 // ---- randomness -------------------------------------------------------------------------------
 
@@ -79,7 +85,7 @@ struct network {
 struct truth_record {
 	uint64_t publisher, instance, number; // from the payload
 	uint64_t hash, time_ns;
-	uint32_t topic;
+	uint32_t topic, epoch;
 };
 
 struct truth { // of one session of one stream
@@ -87,6 +93,11 @@ struct truth { // of one session of one stream
 	struct truth_record *records; // sequence n at n - 1
 	uint64_t count, capacity;
 	uint64_t commit;
+	struct { // epoch that begins at `first`
+		uint32_t epoch;
+		uint64_t first;
+	} epochs[SIM_EPOCHS];
+	uint32_t epochs_count;
 };
 
 // ---- host -------------------------------------------------------------------------------------
@@ -112,8 +123,12 @@ struct host {
 	struct godwit_address address;
 	struct core_config config;
 	uint32_t core_count, stream_count;
-	struct place places[SIM_STREAMS]; // where truth is read
-	struct truth truths[64];	  // all sessions of all streams
+	struct place places[SIM_STREAMS];    // where truth is read
+	uint64_t hold_until_ns[SIM_STREAMS]; // the commit lags until then
+	uint32_t hold, epochs;		     // chance of each a turn, in 1/100000
+	uint32_t topics_max;
+	uint32_t names[SIM_STREAMS][SIM_NAMES]; // numbers given, as clients were told; 0: none yet
+	struct truth truths[64];		// all sessions of all streams
 	uint32_t truth_count;
 	struct truth *current[SIM_STREAMS];
 	uint64_t unproved_in, unproved_out; // bytes from and to the attacker's address
@@ -121,37 +136,56 @@ struct host {
 
 // ---- actors -----------------------------------------------------------------------------------
 
+struct interest { // one subscription of a subscriber
+	struct actor *actor;
+	uint32_t stream;
+	struct godwit_subscription_options options;
+	uint32_t topics[SIM_TOPICS];
+	uint32_t subscription;
+	bool begun, ended;
+	struct godwit_identifier taken; // last message (or start)
+	uint64_t unsubscribe_ns;
+};
+
+struct rogue {
+	uint64_t id, tag, nonce, handle, key, ack_number;
+	uint32_t request;
+	bool welcome;
+	uint64_t silent_to_ns;
+	struct { // of subscription n + 1
+		uint64_t tag, cursor_epoch, session, start;
+	} known[10];
+};
+
 struct actor {
 	struct sim *sim;
 	uint32_t index;
-	bool publisher, open, ended;
+	bool publisher, rogue, open;
+	bool left; // it got everything and made room for others
 	struct godwit_core *core;
 	struct godwit_address address;
 	struct link link;
 	uint64_t start_ns, restart_ns; // 0: never
 	uint64_t instance;
-	uint32_t stream;
+	uint64_t due_ns; // nothing to do before, unless something arrives
 	// subscriber
-	struct godwit_subscription_options options;
-	uint32_t topics[SIM_TOPICS];
-	uint32_t subscription;
+	struct interest interests[SIM_INTERESTS];
+	uint32_t interest_count;
 	uint32_t window;
 	uint16_t datagram;
 	uint64_t pace_ns, next_pull_ns; // between messages; 0: at once
 	uint64_t pause_from_ns, pause_to_ns;
-	bool begun;
-	struct godwit_identifier taken; // last message (or start)
-	uint64_t first_expected;
-	uint64_t delivered, gaps, sessions, resumes;
-	uint16_t end_code;
-	uint64_t unsubscribe_ns;
+	// topics asked for by name
+	uint64_t name_ns; // when it asks next; 0: never
+	uint32_t name, name_stream, name_request;
 	// publisher
-	uint64_t publisher_id, publisher_instance;
-	uint32_t handle;
+	uint64_t publisher_id;
+	uint32_t stream, handle;
 	bool ready;
 	uint64_t to_publish, published, committed, in_doubt;
 	uint64_t gap_ns, next_publish_ns;
 	uint32_t size_min, size_max, burst;
+	struct rogue raw;
 };
 
 // ---- the world --------------------------------------------------------------------------------
@@ -169,6 +203,7 @@ struct sim {
 	uint64_t host_restart_ns;
 	uint64_t steps;
 	bool attacker;
+	bool tight; // tables too small for all
 	struct godwit_address attacker_address;
 	// sums over all scenarios of a run, for the report
 	uint64_t messages_delivered;
@@ -192,6 +227,10 @@ void host_input(struct sim *sim, struct packet *packet); // takes the data
 uint32_t host_turn(struct sim *sim);
 void host_check_laws(struct sim *sim);
 struct truth *host_truth(struct sim *sim, uint64_t session);
+// The epoch in which a sequence was appended.
+uint32_t truth_epoch(const struct truth *truth, uint64_t seq);
+// Between two turns: an epoch begins, a commit stands still, moves a little, or is free again.
+void host_disturb(struct sim *sim);
 
 void actor_input(struct actor *actor, const struct packet *packet);
 void actor_turn(struct actor *actor);
@@ -199,6 +238,18 @@ uint64_t actor_due(const struct actor *actor);
 void actor_close(struct actor *actor);
 // Whether it has got all that it can get.
 bool actor_complete(struct actor *actor);
+
+struct interest *interest_of(struct actor *actor, uint32_t subscription);
+void interest_event(struct interest *in, const struct godwit_event *event);
+// What the application would save now can be resumed later.
+void interest_check(struct interest *in);
+bool interest_complete(struct interest *in);
+
+void rogue_input(struct actor *actor, const struct packet *packet);
+void rogue_turn(struct actor *actor);
+
+void sim_draw(struct sim *sim);
+
 const struct link *sim_link_of(const struct sim *sim, const struct godwit_address *address);
 
 // Draw the world and run it. Returns 0, or 1 with sim->failure set.

@@ -16,6 +16,8 @@
 // Each once failed; what it found stands beside it.
 static const uint64_t regressions[] = {
 	1,
+	9251,  // UNSUBSCRIBE while a RESUME was under way went under the dead server's handle
+	11342, // the same
 };
 
 static int usage(void)

@@ -54,6 +54,12 @@ static enum tx_verdict tx_begin(void *arg, struct route *route, uint32_t bytes_m
 		return TX_NO_ROUTE;
 	if (bytes_max > HARNESS_MTU - GODWIT_UDP_OVERHEAD)
 		harness_fail(tx->harness, "%u bytes were sent, above the MTU", bytes_max);
+	if (tx->meanwhile != NULL) {
+		void (*meanwhile)(void) = tx->meanwhile;
+
+		tx->meanwhile = NULL;
+		meanwhile();
+	}
 	tx->route = route;
 	*payload = tx->buffer;
 	return TX_OK;

@@ -73,6 +73,8 @@ struct harness_tx {
 	uint8_t buffer[2048];
 	uint32_t used, room; // packets of this turn; room: UINT32_MAX at start
 	bool no_route;	     // the neighbour is not known
+	// Called once, at the next packet begun: what another core's writer does meanwhile.
+	void (*meanwhile)(void);
 };
 
 struct harness {

@@ -171,6 +171,34 @@ Checked(dispatch, it_joins_in_the_middle_of_a_paused_fan_out, stop)
 	}
 }
 
+// The member at which a paused fan-out would go on leaves: the next one is served instead.
+Checked(dispatch, the_next_member_of_a_paused_fan_out_leaves, stop)
+{
+	struct client_peer peers[3];
+	struct delivery deliveries[3];
+	struct harness_request r = {.number = 1, .window = 1000000};
+
+	restart(&(struct harness_config){.live_budget = 2});
+	for (uint8_t i = 0; i < 3; i++) {
+		peers[i] = harness_peer(&h, 0, (uint8_t)(i + 2), i + 2u, 1);
+		cr_assert(harness_connect(&peers[i], NULL));
+		deliveries[i] = delivery_start(harness_subscribe(&peers[i], &r));
+		harness_turns(&h, 3);
+	}
+	// A cut and the newest member; the one before it is next.
+	append(9);
+	harness_turn(&h);
+	cr_assert_eq(COUNTED(live_pauses), 1);
+	peer_unsubscribe(&peers[1], 1);
+	harness_turns(&h, 20);
+	for (uint8_t i = 0; i < 3; i += 2) {
+		delivery_take(&deliveries[i], &peers[i]);
+		cr_assert_eq(deliveries[i].records, 9);
+		cr_assert_not(deliveries[i].broken);
+	}
+	cr_assert_eq(COUNTED(dispatch_taken), 18);
+}
+
 // ---- logs that lap -----------------------------------------------------------------------------
 
 // The log goes twice around within a turn: what waits is gone before it is looked at.
@@ -272,6 +300,72 @@ Checked(dispatch, the_log_laps_a_repair, stop)
 Checked(dispatch, the_log_laps_a_filtered_repair, stop)
 {
 	lap_repair(true);
+}
+
+// The home core's writer overtakes a packet that is being built: it is looked at again after the copy.
+static void overtake(void)
+{
+	append(300);
+}
+
+static void assert_overtaken(void)
+{
+	cr_assert_eq(harness_left(&h, &p.address, GODWIT_DATA), 0);
+	assert_truncated();
+	cr_assert_eq(COUNTED(egress_lapped), 1);
+}
+
+static void overtake_ring(bool filtered)
+{
+	restart(&(struct harness_config){.log_bytes = 8192});
+	subscribe(filtered, GODWIT_START_LATEST, 1000000);
+	harness_turns(&h, 3);
+	append(9);
+	h.tx[0].meanwhile = overtake;
+	harness_turn(&h);
+	assert_overtaken();
+}
+
+Checked(dispatch, the_writer_overtakes_a_packet_from_a_ring, stop)
+{
+	overtake_ring(false);
+}
+
+Checked(dispatch, the_writer_overtakes_a_packet_from_a_filtered_ring, stop)
+{
+	overtake_ring(true);
+}
+
+static void overtake_temporary(bool filtered)
+{
+	struct harness_request r = {.number = 1,
+				    .start = GODWIT_START_EARLIEST,
+				    .window = 1000000,
+				    .topics = filtered ? wanted : NULL,
+				    .topics_count = filtered ? 1 : 0};
+
+	restart(&(struct harness_config){.log_bytes = 8192});
+	append(30);
+	harness_turn(&h);
+	harness_clear(&h);
+	peer_subscribe(&p, &r);
+	// SUBSCRIBED goes first; the port takes that alone, so that the next packet begun is DATA.
+	h.tx[0].room = 1;
+	harness_turn(&h);
+	h.tx[0].room = UINT32_MAX;
+	h.tx[0].meanwhile = overtake;
+	harness_turn(&h);
+	assert_overtaken();
+}
+
+Checked(dispatch, the_writer_overtakes_a_packet_of_a_replay, stop)
+{
+	overtake_temporary(false);
+}
+
+Checked(dispatch, the_writer_overtakes_a_packet_of_a_filtered_replay, stop)
+{
+	overtake_temporary(true);
 }
 
 // ---- ports and routes --------------------------------------------------------------------------

@@ -87,6 +87,42 @@ Test(fairness, a_turn_goes_on_where_the_last_one_used_up_its_budget)
 		cr_assert_gt(find(&p[i], 1)->sent, 0, "peer %u was never served", i);
 }
 
+// Many that wait for the commit are looked at in turns, too, not all of them in each.
+Test(fairness, looks_that_find_nothing_are_bounded)
+{
+	struct client_peer p;
+	uint32_t head, moved = 0;
+
+	harness_start(&h, &(struct harness_config){.subscriptions_max = 200,
+						   .subscriptions_of_client = 200,
+						   .temporary_budget = 1500});
+	p = connect_peer(1);
+	harness_stream(&h, 0)->commit_held = true;
+	harness_append(&h, 0, 1, 100, 10);
+	harness_turn(&h);
+	for (uint32_t i = 1; i <= 200; i++) {
+		struct harness_request r = {.number = i,
+					    .start = GODWIT_START_AFTER,
+					    .session = HARNESS_SESSION,
+					    .start_value = 10,
+					    .epoch = 1};
+
+		cr_assert_not_null(harness_subscribe(&p, &r));
+	}
+	cr_assert_eq(harness_core(&h, 0)->ready_replay.count, 200);
+	for (uint32_t i = 0; i < 10; i++) {
+		head = harness_core(&h, 0)->ready_replay.head;
+		harness_turn(&h);
+		moved += harness_core(&h, 0)->ready_replay.head != head;
+	}
+	cr_assert_eq(moved, 10); // a whole round would end where it began
+	harness_stream(&h, 0)->commit_held = false;
+	harness_append(&h, 0, 1, 100, 10);
+	harness_turns(&h, 200);
+	for (uint32_t i = 1; i <= 200; i++)
+		cr_assert_eq(find(&p, i)->sent, 20);
+}
+
 // Records that no filter of the core wants cost their share of the turn's budget, too.
 Test(fairness, matching_is_bounded_by_the_live_budget)
 {
