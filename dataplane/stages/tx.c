@@ -149,7 +149,9 @@ static void stage_end(void *arg, uint32_t bytes, uint32_t sum_from, uint32_t sum
 	} else if (sum == TX_NO_SUM) {
 		body = tx_sum(frame + NET_HEADER_BYTES, bytes);
 	} else {
-		body = (uint64_t)sum + tx_sum(frame + NET_HEADER_BYTES, sum_from);
+		body = sum;
+		if (sum_from > 0)
+			body += tx_sum(frame + NET_HEADER_BYTES, sum_from);
 	}
 	net_finish(frame, bytes, tx->open_route, body, queue->checksums);
 	mbuf->data_len = (uint16_t)(NET_HEADER_BYTES + bytes);
