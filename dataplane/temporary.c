@@ -52,9 +52,10 @@ void temporary_try_join(struct core *core, struct subscription *s)
 
 	if (s->joined || s->state != SUBSCRIPTION_CATCHING_UP || !live_start(live))
 		return;
-	// One interval of the log is at most one packet, and so one slot.
+	// One interval of the log is at most one packet, and so one slot. At the same sequence the live
+	// dispatcher's cut may be one behind: it read to the end of an interval that was open then.
 	if (live->place.seq >= temporary->place.seq &&
-	    live->place.cut - temporary->place.cut <= core->config.ring_slots / 2) {
+	    live->place.cut <= temporary->place.cut + core->config.ring_slots / 2) {
 		live_join(core, s);
 		temporary->stop = (struct mark){live->place.seq - 1, live->place.pos};
 		COUNT(core, temporary_joined, 1);

@@ -4,7 +4,10 @@
 // shorter beginning of it, over each golden vector likewise, and over seeded random mutations of
 // both. Every input lies in memory of its size, so that a sanitizer sees a read past the end.
 //
-//	fuzz_NAME CORPUS_DIRECTORY [SEED [COUNT]]
+//	fuzz_NAME CORPUS_DIRECTORY [SEED [COUNT [whole]]]
+//
+// `whole` is for inputs that are programs (fuzz_program.h), of which each costs a world: those of the
+// corpus alone, whole, and mutations of them.
 //
 // A mutation depends on SEED, on its own index and on the inputs alone, so the one that is printed
 // when a target aborts comes again with the same SEED.
@@ -98,9 +101,9 @@ static void bytes_run(const uint8_t *bytes, size_t size)
 	free(copy);
 }
 
-static void input_run(const struct input *input, const char *name)
+static void input_run(const struct input *input, const char *name, bool whole)
 {
-	size_t cuts = input->size < CUTS_MAX ? input->size : CUTS_MAX;
+	size_t cuts = whole ? 0 : input->size < CUTS_MAX ? input->size : CUTS_MAX;
 
 	for (size_t cut = 0; cut < cuts; cut++) {
 		snprintf(running, sizeof(running), "# %.200s, its first %zu bytes\n", name, cut);
@@ -190,7 +193,7 @@ static int file_add(struct inputs *inputs, const char *directory, const char *na
 	return rc;
 }
 
-static int corpus_run(struct inputs *inputs, const char *directory, int *tests)
+static int corpus_run(struct inputs *inputs, const char *directory, bool whole, int *tests)
 {
 	struct dirent **entries = NULL;
 	int count = scandir(directory, &entries, is_input, alphasort);
@@ -205,7 +208,7 @@ static int corpus_run(struct inputs *inputs, const char *directory, int *tests)
 		int rc = file_add(inputs, directory, entries[i]->d_name);
 
 		if (rc == 0)
-			input_run(&inputs->items[inputs->count - 1], entries[i]->d_name);
+			input_run(&inputs->items[inputs->count - 1], entries[i]->d_name, whole);
 		printf("%sok %d - %s\n", rc < 0 ? "not " : "", ++*tests, entries[i]->d_name);
 		fflush(stdout);
 		failed += rc < 0;
@@ -222,7 +225,7 @@ static int vectors_run(struct inputs *inputs, int *tests)
 
 	for (uint32_t i = 0; rc == 0 && i < vectors.count; i++) {
 		input_add(inputs, vectors.items[i].bytes, vectors.items[i].length);
-		input_run(&inputs->items[inputs->count - 1], vectors.items[i].name);
+		input_run(&inputs->items[inputs->count - 1], vectors.items[i].name, false);
 	}
 	printf("%sok %d - vectors\n", rc < 0 ? "not " : "", ++*tests);
 	fflush(stdout);
@@ -236,17 +239,19 @@ int main(int argc, char **argv)
 	static struct inputs inputs;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 	uint64_t count = argc > 3 ? strtoull(argv[3], NULL, 0) : MUTATIONS;
+	bool whole = argc == 5 && strcmp(argv[4], "whole") == 0;
 	int failed, tests = 0;
 
-	if (argc < 2 || argc > 4) {
-		fprintf(stderr, "usage: %s CORPUS_DIRECTORY [SEED [COUNT]]\n", argv[0]);
+	if (argc < 2 || argc > 5 || (argc == 5 && !whole)) {
+		fprintf(stderr, "usage: %s CORPUS_DIRECTORY [SEED [COUNT [whole]]]\n", argv[0]);
 		return 2;
 	}
 	signal(SIGABRT, on_crash);
 	signal(SIGSEGV, on_crash);
 	signal(SIGBUS, on_crash);
-	failed = corpus_run(&inputs, argv[1], &tests);
-	failed += vectors_run(&inputs, &tests);
+	failed = corpus_run(&inputs, argv[1], whole, &tests);
+	if (!whole)
+		failed += vectors_run(&inputs, &tests);
 	for (uint64_t i = 0; inputs.count > 0 && i < count; i++)
 		mutation_run(&inputs, seed, i);
 	printf("ok %d - %llu mutations of seed %llu\n", ++tests, (unsigned long long)count,

@@ -51,6 +51,7 @@ static inline uint64_t rng_next(struct rng *rng)
 
 static inline uint64_t rng_below(struct rng *rng, uint64_t n)
 {
+	assert(n > 0);
 	return rng_next(rng) % n;
 }
 

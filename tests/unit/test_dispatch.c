@@ -87,6 +87,35 @@ Checked(dispatch, it_joins_in_the_middle_of_a_paused_fan_out, stop)
 	}
 }
 
+// The live dispatcher has read to the end of an interval that was open then; since, the next one began
+// above the commit. Whoever comes now stands at the same sequence, one cut further. The model found that
+// it did not join.
+Checked(dispatch, it_joins_where_the_next_interval_began_above_the_commit, stop)
+{
+	struct client_peer other = harness_peer(&h, 0, 2, 2, 1);
+	struct harness_request r = {.number = 1, .window = 1000000};
+	struct delivery late;
+	struct subscription *s;
+
+	subscribe(false, GODWIT_START_LATEST, 1000000);
+	cr_assert(harness_connect(&other, NULL));
+	append(godwit_slice_bytes(HARNESS_MTU) / 64); // one interval, full
+	harness_turns(&h, 3);
+	harness_stream(&h, 0)->commit_held = true;
+	append(1);
+	harness_turns(&h, 2);
+	late = delivery_start(harness_subscribe(&other, &r));
+	harness_turns(&h, 3);
+	s = subscription_find(harness_core(&h, 0), core_client(harness_core(&h, 0), other.handle),
+			      1);
+	cr_assert_eq(s->state, SUBSCRIPTION_LIVE);
+	harness_stream(&h, 0)->commit_held = false;
+	harness_turns(&h, 3);
+	cr_assert_eq(delivery_take(&late, &other), 1);
+	delivery_take(&d, &p);
+	cr_assert_eq(d.covered, late.covered);
+}
+
 // The member at which a paused fan-out would go on leaves: the next one is served instead.
 Checked(dispatch, the_next_member_of_a_paused_fan_out_leaves, stop)
 {
