@@ -201,7 +201,16 @@ uint64_t log_earliest(const struct log *log);
 
 // Whether bytes at `pos` and above were still whole until now: ask after copying or after using
 // what was read there. A position that no record of the log can have is not valid either.
-bool log_valid(const struct log *log, uint64_t pos);
+static inline bool log_valid(const struct log *log, uint64_t pos)
+{
+	// pairs with: the fence of reserve_move
+	atomic_thread_fence(memory_order_acquire);
+	// Who finds bytes gone finds their cut gone. pairs with: reserve_move
+	uint64_t reserve = atomic_load_explicit(&log->reserve, memory_order_acquire);
+
+	// Below reserve the difference wraps around and is large.
+	return pos - reserve <= log->size;
+}
 
 static inline const uint8_t *log_at(const struct log *log, uint64_t pos)
 {

@@ -52,17 +52,6 @@ struct mark log_committed(const struct log *log)
 	return mark_load(&log->commit);
 }
 
-bool log_valid(const struct log *log, uint64_t pos)
-{
-	// pairs with: the fence of reserve_move
-	atomic_thread_fence(memory_order_acquire);
-	// Who finds bytes gone finds their cut gone. pairs with: reserve_move
-	uint64_t reserve = atomic_load_explicit(&log->reserve, memory_order_acquire);
-
-	// Below reserve the difference wraps around and is large.
-	return pos - reserve <= log->size;
-}
-
 bool log_cut(const struct log *log, uint64_t number, struct cut *cut)
 {
 	const struct cut_slot *slot = &log->cuts[number & log->cut_mask];
@@ -275,7 +264,7 @@ static bool place_cuts(const struct log *log, struct place *place, struct cut *c
 enum log_read log_next(const struct log *log, struct place *place, struct mark end,
 		       uint32_t bytes_max, uint32_t count_max, struct slice *slice, bool *at_cut)
 {
-	struct cut cut, next;
+	struct cut cut, next = {0};
 	bool has_next;
 
 	if (place->seq > end.seq)

@@ -46,8 +46,19 @@ void client_close(struct core *core, struct client *client, enum godwit_code cod
 bool core_send(struct core *core, struct client *client, const void *frame, uint32_t length);
 void client_error(struct core *core, struct client *client, enum godwit_code code, uint32_t request,
 		  uint64_t detail);
+// DATA went out, and no heartbeat is due 2 ms behind it yet.
+void client_begin_tail(struct core *core, struct client *client);
+
+#define CLIENT_TAIL_US 2000 // from DATA to the first heartbeat
+
 // DATA went out: the tail is to be told of by a heartbeat soon.
-void client_sent_data(struct core *core, struct client *client);
+static inline void client_sent_data(struct core *core, struct client *client)
+{
+	client->data_ns = core->now_ns;
+	// Where a timer runs, it looks at data_ns.
+	if (!client->tail_pending || client->heartbeat_wait_us != CLIENT_TAIL_US)
+		client_begin_tail(core, client);
+}
 // An ACK covered all that was sent: heartbeats need not hurry.
 void client_covered(struct core *core, struct client *client);
 

@@ -13,18 +13,13 @@
 
 // ---- facts of a slice -------------------------------------------------------------------------
 
-const struct slice_facts *egress_facts(struct core *core, struct stream *stream, struct slice slice,
-				       uint64_t pos)
+static const struct slice_facts *work_out(struct slice_facts *known, struct stream *stream,
+					  struct slice slice, uint64_t pos)
 {
-	uint64_t hash = (slice.first ^ slice.bits ^ stream->number) * 0x9e3779b97f4a7c15ull;
-	struct slice_facts *known = &core->facts[hash >> 56];
 	const struct godwit_record *record = (const void *)log_at(&stream->log, pos);
 	struct cut cut;
 	uint64_t number;
 
-	static_assert(CORE_FACTS == 256, "the hash's top byte indexes it");
-	if (known->first == slice.first && known->bits == slice.bits && known->stream == stream)
-		return known;
 	if (!log_find(&stream->log, slice.first, &number) || !log_cut(&stream->log, number, &cut))
 		return NULL;
 	*known = (struct slice_facts){
@@ -99,6 +94,18 @@ enum egress_result egress_begin(struct core *core, struct subscription *s, uint3
 	}
 	core->tx_is_full = true;
 	return EGRESS_FULL;
+}
+
+const struct slice_facts *egress_facts(struct core *core, struct stream *stream, struct slice slice,
+				       uint64_t pos)
+{
+	uint64_t hash = (slice.first ^ slice.bits ^ stream->number) * 0x9e3779b97f4a7c15ull;
+	struct slice_facts *known = &core->facts[hash >> 56];
+
+	static_assert(CORE_FACTS == 256, "the hash's top byte indexes it");
+	if (known->first == slice.first && known->bits == slice.bits && known->stream == stream)
+		return known;
+	return work_out(known, stream, slice, pos);
 }
 
 // ---- whole subscriptions ----------------------------------------------------------------------

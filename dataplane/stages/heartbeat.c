@@ -5,7 +5,6 @@
 // silent: some slots of a packed array a turn.
 #include "dataplane/stages.h"
 
-#define TAIL_US	     2000
 #define TIMER_BUDGET 64
 #define SWEEP_SLOTS  256
 #define ENTRIES_MAX                                                                                \
@@ -17,14 +16,11 @@ static uint32_t interval_us(const struct core *core)
 	return core->server->interval_ms * 1000;
 }
 
-void client_sent_data(struct core *core, struct client *client)
+void client_begin_tail(struct core *core, struct client *client)
 {
-	client->data_ns = core->now_ns;
-	if (client->tail_pending && client->heartbeat_wait_us == TAIL_US)
-		return; // its timer looks at data_ns
 	client->tail_pending = true;
-	client->heartbeat_wait_us = TAIL_US;
-	wheel_set(&core->wheel, client->index, core->now_ns + TAIL_US * 1000ull);
+	client->heartbeat_wait_us = CLIENT_TAIL_US;
+	wheel_set(&core->wheel, client->index, core->now_ns + CLIENT_TAIL_US * 1000ull);
 }
 
 void client_covered(struct core *core, struct client *client)
@@ -115,10 +111,10 @@ static void on_timer(void *arg, uint32_t slot)
 	uint64_t interval_ns = interval_us(core) * 1000ull;
 	uint64_t quiet_ns = core->now_ns - client->data_ns;
 
-	if (client->tail_pending && quiet_ns < TAIL_US * 1000ull &&
+	if (client->tail_pending && quiet_ns < CLIENT_TAIL_US * 1000ull &&
 	    core->now_ns - client->heartbeat_ns < interval_ns) {
 		// DATA still flows, and speaks for itself.
-		wheel_set(&core->wheel, slot, client->data_ns + TAIL_US * 1000ull);
+		wheel_set(&core->wheel, slot, client->data_ns + CLIENT_TAIL_US * 1000ull);
 		return;
 	}
 	send_heartbeats(core, client);
