@@ -33,7 +33,7 @@ static void lose_server(struct rig *rig)
 }
 
 // What is resumed at a new server is left there: the handle of the old one means nothing to it.
-Test(client_review, unsubscribes_under_the_new_servers_handle_while_it_resumes)
+Test(client_crossed, unsubscribes_under_the_new_servers_handle_while_it_resumes)
 {
 	struct rig *rig = rig_create_with(NULL, 2);
 	const struct godwit_unsubscribe *frame;

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 
 #include "dataplane/stages.h"
+#include "tests/support/checked.h"
 #include "tests/support/core_harness.h"
 
 static struct harness h;
@@ -24,12 +25,12 @@ static void stop(void)
 	cr_assert_str_empty(h.failure, "%s", h.failure);
 }
 
-TestSuite(crossed, .init = start, .fini = stop);
+TestSuite(crossed, .init = start);
 
 // A request whose answer was lost and whose subscription has ended is made anew, under a new id. Should a
 // late repeat of the old one open the subscription first, the new one must still be answered as itself:
 // the client takes no other answer.
-Test(crossed, a_new_request_of_the_same_subscription_is_answered_under_its_own_id)
+Checked(crossed, a_new_request_of_the_same_subscription_is_answered_under_its_own_id, stop)
 {
 	struct harness_request r = {.number = 1, .request = 100};
 	const struct godwit_subscribed *s;
@@ -54,7 +55,7 @@ Test(crossed, a_new_request_of_the_same_subscription_is_answered_under_its_own_i
 }
 
 // A cursor epoch only grows: one that has no next is refused, and what is served stays.
-Test(crossed, a_highest_epoch_without_a_next_is_refused)
+Checked(crossed, a_highest_epoch_without_a_next_is_refused, stop)
 {
 	struct harness_request r = {.number = 1, .attempt = 1, .highest_epoch = UINT64_MAX};
 	const struct godwit_subscribed *s = harness_subscribe(&p, &r);

@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 
 #include "dataplane/stages.h"
+#include "tests/support/checked.h"
 #include "tests/support/core_harness.h"
 
 static struct harness h;
@@ -16,8 +17,6 @@ static void stop(void)
 	harness_stop(&h);
 	cr_assert_str_empty(h.failure, "%s", h.failure);
 }
-
-TestSuite(fairness, .fini = stop);
 
 static struct client_peer connect_peer(uint8_t host)
 {
@@ -45,7 +44,7 @@ static uint32_t topic_like_1(void)
 }
 
 // The long way of a filter that matches nothing must not hold up who catches up beside it.
-Test(fairness, catching_up_takes_turns_also_where_a_scan_finds_nothing)
+Checked(fairness, catching_up_takes_turns_also_where_a_scan_finds_nothing, stop)
 {
 	uint32_t topic = topic_like_1();
 	struct harness_request filtered = {
@@ -70,7 +69,7 @@ Test(fairness, catching_up_takes_turns_also_where_a_scan_finds_nothing)
 }
 
 // More wait than one turn's budget serves: next turn goes on behind those that were served.
-Test(fairness, a_turn_goes_on_where_the_last_one_used_up_its_budget)
+Checked(fairness, a_turn_goes_on_where_the_last_one_used_up_its_budget, stop)
 {
 	struct client_peer p[8];
 
@@ -88,7 +87,7 @@ Test(fairness, a_turn_goes_on_where_the_last_one_used_up_its_budget)
 }
 
 // Many that wait for the commit are looked at in turns, too, not all of them in each.
-Test(fairness, looks_that_find_nothing_are_bounded)
+Checked(fairness, looks_that_find_nothing_are_bounded, stop)
 {
 	struct client_peer p;
 	uint32_t head, moved = 0;
@@ -124,7 +123,7 @@ Test(fairness, looks_that_find_nothing_are_bounded)
 }
 
 // Records that no filter of the core wants cost their share of the turn's budget, too.
-Test(fairness, matching_is_bounded_by_the_live_budget)
+Checked(fairness, matching_is_bounded_by_the_live_budget, stop)
 {
 	uint32_t topic = 5;
 	struct harness_request r = {.number = 1, .topics = &topic, .topics_count = 1};
@@ -150,7 +149,7 @@ Test(fairness, matching_is_bounded_by_the_live_budget)
 }
 
 // A stream whose fan-out takes more than all of the budget leaves room for the next one.
-Test(fairness, streams_share_the_live_budget)
+Checked(fairness, streams_share_the_live_budget, stop)
 {
 	struct client_peer p;
 
@@ -181,7 +180,7 @@ static uint32_t coverage_due(uint32_t subscriptions)
 }
 
 // A thousand quiet filters with hardly a window are told what is covered, some a turn.
-Test(fairness, the_coverage_of_many_quiet_filters_is_spread_over_turns)
+Checked(fairness, the_coverage_of_many_quiet_filters_is_spread_over_turns, stop)
 {
 	uint32_t topic = 5;
 	struct client_peer p;
