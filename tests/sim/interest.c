@@ -37,7 +37,7 @@ static uint64_t next_wanted(const struct interest *in, const struct truth *truth
 static void check_epoch(struct interest *in, const struct godwit_identifier *id, const char *what)
 {
 	struct sim *sim = in->actor->sim;
-	const struct truth *truth = host_truth(sim, id->session);
+	const struct truth *truth = truth_of(sim, id->session);
 
 	if (truth != NULL && id->seq != 0 && id->epoch != truth_epoch(truth, id->seq))
 		sim_fail(sim, "actor %u.%u: %s %lu of epoch %u has epoch %u", in->actor->index,
@@ -47,7 +47,7 @@ static void check_epoch(struct interest *in, const struct godwit_identifier *id,
 static void on_message(struct interest *in, const struct godwit_event *e)
 {
 	struct sim *sim = in->actor->sim;
-	struct truth *truth = host_truth(sim, e->identifier.session);
+	struct truth *truth = truth_of(sim, e->identifier.session);
 	uint64_t seq = e->identifier.seq, wanted;
 	const struct truth_record *record;
 
@@ -86,10 +86,10 @@ static void on_message(struct interest *in, const struct godwit_event *e)
 static void on_gap(struct interest *in, const struct godwit_event *e)
 {
 	struct sim *sim = in->actor->sim;
-	struct truth *truth = host_truth(sim, in->taken.session);
+	struct truth *truth = truth_of(sim, in->taken.session);
 	uint64_t wanted;
 
-	sim_trace(sim, "actor %u.%u: gap %lu..%lu %s", in->actor->index, in->subscription, e->first,
+	sim_trace(sim, actor_node(in->actor), "%u: gap %lu..%lu %s", in->subscription, e->first,
 		  e->last, godwit_code_name(e->code));
 	if (in->options.policy == GODWIT_POLICY_FAIL)
 		sim_fail(sim, "actor %u.%u: a gap with the policy to fail", in->actor->index,
@@ -112,9 +112,9 @@ static void on_subscribed(struct interest *in, const struct godwit_event *e)
 	struct sim *sim = in->actor->sim;
 	const struct godwit_subscription_options *o = &in->options;
 
-	sim_trace(sim, "actor %u.%u: subscribed after %lu, %s", in->actor->index, in->subscription,
+	sim_trace(sim, actor_node(in->actor), "%u: subscribed after %lu, %s", in->subscription,
 		  e->identifier.seq, godwit_code_name(e->code));
-	if (host_truth(sim, e->identifier.session) == NULL)
+	if (truth_of(sim, e->identifier.session) == NULL)
 		sim_fail(sim, "actor %u.%u: subscribed to an unknown session", in->actor->index,
 			 in->subscription);
 	if (e->code == GODWIT_OK && o->start == GODWIT_START_SEQUENCE &&
@@ -129,7 +129,7 @@ static void on_subscribed(struct interest *in, const struct godwit_event *e)
 		sim_fail(sim, "actor %u.%u: answer %s with the policy to fail", in->actor->index,
 			 in->subscription, godwit_code_name(e->code));
 	if (o->start == GODWIT_START_TIME && e->code == GODWIT_OK) {
-		const struct truth *truth = host_truth(sim, e->identifier.session);
+		const struct truth *truth = truth_of(sim, e->identifier.session);
 
 		// What was there when the position was resolved; a time to come begins at the next.
 		if (e->identifier.seq < e->last && truth != NULL &&
@@ -150,7 +150,7 @@ static void on_ended(struct interest *in, const struct godwit_event *e)
 		     (fails && (e->code == GODWIT_TRUNCATED || e->code == GODWIT_FUTURE ||
 				e->code == GODWIT_UNKNOWN_SESSION));
 
-	sim_trace(sim, "actor %u.%u: ended %s", in->actor->index, in->subscription,
+	sim_trace(sim, actor_node(in->actor), "%u: ended %s", in->subscription,
 		  godwit_code_name(e->code));
 	in->ended = true;
 	if (e->code == GODWIT_UNSUBSCRIBED && in->unsubscribe_ns == 0)
@@ -171,9 +171,9 @@ static void on_session(struct interest *in, const struct godwit_event *e)
 {
 	struct sim *sim = in->actor->sim;
 
-	sim_trace(sim, "actor %u.%u: new session, after %lu", in->actor->index, in->subscription,
+	sim_trace(sim, actor_node(in->actor), "%u: new session, after %lu", in->subscription,
 		  e->identifier.seq);
-	if (sim->host.generation == 1)
+	if (sim->streams[in->stream].sessions == 1)
 		sim_fail(sim, "actor %u.%u: a new session of a server that never died",
 			 in->actor->index, in->subscription);
 	check_epoch(in, &e->identifier, "session after");
@@ -190,7 +190,7 @@ void interest_event(struct interest *in, const struct godwit_event *e)
 		on_subscribed(in, e);
 		break;
 	case GODWIT_EVENT_RESUMED:
-		sim_trace(in->actor->sim, "actor %u.%u: resumed after %lu", in->actor->index,
+		sim_trace(in->actor->sim, actor_node(in->actor), "%u: resumed after %lu",
 			  in->subscription, e->identifier.seq);
 		break;
 	case GODWIT_EVENT_GAP:
@@ -228,7 +228,7 @@ void interest_check(struct interest *in)
 
 bool interest_complete(struct interest *in)
 {
-	const struct truth *truth = in->actor->sim->host.current[in->stream];
+	const struct truth *truth = in->actor->sim->streams[in->stream].truth;
 	struct godwit_identifier identifier;
 
 	if (in->ended)

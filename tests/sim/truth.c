@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The truth: what each stream has committed, record by record, read back from the logs of the servers after
+// each turn. Who is first adds to it; whatever another has committed is compared with it.
+#include <stdlib.h>
+
+#include "tests/sim/sim.h"
+
+struct truth *truth_of(struct sim *sim, uint64_t session)
+{
+	for (uint32_t i = 0; i < sim->truth_count; i++)
+		if (sim->truths[i].session == session)
+			return &sim->truths[i];
+	return NULL;
+}
+
+struct truth *truth_begin(struct sim *sim, uint32_t stream, uint64_t session)
+{
+	struct truth *truth = &sim->truths[sim->truth_count++];
+
+	if (sim->truth_count > SIM_TRUTHS)
+		abort();
+	*truth = (struct truth){.session = session, .stream = stream};
+	sim->streams[stream].truth = truth;
+	sim->streams[stream].sessions++;
+	return truth;
+}
+
+void truth_begin_epoch(struct truth *truth, uint32_t epoch, uint64_t first)
+{
+	if (truth->epochs_count == SIM_EPOCHS)
+		abort();
+	truth->epochs[truth->epochs_count].epoch = epoch;
+	truth->epochs[truth->epochs_count++].first = first;
+}
+
+uint32_t truth_epoch(const struct truth *truth, uint64_t seq)
+{
+	uint32_t i = truth->epochs_count;
+
+	while (--i > 0 && truth->epochs[i].first > seq)
+		;
+	return truth->epochs[i].epoch;
+}
+
+static uint64_t hash_of(const uint8_t *bytes, uint32_t length)
+{
+	uint64_t hash = 1469598103934665603ull;
+
+	for (uint32_t i = 0; i < length; i++)
+		hash = (hash ^ bytes[i]) * 1099511628211ull;
+	return hash;
+}
+
+// Once each, in the publisher's order: number n follows n - 1 of the same instance.
+static void check_numbers(struct sim *sim, const struct truth *truth,
+			  const struct truth_record *known)
+{
+	for (uint64_t i = truth->count; i-- > 0;) {
+		const struct truth_record *before = &truth->records[i];
+
+		if (before->publisher != known->publisher || before->instance != known->instance)
+			continue;
+		if (before->number + 1 != known->number)
+			sim_fail(sim, "publisher %lu: number %lu after %lu", known->publisher,
+				 known->number, before->number);
+		return;
+	}
+}
+
+// One process commits in an epoch.
+static void check_committer(struct host *host, struct truth *truth)
+{
+	uint32_t last = truth->epochs_count - 1;
+
+	if (truth->epochs[last].generation == 0) {
+		truth->epochs[last].host = host->index;
+		truth->epochs[last].generation = host->generation;
+	}
+	if (truth->epochs[last].host != host->index ||
+	    truth->epochs[last].generation != host->generation)
+		sim_fail(host->sim, "stream %u: s%u commits in epoch %u, as did s%u", truth->stream,
+			 host->index + 1, truth->epochs[last].epoch, truth->epochs[last].host + 1);
+}
+
+static void learn(struct host *host, struct truth *truth, const struct truth_record *known)
+{
+	if (truth->count == truth->capacity) {
+		truth->capacity = truth->capacity ? truth->capacity * 2 : 256;
+		truth->records = realloc(truth->records, truth->capacity * sizeof(*truth->records));
+		if (truth->records == NULL)
+			abort();
+	}
+	if (known->epoch > truth->epochs[truth->epochs_count - 1].epoch)
+		truth_begin_epoch(truth, known->epoch, truth->count + 1);
+	check_committer(host, truth);
+	check_numbers(host->sim, truth, known);
+	truth->records[truth->count++] = *known;
+}
+
+// One committed record of a host's log.
+static void meet(struct host *host, struct truth *truth, uint64_t seq,
+		 const struct godwit_record *record, const struct cut *cut)
+{
+	struct sim *sim = host->sim;
+	const uint8_t *payload = (const uint8_t *)(record + 1);
+	uint32_t length = godwit_get16(record->length);
+	uint64_t ids[3];
+	struct truth_record known = {
+		.topic = godwit_get32(record->topic),
+		.time_ns = cut->time_ns +
+			   (uint32_t)(godwit_get32(record->time) - (uint32_t)cut->time_ns),
+		.epoch = cut->epoch,
+		.hash = hash_of(payload, length),
+	};
+
+	if (length < sizeof(ids)) {
+		sim_fail(sim, "a record shorter than anything published");
+		return;
+	}
+	memcpy(ids, payload, sizeof(ids));
+	known.publisher = ids[0];
+	known.instance = ids[1];
+	known.number = ids[2];
+	if (seq > truth->count)
+		learn(host, truth, &known);
+	else if (memcmp(&known, &truth->records[seq - 1], sizeof(known)) != 0)
+		sim_fail(sim, "stream %u: s%u has another record %lu than was committed",
+			 truth->stream, host->index + 1, seq);
+	if (known.epoch != truth_epoch(truth, seq))
+		sim_fail(sim, "stream %u: s%u has record %lu of epoch %u in epoch %u",
+			 truth->stream, host->index + 1, seq, truth_epoch(truth, seq), known.epoch);
+}
+
+static void meet_slice(struct host *host, struct host_stream *hs, uint64_t pos, struct slice slice,
+		       const struct cut *cut)
+{
+	const struct log *log = &hs->stream->log;
+
+	for (uint32_t n = 0; n < slice_count(slice) && !host->sim->failed; n++) {
+		meet(host, hs->truth, slice.first + n, (const void *)log_at(log, pos), cut);
+		pos += log_record_bytes(log, pos);
+	}
+}
+
+// Stand at the beginning of what the host has of its session.
+static void enter_session(struct host *host, struct host_stream *hs, uint32_t stream)
+{
+	hs->truth = truth_of(host->sim, hs->stream->session);
+	hs->commit_seen = 0;
+	if (hs->truth == NULL) {
+		hs->truth = truth_begin(host->sim, stream, hs->stream->session);
+		truth_begin_epoch(hs->truth, hs->stream->epoch, 1);
+	}
+	if (!log_seek(&hs->stream->log, log_earliest(&hs->stream->log), &hs->place))
+		abort();
+}
+
+void truth_read(struct host *host, uint32_t stream)
+{
+	struct host_stream *hs = &host->streams[stream];
+	struct sim *sim = host->sim;
+	const struct log *log = &hs->stream->log;
+	struct mark commit = log_committed(log);
+	struct slice slice;
+	bool at_cut;
+
+	if (hs->truth == NULL || hs->truth->session != hs->stream->session)
+		enter_session(host, hs, stream);
+	for (;;) {
+		uint64_t pos = hs->place.pos, number;
+		enum log_read read = log_next(log, &hs->place, commit, log->slice_bytes,
+					      LOG_CUT_RECORDS, &slice, &at_cut);
+		struct cut cut;
+
+		if (read == LOG_READ_NONE)
+			break;
+		if (read == LOG_READ_TRUNCATED || !log_find(log, slice.first, &number) ||
+		    !log_cut(log, number, &cut)) {
+			sim_fail(sim, "stream %u: s%u appended more than its log in one turn",
+				 stream, host->index + 1);
+			return;
+		}
+		meet_slice(host, hs, pos, slice, &cut);
+	}
+	if (commit.seq < hs->commit_seen)
+		sim_fail(sim, "stream %u: the commit of s%u went back from %lu to %lu", stream,
+			 host->index + 1, hs->commit_seen, commit.seq);
+	hs->commit_seen = commit.seq;
+	if (hs->place.seq != commit.seq + 1)
+		sim_fail(sim, "stream %u: read up to %lu, s%u committed %lu", stream,
+			 hs->place.seq - 1, host->index + 1, commit.seq);
+	if (commit.seq > hs->truth->commit)
+		hs->truth->commit = commit.seq;
+}
