@@ -227,3 +227,14 @@ void host_check_laws(struct host *host)
 	for (uint32_t i = 0; host->up && i < host->core_count; i++)
 		check_core(host, host->cores[i].core);
 }
+
+void host_forget_files(struct host *host)
+{
+	(void)host;
+}
+
+void host_drain(struct host *host, bool begins)
+{
+	(void)host;
+	(void)begins;
+}

@@ -174,9 +174,9 @@ void network_send(struct sim *sim, const struct godwit_address *from,
 		return;
 	}
 	link = &sim->network.links[sender][receiver];
-	if (link->cut || (link->swallow != 0 && bytes > link->swallow)) {
+	if (link->cuts > 0 || (link->swallow != 0 && bytes > link->swallow)) {
 		trace_packet(sim, sender, receiver, data, bytes,
-			     link->cut ? " (cut)" : " (swallowed)");
+			     link->cuts > 0 ? " (cut)" : " (swallowed)");
 		return;
 	}
 	if (!sim->quiet && rng_percent(&sim->rng, link->loss)) {

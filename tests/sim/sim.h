@@ -12,6 +12,8 @@
 //   interest.c      what an application checks of each of its subscriptions
 //   rogue.c         a proved client that keeps to no rule
 //   draw.c          draws clients and paths from a seed
+//   draw_cluster.c  draws a cluster, and what breaks in it
+//   faults.c        what breaks, by time
 //   scenario.c      runs a world
 //   story_main.c    the program around a story: seeds, regressions, coverage
 //   sim_NAME.c      a story: what it draws, and which faults come when
@@ -33,6 +35,7 @@
 #define SIM_NODES     (SIM_HOSTS + SIM_ACTORS) // hosts, then actors
 #define SIM_INTERESTS 3
 #define SIM_NAMES     8 // topic names that clients ask for
+#define SIM_FAULTS    8
 #define SIM_EPOCHS    64
 #define SIM_TRUTHS    64
 #define SIM_TOPICS    8 // 1..SIM_TOPICS; the last is never published but at the end
@@ -74,7 +77,7 @@ struct link {			     // what happens to packets from one node to one other
 	uint32_t loss, dup, reorder; // per cent
 	uint64_t delay_ns, jitter_ns;
 	uint32_t swallow; // packets above so many bytes vanish; 0: none
-	bool cut;	  // nothing gets through
+	uint8_t cuts;	  // faults that let nothing through
 };
 
 struct packet {
@@ -157,8 +160,37 @@ struct sim_stream {	   // of the cluster
 	struct truth *truth;
 	uint32_t topics_max;
 	uint32_t names[SIM_NAMES]; // numbers given, as clients were told; 0: none yet
-	// of a stream that lives on one host only
-	uint32_t primary;
+	uint32_t primary;	   // host
+	uint32_t replicas;	   // mask of hosts
+	uint32_t min_in_sync;
+};
+
+// ---- faults -----------------------------------------------------------------------------------
+
+enum fault_kind {
+	FAULT_CRASH,   // a's memory is lost; amount: its files, too
+	FAULT_POWER,   // of all hosts
+	FAULT_PAUSE,   // a makes no turns, while its clock goes on
+	FAULT_CUT,     // nothing gets from a to b (nodes)
+	FAULT_SPLIT,   // nor back
+	FAULT_ISOLATE, // a hears no other host, and none hears it
+	FAULT_CLOCK,   // a's wall clock makes a step of amount ns
+	FAULT_LOSS,    // amount per cent more from a to b
+	FAULT_DRAIN,   // a's clients are to go elsewhere
+};
+
+enum fault_state {
+	FAULT_TO_COME,
+	FAULT_ON,
+	FAULT_OVER,
+};
+
+struct fault {
+	uint64_t from_ns, to_ns;
+	enum fault_kind kind;
+	enum fault_state state;
+	uint32_t a, b; // nodes
+	int64_t amount;
 };
 
 // ---- actors -----------------------------------------------------------------------------------
@@ -218,8 +250,6 @@ struct actor {
 
 // ---- the world --------------------------------------------------------------------------------
 
-struct sim;
-
 struct story {
 	const char *name;
 	void (*draw)(struct sim *sim);
@@ -246,8 +276,9 @@ struct sim {
 	uint32_t truth_count;
 	struct actor actors[SIM_ACTORS];
 	uint32_t actor_count;
-	uint64_t host_restart_ns; // of the first host; 0: never
-	uint32_t hold, epochs;	  // chance of each a step, in 1/100000
+	struct fault faults[SIM_FAULTS];
+	uint32_t fault_count;
+	uint32_t hold, epochs; // chance of each a step, in 1/100000
 	uint64_t steps;
 	bool attacker;
 	bool tight; // tables too small for all
@@ -297,6 +328,10 @@ void host_input(struct host *host, struct packet *packet); // takes the data
 // One turn of every core. Returns the work done.
 uint32_t host_turn(struct host *host);
 void host_check_laws(struct host *host);
+// The files of a host are lost.
+void host_forget_files(struct host *host);
+// Its clients are to go elsewhere, or may stay again.
+void host_drain(struct host *host, bool begins);
 uint64_t host_now(const struct host *host);
 uint64_t host_wall(const struct host *host);
 
@@ -345,6 +380,14 @@ void draw_link(struct sim *sim, struct link *link);
 void draw_actor(struct sim *sim, struct actor *actor, bool publisher, bool rogue);
 // Paths between an actor and every host, as its own line is.
 void draw_actor_paths(struct sim *sim, struct actor *actor);
+
+void draw_cluster(struct sim *sim);
+
+// ---- faults.c
+
+const char *fault_name(enum fault_kind kind);
+// Begin and end what is due.
+void faults_step(struct sim *sim);
 
 // ---- scenario.c
 

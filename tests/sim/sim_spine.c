@@ -40,7 +40,10 @@ static void draw_server(struct sim *sim)
 	if (sim->tight)
 		draw_tight(sim, &sim->hosts[0]);
 	if (rng_percent(rng, 10))
-		sim->host_restart_ns = sim->now_ns + (50 + rng_below(rng, 1500)) * MS;
+		sim->faults[sim->fault_count++] = (struct fault){
+			.kind = FAULT_CRASH,
+			.from_ns = sim->now_ns + (50 + rng_below(rng, 1500)) * MS,
+		};
 }
 
 static void draw(struct sim *sim)
@@ -103,12 +106,8 @@ static void hold_commit(struct sim *sim, uint32_t i)
 // Between two turns: an epoch begins, a commit stands still, moves a little, or is free again.
 static void disturb(struct sim *sim)
 {
-	if (sim->host_restart_ns != 0 && sim->now_ns >= sim->host_restart_ns) {
-		sim->host_restart_ns = 0;
-		host_stop(&sim->hosts[0]);
-		host_start(&sim->hosts[0]);
-	}
-	for (uint32_t i = 0; i < sim->stream_count; i++) {
+	faults_step(sim);
+	for (uint32_t i = 0; sim->hosts[0].up && i < sim->stream_count; i++) {
 		if (!sim->quiet && sim->epochs > 0 && rng_below(&sim->rng, 100000) < sim->epochs)
 			begin_epoch(sim, i);
 		if (sim->hold > 0)
