@@ -139,6 +139,10 @@ struct godwit_peer_ack {
 };
 GODWIT_SIZE(godwit_peer_ack, 72);
 
+// Flags of a cursor. Within a cursor epoch they are only ever set; a higher epoch begins without.
+#define GODWIT_CURSOR_TOMBSTONE 0x0001 // unsubscribed: kept so that no older entry brings it back
+#define GODWIT_CURSOR_LAPSED	0x0002 // its client fell silent: kept for its RESUME, nobody serves it
+
 struct godwit_cursor { // what HANDOVER and the cursor streams carry
 	struct godwit_be64 client;
 	struct godwit_be64 instance;
@@ -146,7 +150,8 @@ struct godwit_cursor { // what HANDOVER and the cursor streams carry
 	struct godwit_be64 seq;
 	struct godwit_be64 cursor_epoch;
 	struct godwit_be64 tag;
-	struct godwit_be64 filter; // hash of the filter; 0: whole
+	struct godwit_be64 connection; // the client's connection tag
+	struct godwit_be64 filter;     // hash of the filter; 0: whole
 	struct godwit_be32 subscription;
 	struct godwit_be32 epoch;
 	uint8_t ip[16];
@@ -155,7 +160,13 @@ struct godwit_cursor { // what HANDOVER and the cursor streams carry
 	struct godwit_be16 core;
 	struct godwit_be16 flags;
 };
-GODWIT_SIZE(godwit_cursor, 88);
+GODWIT_SIZE(godwit_cursor, 96);
+GODWIT_AT(godwit_cursor, session, 16);
+GODWIT_AT(godwit_cursor, cursor_epoch, 32);
+GODWIT_AT(godwit_cursor, connection, 48);
+GODWIT_AT(godwit_cursor, subscription, 64);
+GODWIT_AT(godwit_cursor, ip, 72);
+GODWIT_AT(godwit_cursor, flags, 94);
 
 struct godwit_handover {
 	struct godwit_from_server from;
@@ -165,7 +176,7 @@ struct godwit_handover {
 	struct godwit_be32 request;
 	// MAC
 };
-GODWIT_SIZE(godwit_handover, 128);
+GODWIT_SIZE(godwit_handover, 136);
 
 struct godwit_handover_confirm {
 	struct godwit_from_server from;

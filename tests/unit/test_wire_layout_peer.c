@@ -148,18 +148,19 @@ static void visit_handover(const struct visit *v)
 	visit64(v, &f->cursor.seq, 0x38393a3b3c3d3e3f);
 	visit64(v, &f->cursor.cursor_epoch, 0x4041424344454647);
 	visit64(v, &f->cursor.tag, 0x48494a4b4c4d4e4f);
-	visit64(v, &f->cursor.filter, 0x5051525354555657);
-	visit32(v, &f->cursor.subscription, 0x58595a5b);
-	visit32(v, &f->cursor.epoch, 0x5c5d5e5f);
+	visit64(v, &f->cursor.connection, 0x5051525354555657);
+	visit64(v, &f->cursor.filter, 0x58595a5b5c5d5e5f);
+	visit32(v, &f->cursor.subscription, 0x60616263);
+	visit32(v, &f->cursor.epoch, 0x64656667);
 	visit_text(v, f->cursor.ip,
-		   "\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f", 16);
-	visit16(v, &f->cursor.port, 0x7071);
-	visit16(v, &f->cursor.home, 0x7273);
-	visit16(v, &f->cursor.core, 0x7475);
-	visit16(v, &f->cursor.flags, 0x7677);
-	visit16(v, &f->reason, 0x7879);
-	visit32(v, &f->request, 0x7c7d7e7f);
-	visit_text(v, part_at(v, 128),
+		   "\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f\x70\x71\x72\x73\x74\x75\x76\x77", 16);
+	visit16(v, &f->cursor.port, 0x7879);
+	visit16(v, &f->cursor.home, 0x7a7b);
+	visit16(v, &f->cursor.core, 0x7c7d);
+	visit16(v, &f->cursor.flags, 0x7e7f);
+	visit16(v, &f->reason, 0x8081);
+	visit32(v, &f->request, 0x84858687);
+	visit_text(v, part_at(v, 136),
 		   "\xe0\xe1\xe2\xe3\xe4\xe5\xe6\xe7\xe8\xe9\xea\xeb\xec\xed\xee\xef", 16);
 }
 
