@@ -38,20 +38,58 @@ static uint32_t naive_sum(const uint8_t *at, uint32_t bytes)
 	return (uint32_t)sum;
 }
 
-// Nothing above the commit leaves the server, neither records nor coverage; whatever leaves is well made.
-static void check_data(struct host *host, const uint8_t *bytes, uint32_t length)
+// A cursor epoch has one home: the server that made it, one process of it, and one of its cores.
+static void check_home(struct host_core *hc, const struct godwit_data *data)
 {
+	struct host *host = hc->host;
+	struct sim *sim = host->sim;
+	struct home_of known = {
+		.tag = godwit_get64(data->tag),
+		.epoch = godwit_get64(data->cursor_epoch),
+		.generation = host->generation,
+		.host = (uint16_t)host->index,
+		.core = (uint16_t)(hc - host->cores),
+	};
+	uint64_t at = (known.tag ^ known.epoch * 0x9e3779b97f4a7c15ull) % SIM_HOMES;
+	struct home_of *home = &sim->homes[at];
+
+	if ((known.epoch & 0xffff) != host->server.id)
+		sim_fail(sim, "s%u sends DATA of cursor epoch %lx", host->index + 1, known.epoch);
+	for (; home->generation != 0; home = &sim->homes[at]) {
+		if (home->tag == known.tag && home->epoch == known.epoch) {
+			if (memcmp(home, &known, sizeof(known)) != 0)
+				sim_fail(sim, "cursor epoch %lx has two homes: s%u.%u, s%u.%u",
+					 known.epoch, home->host + 1, home->core, known.host + 1,
+					 known.core);
+			return;
+		}
+		at = (at + 1) % SIM_HOMES;
+	}
+	if (sim->homes_count < SIM_HOMES / 4 * 3) { // later ones go unwatched
+		*home = known;
+		sim->homes_count++;
+	}
+}
+
+// Nothing above the commit leaves the server, neither records nor coverage; whatever leaves is well made.
+static void check_data(struct host_core *hc, const uint8_t *bytes, uint32_t length)
+{
+	struct host *host = hc->host;
 	struct sim *sim = host->sim;
 	const struct server *server = &host->server;
 	const struct godwit_data *data = (const void *)bytes;
 	enum godwit_check check = godwit_check_from_server(bytes, length);
+	uint32_t node;
 	uint64_t last;
 
 	if (check != GODWIT_CHECK_OK)
 		sim_fail(sim, "a frame of type %02x was sent: %s", bytes[1],
 			 godwit_check_name(check));
-	if (bytes[1] != GODWIT_DATA)
+	if (check != GODWIT_CHECK_OK || bytes[1] != GODWIT_DATA)
 		return;
+	node = network_node(&hc->route->to);
+	if (!sim->actors[node - SIM_HOSTS].rogue) // a rogue's tags are anything
+		check_home(hc, data);
 	last = godwit_get64(data->covers_from) + godwit_get32(data->covers) - 1;
 	for (uint32_t i = 0; i < server->stream_count; i++)
 		if (server->streams[i]->session == godwit_get64(data->session) &&
@@ -80,7 +118,7 @@ static void sim_end(void *arg, uint32_t bytes, uint32_t sum_from, uint32_t sum)
 				 host->unproved_in);
 		return;
 	}
-	check_data(host, hc->buffer, bytes);
+	check_data(hc, hc->buffer, bytes);
 	network_send(sim, &host->address, &hc->route->to, hc->buffer, bytes);
 }
 

@@ -35,6 +35,7 @@
 #define SIM_NODES     (SIM_HOSTS + SIM_ACTORS) // hosts, then actors
 #define SIM_INTERESTS 3
 #define SIM_NAMES     8 // topic names that clients ask for
+#define SIM_HOMES     8192
 #define SIM_FAULTS    8
 #define SIM_EPOCHS    64
 #define SIM_TRUTHS    64
@@ -165,6 +166,12 @@ struct sim_stream {	   // of the cluster
 	uint32_t min_in_sync;
 };
 
+struct home_of { // who sends DATA of a cursor epoch
+	uint64_t tag, epoch;
+	uint32_t generation; // 0: free
+	uint16_t host, core;
+};
+
 // ---- faults -----------------------------------------------------------------------------------
 
 enum fault_kind {
@@ -280,6 +287,8 @@ struct sim {
 	uint32_t fault_count;
 	uint32_t hold, epochs; // chance of each a step, in 1/100000
 	uint64_t steps;
+	struct home_of homes[SIM_HOMES]; // open addressing, by tag and epoch
+	uint32_t homes_count;
 	bool attacker;
 	bool tight; // tables too small for all
 	struct godwit_address attacker_address;
