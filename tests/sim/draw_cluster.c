@@ -7,11 +7,11 @@
 #define FAULTS_FROM_NS (100 * MS)
 #define FAULTS_SPAN_NS (1500 * MS)
 
-// A stream has a primary and one or two replicas. The smallest log is at least a quarter of the primary's.
+// A stream has a primary and, where there are servers, one or two replicas.
 static void draw_stream(struct sim *sim, struct sim_stream *stream)
 {
 	struct rng *rng = &sim->rng;
-	uint32_t others = sim->host_count - 1, replicas = 1;
+	uint32_t others = sim->host_count - 1, replicas = others > 0;
 
 	stream->primary = (uint32_t)rng_below(rng, sim->host_count);
 	stream->topics_max = 64;
@@ -41,9 +41,10 @@ static void draw_logs(struct sim *sim, uint32_t i)
 
 static void draw_servers(struct sim *sim)
 {
+	static const uint8_t hosts[] = {1};
 	struct rng *rng = &sim->rng;
 
-	sim->host_count = 2 + (uint32_t)rng_below(rng, SIM_HOSTS - 1);
+	sim->host_count = hosts[rng_below(rng, sizeof(hosts))];
 	sim->stream_count = 1 + (uint32_t)rng_below(rng, 3);
 	for (uint32_t i = 0; i < sim->host_count; i++) {
 		struct host *host = &sim->hosts[i];
@@ -88,36 +89,59 @@ static uint64_t draw_span(struct rng *rng)
 	}
 }
 
+static uint32_t draw_other(struct sim *sim, uint32_t host)
+{
+	uint32_t n = (uint32_t)rng_below(&sim->rng, sim->host_count - 1);
+
+	return n < host ? n : n + 1;
+}
+
+// Paths to clients break as those between servers do, in either direction.
+static void draw_path(struct sim *sim, struct fault *f)
+{
+	struct rng *rng = &sim->rng;
+	uint32_t a = f->a;
+
+	if (sim->host_count == 1 || rng_percent(rng, 50))
+		f->b = SIM_HOSTS + (uint32_t)rng_below(rng, sim->actor_count);
+	else
+		f->b = draw_other(sim, f->a);
+	if (rng_percent(rng, 50)) {
+		f->a = f->b;
+		f->b = a;
+	}
+}
+
 static void draw_fault(struct sim *sim, struct fault *f)
 {
 	static const uint8_t kinds[] = {FAULT_CRASH, FAULT_CRASH, FAULT_CRASH, FAULT_PAUSE,
 					FAULT_PAUSE, FAULT_CUT,	  FAULT_SPLIT, FAULT_ISOLATE,
-					FAULT_CLOCK, FAULT_LOSS,  FAULT_LOSS,  FAULT_DRAIN};
+					FAULT_CLOCK, FAULT_LOSS,  FAULT_DRAIN};
 	struct rng *rng = &sim->rng;
 
 	f->kind = kinds[rng_below(rng, sizeof(kinds))];
 	f->from_ns = sim->now_ns + FAULTS_FROM_NS + rng_below(rng, FAULTS_SPAN_NS);
 	f->to_ns = f->from_ns + draw_span(rng);
-	f->a = (uint32_t)rng_below(rng, sim->host_count);
-	f->b = (f->a + 1 + (uint32_t)rng_below(rng, sim->host_count - 1)) % sim->host_count;
-	if (f->kind == FAULT_CRASH && rng_percent(rng, 3))
+	f->a = f->b = (uint32_t)rng_below(rng, sim->host_count);
+	if (f->kind == FAULT_CRASH && rng_percent(rng, 5))
 		f->kind = FAULT_POWER;
-	if (f->kind == FAULT_POWER)
+	switch (f->kind) {
+	case FAULT_POWER:
 		f->amount = rng_percent(rng, 50); // the files are lost, too
-	if (f->kind == FAULT_CLOCK)
+		break;
+	case FAULT_CLOCK:
 		f->amount = (int64_t)rng_below(rng, 20000 * MS) - 10000 * (int64_t)MS;
-	if (f->kind == FAULT_LOSS)
+		break;
+	case FAULT_LOSS:
 		f->amount = 10 + (int64_t)rng_below(rng, 60);
-	// Paths to clients break as those between servers do.
-	if (f->kind == FAULT_CUT || f->kind == FAULT_SPLIT || f->kind == FAULT_LOSS) {
-		if (rng_percent(rng, 50))
-			f->b = SIM_HOSTS + (uint32_t)rng_below(rng, sim->actor_count);
-		if (rng_percent(rng, 50)) {
-			uint32_t from = f->a;
-
-			f->a = f->b;
-			f->b = from;
-		}
+		draw_path(sim, f);
+		break;
+	case FAULT_CUT:
+	case FAULT_SPLIT:
+		draw_path(sim, f);
+		break;
+	default:
+		break;
 	}
 }
 

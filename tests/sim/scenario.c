@@ -288,6 +288,7 @@ static void run_settling(struct sim *sim)
 	for (uint32_t i = 0; i < sim->actor_count; i++)
 		sim->actors[i].due_ns = 0; // who paused goes on
 	sim_trace(sim, SIM_NODES, "quiet");
+	sim->story->disturb(sim); // what is broken is mended
 	while (!sim->failed && !all_complete(sim, false)) {
 		step(sim);
 		if (sim->tight)
