@@ -213,7 +213,7 @@ static bool stop_client(struct core *core, struct client *client)
 {
 	while (client->subscriptions != NONE) {
 		struct subscription *s = &core->subscriptions[client->subscriptions];
-		struct godwit_identifier sent = {.session = s->stream->session, .seq = s->sent};
+		struct godwit_identifier sent = {.session = s->acked.session, .seq = s->sent};
 		uint8_t *at;
 
 		// Asked before it is closed: what is not told now can not be told later.

@@ -34,6 +34,12 @@ static void *zeroed_lines(uint64_t bytes)
 	return memory;
 }
 
+void stream_topics_reset(struct stream *stream)
+{
+	stream->topics_count = 0;
+	memset(stream->topic_heads, 0xff, (stream->topic_mask + 1) * sizeof(*stream->topic_heads));
+}
+
 static int stream_tables(struct stream *stream, const struct stream_config *config)
 {
 	uint32_t heads = power_of_two(config->topics_max);
@@ -46,9 +52,9 @@ static int stream_tables(struct stream *stream, const struct stream_config *conf
 	if (stream->cuts == NULL || stream->publishers == NULL || stream->topics == NULL ||
 	    stream->topic_heads == NULL)
 		return -ENOMEM;
-	memset(stream->topic_heads, 0xff, heads * sizeof(*stream->topic_heads));
 	stream->topic_mask = heads - 1;
 	stream->topics_max = config->topics_max;
+	stream_topics_reset(stream);
 	return 0;
 }
 
@@ -58,8 +64,9 @@ struct stream *stream_create(const struct stream_config *config, uint32_t number
 	struct stream *stream;
 	int error;
 
-	if (name_bytes == 0 || name_bytes >= GODWIT_NAME_BYTES || config->session == 0 ||
-	    config->epoch == 0 || config->topics_max == 0 || godwit_max_message(config->mtu) == 0) {
+	if (name_bytes == 0 || name_bytes >= GODWIT_NAME_BYTES ||
+	    (config->session == 0 && config->role == STREAM_ALONE) || config->epoch == 0 ||
+	    config->topics_max == 0 || godwit_max_message(config->mtu) == 0) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -69,7 +76,15 @@ struct stream *stream_create(const struct stream_config *config, uint32_t number
 	memcpy(stream->name, config->name, name_bytes);
 	stream->number = number;
 	stream->home = config->home;
-	stream->session = config->session;
+	stream->hash = XXH3_64bits(stream->name, sizeof(stream->name));
+	stream->role = config->role;
+	stream->primary = config->primary;
+	stream->replicas = config->replicas;
+	stream->ack_local = config->ack_local;
+	stream->min_in_sync = config->min_in_sync > 0 ? config->min_in_sync : 1;
+	stream->room_bytes = config->log_bytes / 2;
+	stream->session_held = config->session;
+	stream_serve(stream, true);
 	stream->epoch = config->epoch;
 	stream->dirty = PUBLISHER_NONE;
 	stream->max_message = godwit_max_message(config->mtu);
@@ -127,22 +142,15 @@ void stream_begin_epoch(struct stream *stream, uint32_t epoch)
 
 	assert(epoch > stream->epoch);
 	stream->epoch = epoch;
+	if (count + 1 >= STREAM_EPOCHS)
+		atomic_store_explicit(&stream->epochs_first, count + 2 - STREAM_EPOCHS,
+				      memory_order_release);
 	// The table is written before the first record of the epoch can be seen.
 	atomic_store_explicit(&entry->epoch, epoch, memory_order_relaxed);
 	atomic_store_explicit(&entry->first, stream->log.head_own.seq + 1, memory_order_relaxed);
 	// pairs with: the acquire in epochs_range
 	atomic_store_explicit(&stream->epochs_count, count + 1, memory_order_release);
 	log_epoch(&stream->log, epoch);
-}
-
-// Entries [*from, count) are readable. An entry that is rewritten while it is read belongs to an epoch
-// that is STREAM_EPOCHS changes old: no log keeps anything of it, and the answer is TRUNCATED anyway.
-static uint32_t epochs_range(const struct stream *stream, uint32_t *from)
-{
-	uint32_t count = atomic_load_explicit(&stream->epochs_count, memory_order_acquire);
-
-	*from = count > STREAM_EPOCHS - 1 ? count - (STREAM_EPOCHS - 1) : 0;
-	return count;
 }
 
 static uint64_t epoch_first(const struct stream *stream, uint32_t i)
@@ -153,6 +161,51 @@ static uint64_t epoch_first(const struct stream *stream, uint32_t i)
 static uint32_t epoch_value(const struct stream *stream, uint32_t i)
 {
 	return atomic_load_explicit(&stream->epochs[i % STREAM_EPOCHS].epoch, memory_order_relaxed);
+}
+
+bool stream_cut_back(struct stream *stream, uint64_t seq)
+{
+	uint32_t first = atomic_load_explicit(&stream->epochs_first, memory_order_relaxed);
+	uint32_t count = atomic_load_explicit(&stream->epochs_count, memory_order_relaxed);
+
+	// An epoch without a record is forgotten, but the last of the table.
+	while (count > first + 1 && epoch_first(stream, count - 1) > seq)
+		count--;
+	if (seq < publishers_base_seq(stream->publishers) ||
+	    !log_cut_back(&stream->log, seq, epoch_value(stream, count - 1)))
+		return false;
+	stream->epoch = epoch_value(stream, count - 1);
+	atomic_store_explicit(&stream->epochs_count, count, memory_order_release);
+	publishers_cut_back(stream->publishers, seq);
+	return true;
+}
+
+void stream_reset(struct stream *stream, uint64_t session, uint64_t first, uint32_t epoch)
+{
+	log_reset(&stream->log, first, epoch);
+	publishers_reset(stream->publishers, first - 1);
+	stream_topics_reset(stream);
+	stream->dirty = PUBLISHER_NONE;
+	stream->epoch = epoch;
+	stream->session_held = session;
+	atomic_store_explicit(&stream->epochs_count, 0, memory_order_relaxed);
+	atomic_store_explicit(&stream->epochs_first, 0, memory_order_relaxed);
+	atomic_store_explicit(&stream->epochs[0].epoch, epoch, memory_order_relaxed);
+	// The record before the first one is known to be of the epoch: identifiers name it.
+	atomic_store_explicit(&stream->epochs[0].first, first > 1 ? first - 1 : 1,
+			      memory_order_relaxed);
+	// pairs with: the acquire in epochs_range
+	atomic_store_explicit(&stream->epochs_count, 1, memory_order_release);
+}
+
+// Entries [*from, count) are readable. An entry that is rewritten while it is read belongs to an epoch
+// that is STREAM_EPOCHS changes old: no log keeps anything of it, and the answer is TRUNCATED anyway.
+static uint32_t epochs_range(const struct stream *stream, uint32_t *from)
+{
+	uint32_t count = atomic_load_explicit(&stream->epochs_count, memory_order_acquire);
+
+	*from = atomic_load_explicit(&stream->epochs_first, memory_order_relaxed);
+	return count;
 }
 
 uint32_t stream_epoch_of(const struct stream *stream, uint64_t seq, uint64_t *last)
@@ -188,25 +241,50 @@ static struct godwit_identifier identifier_at(const struct stream *stream, uint6
 	uint64_t last;
 
 	return (struct godwit_identifier){
-		.session = stream->session,
+		.session = stream_session(stream),
 		.seq = seq,
 		.epoch = seq == 0 ? 0 : stream_epoch_of(stream, seq, &last),
 	};
 }
 
+// A replica's log may be short, or not yet be the stream's history: it says DIVERGED only where it holds
+// the sequence in an epoch that it agreed upon with a primary of a later epoch than the identifier's.
+static struct resolved resolve_replica(const struct stream *stream, struct godwit_identifier id)
+{
+	uint32_t reconciled = atomic_load_explicit(&stream->reconciled, memory_order_acquire);
+	uint32_t found;
+	uint64_t end;
+
+	if (id.seq > log_head_seq(&stream->log))
+		return (struct resolved){GODWIT_BEHIND, id};
+	if (stream_epoch_of(stream, id.seq, &end) == id.epoch)
+		return (struct resolved){GODWIT_OK, id};
+	if (id.epoch >= reconciled)
+		return (struct resolved){GODWIT_BEHIND, id};
+	end = stream_epoch_end(stream, id.epoch, &found);
+	if (found == 0 || end >= id.seq)
+		end = found == 0 ? log_earliest(&stream->log) - 1 : id.seq - 1;
+	return (struct resolved){GODWIT_DIVERGED, identifier_at(stream, end)};
+}
+
 struct resolved stream_resolve(const struct stream *stream, struct godwit_identifier id)
 {
+	uint64_t session = stream_session(stream);
 	uint64_t earliest = log_earliest(&stream->log);
 	uint64_t head = log_head_seq(&stream->log);
 	uint64_t end;
 	uint32_t found;
 
-	if (id.session != stream->session)
+	if (session == 0)
+		return (struct resolved){GODWIT_BUSY, id};
+	if (id.session != session)
 		return (struct resolved){GODWIT_UNKNOWN_SESSION, {.session = id.session}};
 	if (id.seq < earliest - 1)
 		return (struct resolved){GODWIT_TRUNCATED, identifier_at(stream, earliest - 1)};
 	if (id.seq == 0)
 		return (struct resolved){GODWIT_OK, id};
+	if (stream->role == STREAM_REPLICA)
+		return resolve_replica(stream, id);
 	end = stream_epoch_end(stream, id.epoch, &found);
 	// The largest epoch not above the identifier's must be its own, and must reach its sequence.
 	if (found == 0 || id.seq > end)
@@ -261,9 +339,12 @@ struct resolved stream_start(const struct stream *stream, enum godwit_start star
 			     uint64_t session, uint32_t epoch)
 {
 	const struct log *log = &stream->log;
+	uint64_t served = stream_session(stream);
 	struct godwit_identifier id;
 
-	if (session != 0 && session != stream->session)
+	if (served == 0)
+		return (struct resolved){GODWIT_BUSY, {.session = session}};
+	if (session != 0 && session != served)
 		return (struct resolved){GODWIT_UNKNOWN_SESSION, {.session = session}};
 	switch (start) {
 	case GODWIT_START_LATEST:

@@ -29,7 +29,7 @@ static void send_subscribed(struct core *core, struct subscription *s)
 		.handle = godwit_be64(client->handle),
 		.key = godwit_be64(client->key),
 		.cursor_epoch = godwit_be64(s->cursor_epoch),
-		.session = godwit_be64(s->stream->session),
+		.session = s->own.session,
 		.seq = godwit_be64(s->start - 1),
 		.epoch = godwit_be32(s->answer_epoch),
 		.request = godwit_be32(s->request),
@@ -76,7 +76,7 @@ static void send_failed(struct core *core, struct client *client, const struct r
 		.seq = godwit_be64(id->seq),
 		.epoch = godwit_be32(id->epoch),
 		.request = godwit_be32(r->request),
-		.next_session = godwit_be64(other ? r->stream->session : 0),
+		.next_session = godwit_be64(other ? stream_session(r->stream) : 0),
 		.code = godwit_be16((uint16_t)r->resolved.answer),
 		.attempt = godwit_be32(r->attempt),
 	};
