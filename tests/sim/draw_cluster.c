@@ -25,7 +25,9 @@ static void draw_stream(struct sim *sim, struct sim_stream *stream)
 		stream->replicas |= 1u << host;
 		n++;
 	}
-	stream->min_in_sync = rng_percent(rng, 60) ? 2 : 1 + (uint32_t)rng_below(rng, replicas + 1);
+	stream->min_in_sync = 1 + (uint32_t)rng_below(rng, replicas + 1);
+	if (replicas > 0 && rng_percent(rng, 50))
+		stream->min_in_sync = 2;
 }
 
 static void draw_logs(struct sim *sim, uint32_t i)

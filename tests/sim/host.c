@@ -47,7 +47,6 @@ static void start_stream(struct host *host, uint32_t i)
 	if (hs->stream == NULL || hs->log_memory == NULL)
 		abort();
 	host->server.streams[host->server.stream_count++] = hs->stream;
-	hs->truth = NULL;
 	hs->hold_until_ns = 0;
 	truth_read(host, i);
 }
@@ -128,6 +127,10 @@ void host_stop(struct host *host)
 		if (host->streams[i].stream != NULL)
 			stream_destroy(host->streams[i].stream);
 		host->streams[i].stream = NULL;
+		host->streams[i].truth_before = host->streams[i].truth;
+		host->streams[i].reached_before = host->streams[i].reached;
+		host->streams[i].truth = NULL;
+		host->streams[i].reached = 0;
 	}
 	sim_trace(sim, host_node(host), "down");
 }

@@ -112,9 +112,12 @@ struct truth { // of one session of one stream
 	struct { // epoch that begins at `first`
 		uint32_t epoch;
 		uint64_t first;
-		uint32_t host, generation; // that committed in it
 	} epochs[SIM_EPOCHS];
 	uint32_t epochs_count;
+	struct committer {
+		uint32_t epoch, host, generation;
+	} committers[SIM_EPOCHS];
+	uint32_t committers_count;
 };
 
 // ---- hosts ------------------------------------------------------------------------------------
@@ -137,6 +140,10 @@ struct host_stream { // a stream as a host holds it; its number is the cluster's
 	struct place place;   // where truth is read
 	struct truth *truth;  // of the session that the place is of
 	uint64_t commit_seen; // it never goes back within a session
+	uint64_t reached;     // end of its log
+	// the same of its last process
+	struct truth *truth_before;
+	uint64_t reached_before;
 	uint64_t hold_until_ns;
 };
 

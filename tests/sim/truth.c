@@ -68,23 +68,50 @@ static void check_numbers(struct sim *sim, const struct truth *truth,
 	}
 }
 
-// One process commits in an epoch.
-static void check_committer(struct host *host, struct truth *truth)
+// One process commits in an epoch. It may begin with records of the epochs before.
+static void check_committer(struct host *host, const struct stream *stream, struct truth *truth)
 {
-	uint32_t last = truth->epochs_count - 1;
+	struct committer *last = NULL;
 
-	if (truth->epochs[last].generation == 0) {
-		truth->epochs[last].host = host->index;
-		truth->epochs[last].generation = host->generation;
+	for (uint32_t i = 0; i < truth->committers_count; i++)
+		if (truth->committers[i].epoch == stream->epoch)
+			last = &truth->committers[i];
+	if (last == NULL) {
+		if (truth->committers_count == SIM_EPOCHS)
+			abort();
+		last = &truth->committers[truth->committers_count++];
+		*last = (struct committer){stream->epoch, host->index, host->generation};
 	}
-	if (truth->epochs[last].host != host->index ||
-	    truth->epochs[last].generation != host->generation)
+	if (last->host != host->index || last->generation != host->generation)
 		sim_fail(host->sim, "stream %u: s%u commits in epoch %u, as did s%u", truth->stream,
-			 host->index + 1, truth->epochs[last].epoch, truth->epochs[last].host + 1);
+			 host->index + 1, last->epoch, last->host + 1);
 }
 
-static void learn(struct host *host, struct truth *truth, const struct truth_record *known)
+// Before something is committed, so many servers had it.
+static void check_holders(struct sim *sim, const struct truth *truth, uint64_t seq)
 {
+	const struct sim_stream *stream = &sim->streams[truth->stream];
+	uint32_t holders = 0;
+
+	for (uint32_t i = 0; i < sim->host_count; i++) {
+		const struct host_stream *hs = &sim->hosts[i].streams[truth->stream];
+
+		holders += (hs->truth == truth && hs->reached >= seq) ||
+			   (hs->truth_before == truth && hs->reached_before >= seq);
+	}
+	if (holders < stream->min_in_sync)
+		sim_fail(sim, "stream %u: %lu is committed, and only %u servers ever had it",
+			 truth->stream, seq, holders);
+}
+
+static void learn(struct host *host, const struct stream *stream, struct truth *truth,
+		  const struct truth_record *known)
+{
+	if (stream->role == STREAM_REPLICA) {
+		sim_fail(host->sim, "stream %u: s%u committed %lu before its primary",
+			 truth->stream, host->index + 1, truth->count + 1);
+		return;
+	}
 	if (truth->count == truth->capacity) {
 		truth->capacity = truth->capacity ? truth->capacity * 2 : 256;
 		truth->records = realloc(truth->records, truth->capacity * sizeof(*truth->records));
@@ -93,16 +120,18 @@ static void learn(struct host *host, struct truth *truth, const struct truth_rec
 	}
 	if (known->epoch > truth->epochs[truth->epochs_count - 1].epoch)
 		truth_begin_epoch(truth, known->epoch, truth->count + 1);
-	check_committer(host, truth);
+	check_committer(host, stream, truth);
+	check_holders(host->sim, truth, truth->count + 1);
 	check_numbers(host->sim, truth, known);
 	truth->records[truth->count++] = *known;
 }
 
 // One committed record of a host's log.
-static void meet(struct host *host, struct truth *truth, uint64_t seq,
+static void meet(struct host *host, struct host_stream *hs, uint64_t seq,
 		 const struct godwit_record *record, const struct cut *cut)
 {
 	struct sim *sim = host->sim;
+	struct truth *truth = hs->truth;
 	const uint8_t *payload = (const uint8_t *)(record + 1);
 	uint32_t length = godwit_get16(record->length);
 	uint64_t ids[3];
@@ -123,7 +152,7 @@ static void meet(struct host *host, struct truth *truth, uint64_t seq,
 	known.instance = ids[1];
 	known.number = ids[2];
 	if (seq > truth->count)
-		learn(host, truth, &known);
+		learn(host, hs->stream, truth, &known);
 	else if (memcmp(&known, &truth->records[seq - 1], sizeof(known)) != 0)
 		sim_fail(sim, "stream %u: s%u has another record %lu than was committed",
 			 truth->stream, host->index + 1, seq);
@@ -138,7 +167,7 @@ static void meet_slice(struct host *host, struct host_stream *hs, uint64_t pos, 
 	const struct log *log = &hs->stream->log;
 
 	for (uint32_t n = 0; n < slice_count(slice) && !host->sim->failed; n++) {
-		meet(host, hs->truth, slice.first + n, (const void *)log_at(log, pos), cut);
+		meet(host, hs, slice.first + n, (const void *)log_at(log, pos), cut);
 		pos += log_record_bytes(log, pos);
 	}
 }
@@ -146,27 +175,52 @@ static void meet_slice(struct host *host, struct host_stream *hs, uint64_t pos, 
 // Stand at the beginning of what the host has of its session.
 static void enter_session(struct host *host, struct host_stream *hs, uint32_t stream)
 {
-	hs->truth = truth_of(host->sim, hs->stream->session);
-	hs->commit_seen = 0;
+	uint64_t session = hs->stream->session_held;
+
+	if (hs->truth == NULL || hs->truth->session != session) {
+		hs->truth = truth_of(host->sim, session);
+		hs->commit_seen = 0;
+	}
 	if (hs->truth == NULL) {
-		hs->truth = truth_begin(host->sim, stream, hs->stream->session);
+		hs->truth = truth_begin(host->sim, stream, session);
 		truth_begin_epoch(hs->truth, hs->stream->epoch, 1);
 	}
 	if (!log_seek(&hs->stream->log, log_earliest(&hs->stream->log), &hs->place))
-		abort();
+		sim_fail(host->sim, "stream %u: s%u cannot find its earliest record", stream,
+			 host->index + 1);
+}
+
+static void check_commit(struct host *host, struct host_stream *hs, uint32_t stream,
+			 uint64_t commit)
+{
+	struct sim *sim = host->sim;
+
+	if (commit < hs->commit_seen)
+		sim_fail(sim, "stream %u: the commit of s%u went back from %lu to %lu", stream,
+			 host->index + 1, hs->commit_seen, commit);
+	hs->commit_seen = commit;
+	if (hs->place.seq != commit + 1)
+		sim_fail(sim, "stream %u: read up to %lu, s%u committed %lu", stream,
+			 hs->place.seq - 1, host->index + 1, commit);
+	if (commit > hs->truth->commit)
+		hs->truth->commit = commit;
 }
 
 void truth_read(struct host *host, uint32_t stream)
 {
 	struct host_stream *hs = &host->streams[stream];
-	struct sim *sim = host->sim;
 	const struct log *log = &hs->stream->log;
 	struct mark commit = log_committed(log);
 	struct slice slice;
 	bool at_cut;
 
-	if (hs->truth == NULL || hs->truth->session != hs->stream->session)
+	if (hs->stream->session_held == 0)
+		return;
+	// A replica that was too far behind began anew further up.
+	if (hs->truth == NULL || hs->truth->session != hs->stream->session_held ||
+	    (hs->stream->role == STREAM_REPLICA && log_earliest(log) > hs->place.seq))
 		enter_session(host, hs, stream);
+	hs->reached = log_head_seq(log);
 	for (;;) {
 		uint64_t pos = hs->place.pos, number;
 		enum log_read read = log_next(log, &hs->place, commit, log->slice_bytes,
@@ -177,19 +231,11 @@ void truth_read(struct host *host, uint32_t stream)
 			break;
 		if (read == LOG_READ_TRUNCATED || !log_find(log, slice.first, &number) ||
 		    !log_cut(log, number, &cut)) {
-			sim_fail(sim, "stream %u: s%u appended more than its log in one turn",
+			sim_fail(host->sim, "stream %u: s%u appended more than its log in one turn",
 				 stream, host->index + 1);
 			return;
 		}
 		meet_slice(host, hs, pos, slice, &cut);
 	}
-	if (commit.seq < hs->commit_seen)
-		sim_fail(sim, "stream %u: the commit of s%u went back from %lu to %lu", stream,
-			 host->index + 1, hs->commit_seen, commit.seq);
-	hs->commit_seen = commit.seq;
-	if (hs->place.seq != commit.seq + 1)
-		sim_fail(sim, "stream %u: read up to %lu, s%u committed %lu", stream,
-			 hs->place.seq - 1, host->index + 1, commit.seq);
-	if (commit.seq > hs->truth->commit)
-		hs->truth->commit = commit.seq;
+	check_commit(host, hs, stream, commit.seq);
 }
