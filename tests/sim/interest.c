@@ -180,6 +180,23 @@ static void on_session(struct interest *in, const struct godwit_event *e)
 	in->taken = e->identifier;
 }
 
+static void on_migrated(struct interest *in, const struct godwit_event *e)
+{
+	struct sim *sim = in->actor->sim;
+	char from[8], to[8];
+
+	sim_node_name(network_node(&e->from), from);
+	sim_node_name(network_node(&e->server), to);
+	sim_trace(sim, actor_node(in->actor),
+		  "%u: migrated from %s to %s after %lu, reason %u, %.3f ms, %lu replayed",
+		  in->subscription, from, to, e->identifier.seq, e->reason, e->silence_ns / 1e6,
+		  e->replayed);
+	if (godwit_address_equal(&e->from, &e->server))
+		sim_fail(sim, "actor %u.%u: migrated from a server to itself", in->actor->index,
+			 in->subscription);
+	sim->migrations++;
+}
+
 void interest_event(struct interest *in, const struct godwit_event *e)
 {
 	switch (e->kind) {
@@ -192,6 +209,9 @@ void interest_event(struct interest *in, const struct godwit_event *e)
 	case GODWIT_EVENT_RESUMED:
 		sim_trace(in->actor->sim, actor_node(in->actor), "%u: resumed after %lu",
 			  in->subscription, e->identifier.seq);
+		break;
+	case GODWIT_EVENT_MIGRATED:
+		on_migrated(in, e);
 		break;
 	case GODWIT_EVENT_GAP:
 		on_gap(in, e);

@@ -300,7 +300,7 @@ struct sim {
 	bool tight; // tables too small for all
 	struct godwit_address attacker_address;
 	// sums over all scenarios of a run, for the report
-	uint64_t messages_delivered;
+	uint64_t messages_delivered, migrations;
 	uint64_t counts[COUNTERS], drops[DROPS]; // what was reached
 };
 

@@ -44,7 +44,7 @@ static inline struct godwit_address rig_address(uint32_t index)
 	return godwit_address_v4(0x0a000001 + index, 7400);
 }
 
-static inline struct rig *rig_create_with(const struct godwit_core_options *base, uint32_t servers)
+static inline struct rig *rig_create_list(const struct godwit_core_options *base, uint32_t servers)
 {
 	struct godwit_address list[GODWIT_SERVERS_MAX];
 	struct godwit_core_options options = base != NULL ? *base : (struct godwit_core_options){0};
@@ -65,6 +65,15 @@ static inline struct rig *rig_create_with(const struct godwit_core_options *base
 	rig->core = godwit_core_create(&options);
 	cr_assert_not_null(rig->core);
 	return rig;
+}
+
+// One server at a time: none is kept warm.
+static inline struct rig *rig_create_with(const struct godwit_core_options *base, uint32_t servers)
+{
+	struct godwit_core_options options = base != NULL ? *base : (struct godwit_core_options){0};
+
+	options.is_single = true;
+	return rig_create_list(&options, servers);
 }
 
 static inline void rig_destroy(struct rig *rig)
