@@ -51,7 +51,7 @@ static struct cluster_files open_files(void)
 
 static void make_folder(void)
 {
-	strcpy(folder, "/tmp/godwit-cluster-XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/godwit-cluster-XXXXXX");
 	cr_assert_not_null(mkdtemp(folder));
 }
 

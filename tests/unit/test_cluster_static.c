@@ -35,7 +35,7 @@ static struct file *file_of(const char *name)
 {
 	for (uint32_t i = 0; i < FILES_MAX; i++) {
 		if (store.files[i].name[0] == '\0')
-			strcpy(store.files[i].name, name);
+			snprintf(store.files[i].name, sizeof(store.files[i].name), "%s", name);
 		if (strcmp(store.files[i].name, name) == 0)
 			return &store.files[i];
 	}
@@ -92,7 +92,7 @@ static struct cluster start_as(const char *name, uint16_t server)
 	struct cluster cluster;
 	struct cluster_event event;
 
-	strcpy(config.name, name);
+	snprintf(config.name, sizeof(config.name), "%s", name);
 	cr_assert_eq(cluster_static_create(&cluster, &config), 0);
 	cr_assert(cluster_next(&cluster, 0, &event));
 	cr_assert_eq(event.kind, CLUSTER_MEMBERS);
@@ -393,7 +393,7 @@ Test(cluster_static, refuses_a_file_that_is_not_its_own)
 	cr_assert_str_eq(event.why, "trades.stream: it belongs to cluster lab, not prod");
 	cluster_destroy(&cluster);
 	*file_of("fx.stream") = *file_of("trades.stream");
-	strcpy(store.files[1].name, "fx.stream");
+	snprintf(store.files[1].name, sizeof(store.files[1].name), "fx.stream");
 	cluster = start();
 	event = read_of(&cluster, 1);
 	cr_assert_eq(event.answer, CLUSTER_FOREIGN);
