@@ -177,6 +177,7 @@ void peers_hello(struct core *core, struct peer *peer, const struct godwit_peer_
 	uint64_t nonce = godwit_get64(hello->nonce);
 	enum peer_refusal refusal = judge(core->server, hello);
 
+	COUNT(core, peer_hellos_heard, 1);
 	take_known(core, hello);
 	if (godwit_get64(hello->from.incarnation) <
 	    atomic_load_explicit(&peer->incarnation, memory_order_relaxed)) {

@@ -64,9 +64,9 @@ void peer_frame(struct core *core, struct peer *peer, const uint8_t *frame, uint
 		peers_hello(core, peer, (const void *)frame);
 		return;
 	}
-	// It may have died while the frame crossed.
+	// classify has seen to it, but for the time that it took to cross.
 	if (incarnation < known)
-		DROP(core, peer_stale_incarnation, 1);
+		DROP(core, peer_died, 1);
 	else if (type == GODWIT_PEER_HEARTBEAT)
 		peers_heartbeat(core, peer, (const void *)frame);
 	else if (!peer_takes_part(peer))

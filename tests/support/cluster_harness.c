@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "dataplane/home.h"
+
 #define OR(value, otherwise) ((value) != 0 ? (value) : (otherwise))
 
 static void keep_failure(struct cluster *c, uint32_t server)
@@ -121,12 +123,56 @@ void cluster_start(struct cluster *c, const struct cluster_config *config)
 	}
 }
 
+// Frames of peers that lie between cores.
+static uint64_t crossing_frames(const struct server *server)
+{
+	uint32_t cores = server->core_count;
+	uint64_t frames = 0;
+
+	for (uint32_t i = 0; server->crossings != NULL && i < cores * cores; i++) {
+		const struct crossing *crossing = &server->crossings[i];
+		uint32_t tail = atomic_load_explicit(&crossing->tail, memory_order_relaxed);
+
+		for (uint32_t at = atomic_load_explicit(&crossing->head, memory_order_relaxed);
+		     at != tail; at++) {
+			const struct crossing_slot *slot =
+				(const void *)(crossing->memory +
+					       (uint64_t)(at & crossing->mask) * crossing->stride);
+
+			frames += slot->kind == HOME_PEER;
+		}
+	}
+	return frames;
+}
+
+// What classify gave to the peer stages of a server ended in exactly one place.
+static void check_peers(struct cluster *c, uint32_t server)
+{
+	uint64_t taken = cluster_count(c, server, COUNTER_classify_peer), ended;
+
+#define COUNTED(name) cluster_count(c, server, COUNTER_##name)
+#define DROPPED(name) cluster_drops(c, server, DROP_##name)
+	ended = COUNTED(peer_hellos_heard) + COUNTED(peer_heartbeats_heard) +
+		COUNTED(peer_heartbeats_old) + COUNTED(peer_replication) + COUNTED(peer_punts) +
+		DROPPED(peer_died) + DROPPED(peer_refused) + DROPPED(peer_unknown_stream) +
+		DROPPED(peer_unknown_session) + DROPPED(peer_crossing_full) +
+		DROPPED(peer_punts_full) + DROPPED(peer_punt_large) +
+		crossing_frames(cluster_server(c, server));
+#undef COUNTED
+#undef DROPPED
+	if (taken != ended && c->failure[0] == '\0')
+		snprintf(c->failure, sizeof(c->failure),
+			 "server %u: law 1: frames of peers do not add up: %lu, %lu ended", server,
+			 taken, ended);
+}
+
 void cluster_kill(struct cluster *c, uint32_t server)
 {
 	struct cluster_server *s = &c->servers[server];
 
 	if (!s->alive)
 		return;
+	check_peers(c, server);
 	harness_stop(&s->h);
 	keep_failure(c, server);
 	s->alive = false;

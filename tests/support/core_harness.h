@@ -21,7 +21,7 @@
 #include "dataplane/core.h"
 
 #define HARNESS_CORES	    2
-#define HARNESS_STREAMS	    3
+#define HARNESS_STREAMS	    20
 #define HARNESS_MTU	    1500
 #define HARNESS_SESSION	    0x5e551000ull // of stream number 0; the next ones count on
 #define HARNESS_FRAMES	    8192
