@@ -208,7 +208,8 @@ static void check_core(struct host *host, const struct core *core)
 			pending += slice_count(slice);
 	}
 	if (GET(rx_datagrams) !=
-	    GET(classify_session) + GET(classify_append) + GET(classify_dropped))
+	    GET(classify_session) + GET(classify_append) + GET(classify_peer) +
+		    GET(classify_dropped))
 		sim_fail(sim, "s%u: law 1: datagrams do not add up", host->index + 1);
 	if (GET(ingest_messages) !=
 	    GET(ingest_appended) + GET(ingest_repeats) + GET(ingest_refused))
