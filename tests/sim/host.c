@@ -7,7 +7,8 @@
 #include "dataplane/stages.h"
 #include "tests/sim/sim.h"
 
-#define BURST_DATAGRAMS 8
+#define BURST_DATAGRAMS	  8
+#define PEERS_INTERVAL_US 10000
 
 uint64_t host_now(const struct host *host)
 {
@@ -51,6 +52,38 @@ static void start_stream(struct host *host, uint32_t i)
 	truth_read(host, i);
 }
 
+// The rest of the cluster; a host alone has none.
+static void start_peers(struct host *host)
+{
+	struct sim *sim = host->sim;
+	struct peer_config peers[SIM_HOSTS];
+	struct peers_config config = {
+		.cluster = "sim",
+		.secret = "the secret of the simulator",
+		.secret_bytes = 27,
+		.config = 1,
+		.interval_us = PEERS_INTERVAL_US,
+		.peers = peers,
+	};
+
+	for (uint32_t i = 0; i < sim->host_count; i++) {
+		struct godwit_server_entry *entry = &host->server.list[host->server.list_count++];
+
+		memcpy(entry->ip, sim->hosts[i].address.ip, sizeof(entry->ip));
+		entry->port = godwit_be16(sim->hosts[i].address.port);
+		entry->id = godwit_be16((uint16_t)(i + 1));
+		entry->weight = godwit_be16(1);
+		if (i != host->index)
+			peers[config.count++] = (struct peer_config){
+				.id = (uint16_t)(i + 1),
+				.weight = 1,
+				.address = sim->hosts[i].address,
+			};
+	}
+	if (config.count > 0 && peers_init(&host->server, &config) != 0)
+		abort();
+}
+
 static void start_core(struct host *host, uint32_t i)
 {
 	struct sim *sim = host->sim;
@@ -87,6 +120,7 @@ void host_start(struct host *host)
 	for (uint32_t i = 0; i < sim->stream_count; i++)
 		if (sim->streams[i].primary == host->index)
 			start_stream(host, i);
+	start_peers(host);
 	server->core_count = host->core_count;
 	if (server_crossings_create(server, 64) != 0)
 		abort();
@@ -123,6 +157,7 @@ void host_stop(struct host *host)
 		core_destroy(host->cores[i].core);
 	}
 	server_crossings_destroy(&host->server);
+	peers_fini(&host->server);
 	for (uint32_t i = 0; i < sim->stream_count; i++) {
 		if (host->streams[i].stream != NULL)
 			stream_destroy(host->streams[i].stream);
@@ -207,9 +242,8 @@ static void check_core(struct host *host, const struct core *core)
 		for (uint32_t n = 0; client_ring_peek_at(&s->ring, n, &slice); n++)
 			pending += slice_count(slice);
 	}
-	if (GET(rx_datagrams) !=
-	    GET(classify_session) + GET(classify_append) + GET(classify_peer) +
-		    GET(classify_dropped))
+	if (GET(rx_datagrams) != GET(classify_session) + GET(classify_append) + GET(classify_peer) +
+					 GET(classify_dropped))
 		sim_fail(sim, "s%u: law 1: datagrams do not add up", host->index + 1);
 	if (GET(ingest_messages) !=
 	    GET(ingest_appended) + GET(ingest_repeats) + GET(ingest_refused))

@@ -3,6 +3,7 @@
 // A host's tx: what leaves a server goes into the network, and is checked on its way out: well made, never
 // above the commit, nothing much to an address without proof, and of a cursor epoch that is this core's.
 #include <godwit/wire_check.h>
+#include <godwit/wire_check_peer.h>
 
 #include "tests/sim/sim.h"
 
@@ -82,7 +83,9 @@ static void check_data(struct host_core *hc, const uint8_t *bytes, uint32_t leng
 	struct sim *sim = host->sim;
 	const struct server *server = &host->server;
 	const struct godwit_data *data = (const void *)bytes;
-	enum godwit_check check = godwit_check_from_server(bytes, length);
+	enum godwit_check check = bytes[1] >= GODWIT_PEER_HELLO ?
+					  godwit_check_from_peer(bytes, length) :
+					  godwit_check_from_server(bytes, length);
 	uint32_t node;
 	uint64_t last;
 
