@@ -20,7 +20,8 @@
 #include "dataplane/log.h"
 #include "dataplane/publishers.h"
 
-#define STREAM_EPOCHS	      64   // kept; older ones lie far below what any log keeps
+#define STREAM_EPOCHS	      64 // kept; older ones lie far below what any log keeps
+#define STREAM_FEED_OWN	      UINT64_MAX
 #define STREAM_PUBLISH_CREDIT 8192 // messages that a publisher may have unacknowledged
 
 #define STREAM_PEERS_MAX 15
@@ -65,8 +66,8 @@ struct replication; // replication.h
 struct stream {
 	// set at start, then read-only				w: control   r: all
 	char name[GODWIT_NAME_BYTES];
-	uint64_t hash;	 // of the name, as servers call it
 	uint32_t number; // index in the server's array
+	uint64_t hash;	 // by which peers name it (peers_stream_hash)
 	uint32_t home;
 	uint32_t max_message;
 	enum stream_role role;
@@ -77,16 +78,18 @@ struct stream {
 	struct log log;
 	// what is served						w: home   r: all
 	alignas(CACHE_LINE) _Atomic uint64_t session; // 0: not now
+	_Atomic uint64_t session_held; // of the log, served or not; 0: it holds none yet
 	// of a REPLICA: the epoch in which it last agreed with the primary on one history; 0: never
 	_Atomic uint32_t reconciled;
 	// epochs							w: home   r: all
 	alignas(CACHE_LINE) struct stream_epoch epochs[STREAM_EPOCHS];
 	_Atomic uint32_t epochs_first; // entries below are overwritten
 	_Atomic uint32_t epochs_count; // entry i lies in epochs[i % STREAM_EPOCHS]
+	// when the feed of its primary was heard last; STREAM_FEED_OWN: it is made here; 0: never
+	_Atomic uint64_t feed_heard_ns;
 	// the sequencer						w: home
 	alignas(CACHE_LINE) struct publishers *publishers;
 	struct replication *replication; // NULL: ALONE
-	uint64_t session_held;		 // of the log, served or not; 0: none yet
 	uint64_t room_bytes;		 // how far the head may stand above the commit
 	uint32_t epoch;
 	uint32_t min_in_sync;
@@ -104,11 +107,17 @@ static inline uint64_t stream_session(const struct stream *stream)
 	return atomic_load_explicit(&stream->session, memory_order_acquire);
 }
 
+// The session of the log, served or not; 0: it holds none. Thread: any.
+static inline uint64_t stream_session_held(const struct stream *stream)
+{
+	return atomic_load_explicit(&stream->session_held, memory_order_relaxed);
+}
+
 // Serve clients under the session that is held, or under none. Thread: home core.
 static inline void stream_serve(struct stream *stream, bool served)
 {
 	// Whoever sees the session sees the log that it is of. pairs with: stream_session
-	atomic_store_explicit(&stream->session, served ? stream->session_held : 0,
+	atomic_store_explicit(&stream->session, served ? stream_session_held(stream) : 0,
 			      memory_order_release);
 }
 
@@ -148,6 +157,18 @@ uint64_t stream_epoch_end(const struct stream *stream, uint32_t epoch, uint32_t 
 
 // Where a position leads. Answers: OK, UNKNOWN_SESSION, TRUNCATED, FUTURE, DIVERGED; to be asked again later:
 // BUSY (not served now), BEHIND (a replica has not got there, or cannot tell).
+// How old the feed is, in ms: 0 where it is made here, UINT32_MAX where it never came. Thread: any.
+static inline uint32_t stream_feed_age_ms(const struct stream *stream, uint64_t now_ns)
+{
+	uint64_t heard = atomic_load_explicit(&stream->feed_heard_ns, memory_order_relaxed);
+	uint64_t age_ms = heard < now_ns ? (now_ns - heard) / 1000000 : 0;
+
+	if (heard == 0)
+		return UINT32_MAX;
+	return age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX - 1;
+}
+
+// Where a position leads. Answers: OK, UNKNOWN_SESSION, TRUNCATED, FUTURE, DIVERGED.
 struct resolved {
 	enum godwit_code answer;
 	struct godwit_identifier
