@@ -14,7 +14,7 @@ struct stream *replication_stream(const struct server *server, const uint8_t *fr
 	for (uint32_t i = 0; i < server->stream_count; i++) {
 		struct stream *stream = server->streams[i];
 
-		if ((by_name ? stream->hash : stream->session) == wanted)
+		if ((by_name ? stream->hash : stream_session_held(stream)) == wanted)
 			return stream;
 	}
 	return NULL;

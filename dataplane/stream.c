@@ -83,7 +83,7 @@ struct stream *stream_create(const struct stream_config *config, uint32_t number
 	stream->ack_local = config->ack_local;
 	stream->min_in_sync = config->min_in_sync > 0 ? config->min_in_sync : 1;
 	stream->room_bytes = config->log_bytes / 2;
-	stream->session_held = config->session;
+	atomic_init(&stream->session_held, config->session);
 	stream_serve(stream, true);
 	stream->epoch = config->epoch;
 	stream->dirty = PUBLISHER_NONE;
@@ -102,7 +102,8 @@ struct stream *stream_create(const struct stream_config *config, uint32_t number
 	atomic_store_explicit(&stream->epochs[0].epoch, config->epoch, memory_order_relaxed);
 	atomic_store_explicit(&stream->epochs[0].first, 1, memory_order_relaxed);
 	atomic_store_explicit(&stream->epochs_count, 1, memory_order_release);
-	atomic_init(&stream->feed_heard_ns, STREAM_FEED_OWN);
+	atomic_init(&stream->feed_heard_ns,
+		    config->role == STREAM_REPLICA ? 0 : STREAM_FEED_OWN);
 	return stream;
 }
 
@@ -188,7 +189,7 @@ void stream_reset(struct stream *stream, uint64_t session, uint64_t first, uint3
 	stream_topics_reset(stream);
 	stream->dirty = PUBLISHER_NONE;
 	stream->epoch = epoch;
-	stream->session_held = session;
+	atomic_store_explicit(&stream->session_held, session, memory_order_relaxed);
 	atomic_store_explicit(&stream->epochs_count, 0, memory_order_relaxed);
 	atomic_store_explicit(&stream->epochs_first, 0, memory_order_relaxed);
 	atomic_store_explicit(&stream->epochs[0].epoch, epoch, memory_order_relaxed);

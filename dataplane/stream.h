@@ -78,6 +78,7 @@ struct stream {
 	struct log log;
 	// what is served						w: home   r: all
 	alignas(CACHE_LINE) _Atomic uint64_t session; // 0: not now
+	_Atomic uint64_t session_held; // of the log, served or not; 0: it holds none yet
 	// of a REPLICA: the epoch in which it last agreed with the primary on one history; 0: never
 	_Atomic uint32_t reconciled;
 	// epochs							w: home   r: all
@@ -89,7 +90,6 @@ struct stream {
 	// the sequencer						w: home
 	alignas(CACHE_LINE) struct publishers *publishers;
 	struct replication *replication; // NULL: ALONE
-	uint64_t session_held;		 // of the log, served or not; 0: none yet
 	uint64_t room_bytes;		 // how far the head may stand above the commit
 	uint32_t epoch;
 	uint32_t min_in_sync;
@@ -107,11 +107,17 @@ static inline uint64_t stream_session(const struct stream *stream)
 	return atomic_load_explicit(&stream->session, memory_order_acquire);
 }
 
+// The session of the log, served or not; 0: it holds none. Thread: any.
+static inline uint64_t stream_session_held(const struct stream *stream)
+{
+	return atomic_load_explicit(&stream->session_held, memory_order_relaxed);
+}
+
 // Serve clients under the session that is held, or under none. Thread: home core.
 static inline void stream_serve(struct stream *stream, bool served)
 {
 	// Whoever sees the session sees the log that it is of. pairs with: stream_session
-	atomic_store_explicit(&stream->session, served ? stream->session_held : 0,
+	atomic_store_explicit(&stream->session, served ? stream_session_held(stream) : 0,
 			      memory_order_release);
 }
 
@@ -149,6 +155,8 @@ uint32_t stream_epoch_of(const struct stream *stream, uint64_t seq, uint64_t *la
 // The last sequence of the largest epoch <= `epoch` (UINT64_MAX for the current epoch); 0 if there is none. *found: that epoch.
 uint64_t stream_epoch_end(const struct stream *stream, uint32_t epoch, uint32_t *found);
 
+// Where a position leads. Answers: OK, UNKNOWN_SESSION, TRUNCATED, FUTURE, DIVERGED; to be asked again later:
+// BUSY (not served now), BEHIND (a replica has not got there, or cannot tell).
 // How old the feed is, in ms: 0 where it is made here, UINT32_MAX where it never came. Thread: any.
 static inline uint32_t stream_feed_age_ms(const struct stream *stream, uint64_t now_ns)
 {
@@ -160,8 +168,7 @@ static inline uint32_t stream_feed_age_ms(const struct stream *stream, uint64_t 
 	return age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX - 1;
 }
 
-// Where a position leads. Answers: OK, UNKNOWN_SESSION, TRUNCATED, FUTURE, DIVERGED; to be asked again later:
-// BUSY (not served now), BEHIND (a replica has not got there, or cannot tell).
+// Where a position leads. Answers: OK, UNKNOWN_SESSION, TRUNCATED, FUTURE, DIVERGED.
 struct resolved {
 	enum godwit_code answer;
 	struct godwit_identifier
