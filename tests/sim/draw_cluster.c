@@ -15,8 +15,8 @@ static void draw_stream(struct sim *sim, struct sim_stream *stream)
 
 	stream->primary = (uint32_t)rng_below(rng, sim->host_count);
 	stream->topics_max = 64;
-	if (others >= 2 && rng_percent(rng, 60))
-		replicas = 2;
+	if (others >= 2)
+		replicas = others;
 	for (uint32_t n = 0; n < replicas;) {
 		uint32_t host = (uint32_t)rng_below(rng, sim->host_count);
 
@@ -43,7 +43,7 @@ static void draw_logs(struct sim *sim, uint32_t i)
 
 static void draw_servers(struct sim *sim)
 {
-	static const uint8_t hosts[] = {1};
+	static const uint8_t hosts[] = {1, 2, 2, 3, 3, 3, 3, 4, 4, 5};
 	struct rng *rng = &sim->rng;
 
 	sim->host_count = hosts[rng_below(rng, sizeof(hosts))];
@@ -147,6 +147,45 @@ static void draw_fault(struct sim *sim, struct fault *f)
 	}
 }
 
+// A primary dies while a replica does not hear it, and may have more than the one that it asks later. Then
+// the log of the one that was left out has to be cut back.
+static void draw_left_out(struct sim *sim)
+{
+	struct rng *rng = &sim->rng;
+	uint32_t primary = sim->streams[0].primary, other = draw_other(sim, primary);
+	uint64_t at = sim->now_ns + FAULTS_FROM_NS + rng_below(rng, FAULTS_SPAN_NS);
+	struct fault *f = &sim->faults[sim->fault_count];
+
+	// Some third is slow to hear of what is appended before.
+	f[0] = (struct fault){.kind = FAULT_LOSS,
+			      .from_ns = at - rng_below(rng, 40 * MS),
+			      .to_ns = at,
+			      .a = primary,
+			      .b = draw_other(sim, primary),
+			      .amount = 60};
+	f[1] = (struct fault){.kind = FAULT_CRASH,
+			      .from_ns = at,
+			      .to_ns = at + rng_below(rng, 100 * MS),
+			      .a = primary,
+			      .b = primary};
+	f[2] = (struct fault){.kind = FAULT_SPLIT,
+			      .from_ns = at - rng_below(rng, 2 * MS),
+			      .to_ns = f[1].to_ns + rng_below(rng, 400 * MS),
+			      .a = primary,
+			      .b = other};
+	sim->fault_count += 3;
+}
+
+static void draw_faults(struct sim *sim)
+{
+	struct rng *rng = &sim->rng;
+
+	if (sim->host_count > 2 && rng_percent(rng, 25))
+		draw_left_out(sim);
+	for (uint32_t n = (uint32_t)rng_below(rng, 6); n > 0; n--)
+		draw_fault(sim, &sim->faults[sim->fault_count++]);
+}
+
 void draw_cluster(struct sim *sim)
 {
 	struct rng *rng = &sim->rng;
@@ -169,7 +208,5 @@ void draw_cluster(struct sim *sim)
 		draw_actor_paths(sim, a);
 		a->raw.host = (uint32_t)rng_below(rng, sim->host_count);
 	}
-	sim->fault_count = (uint32_t)rng_below(rng, 7);
-	for (uint32_t i = 0; i < sim->fault_count; i++)
-		draw_fault(sim, &sim->faults[i]);
+	draw_faults(sim);
 }

@@ -22,14 +22,38 @@ uint64_t host_wall(const struct host *host)
 	return host->sim->wall_base_ns + host_now(host) + (uint64_t)host->wall_offset_ns;
 }
 
-static void start_stream(struct host *host, uint32_t i)
+// Its number among the peers of the host.
+static uint32_t peer_index(const struct host *host, uint32_t other)
+{
+	return other < host->index ? other : other - 1;
+}
+
+static void draw_role(struct host *host, uint32_t i, struct stream_config *config)
 {
 	struct sim *sim = host->sim;
+	const struct sim_stream *stream = &sim->streams[i];
+
+	config->min_in_sync = stream->min_in_sync;
+	if (sim->host_count == 1) {
+		config->session = rng_next(&sim->rng) | 1;
+		return;
+	}
+	config->role = STREAM_PRIMARY;
+	for (uint32_t k = 0; k < sim->host_count; k++)
+		if (k != host->index && (stream->replicas & 1u << k))
+			config->replicas |= 1u << peer_index(host, k);
+	if (stream->primary != host->index) {
+		config->role = STREAM_REPLICA;
+		config->primary = peer_index(host, stream->primary);
+	}
+}
+
+static void start_stream(struct host *host, uint32_t i)
+{
 	struct host_stream *hs = &host->streams[i];
 	char name[16];
 	struct stream_config config = {
 		.name = name,
-		.session = rng_next(&sim->rng) | 1,
 		.epoch = 1,
 		.instance_floor = host->server.incarnation,
 		.home = i % host->core_count,
@@ -37,9 +61,10 @@ static void start_stream(struct host *host, uint32_t i)
 		.log_bytes = hs->log_bytes,
 		.publishers_max = 16,
 		.runs_max = 256,
-		.topics_max = sim->streams[i].topics_max,
+		.topics_max = host->sim->streams[i].topics_max,
 	};
 
+	draw_role(host, i, &config);
 	snprintf(name, sizeof(name), "s%u", i);
 	if (hs->log_memory == NULL)
 		hs->log_memory = log_memory_map(config.log_bytes, false, -1);
@@ -118,7 +143,8 @@ void host_start(struct host *host)
 	for (uint32_t i = 0; i < sizeof(server->cookie_key); i++)
 		server->cookie_key[i] = (uint8_t)rng_next(&sim->rng);
 	for (uint32_t i = 0; i < sim->stream_count; i++)
-		if (sim->streams[i].primary == host->index)
+		if (sim->streams[i].primary == host->index ||
+		    (sim->streams[i].replicas & 1u << host->index))
 			start_stream(host, i);
 	start_peers(host);
 	server->core_count = host->core_count;
@@ -126,6 +152,7 @@ void host_start(struct host *host)
 		abort();
 	for (uint32_t i = 0; i < host->core_count; i++)
 		start_core(host, i);
+	roles_start(host);
 	host->up = true;
 	sim_trace(sim, host_node(host), "up, generation %u", host->generation);
 }
@@ -156,6 +183,7 @@ void host_stop(struct host *host)
 			sim->drops[k] += drop_get(counters, k);
 		core_destroy(host->cores[i].core);
 	}
+	roles_stop(host);
 	server_crossings_destroy(&host->server);
 	peers_fini(&host->server);
 	for (uint32_t i = 0; i < sim->stream_count; i++) {
@@ -201,8 +229,6 @@ static uint32_t core_turns(struct host_core *hc)
 		};
 	hc->taken = 0;
 	work = core_turn(hc->core, &burst, host_now(host), host_wall(host));
-	while (crossing_peek(&hc->core->outbox) != NULL)
-		crossing_pop(&hc->core->outbox);
 	for (uint32_t k = 0; k < n; k++)
 		free(hc->inbox[k].data);
 	hc->inbox_count -= n;
@@ -222,6 +248,7 @@ uint32_t host_turn(struct host *host)
 			if (host->streams[k].stream != NULL && host->streams[k].stream->home == i)
 				truth_read(host, k);
 	}
+	roles_turn(host);
 	return work;
 }
 
@@ -264,11 +291,6 @@ void host_check_laws(struct host *host)
 {
 	for (uint32_t i = 0; host->up && i < host->core_count; i++)
 		check_core(host, host->cores[i].core);
-}
-
-void host_forget_files(struct host *host)
-{
-	(void)host;
 }
 
 void host_drain(struct host *host, bool begins)

@@ -176,8 +176,22 @@ static void make_room(struct sim *sim)
 	}
 }
 
+static void trace_logs(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		for (uint32_t k = 0; k < sim->stream_count; k++) {
+			const struct stream *stream = sim->hosts[i].streams[k].stream;
+
+			if (stream != NULL)
+				sim_trace(sim, i, "stream %u: log %lu..%lu, commit %lu, epoch %u",
+					  k, log_earliest(&stream->log), log_head_seq(&stream->log),
+					  log_committed_seq(&stream->log), stream->epoch);
+		}
+}
+
 static void describe_stuck(struct sim *sim)
 {
+	trace_logs(sim);
 	for (uint32_t i = 0; i < sim->actor_count; i++) {
 		struct actor *a = &sim->actors[i];
 

@@ -27,6 +27,7 @@
 #include <godwit/client.h>
 
 #include "dataplane/core.h"
+#include "tests/sim/roles.h"
 
 #define SIM_HOSTS     5
 #define SIM_STREAMS   4
@@ -159,6 +160,8 @@ struct host {
 	struct core_config config;
 	uint32_t core_count;
 	uint64_t unproved_in, unproved_out; // bytes from and to the attacker's address
+	struct roles roles;
+	struct role_file files[ROLES_FILES]; // they survive its crash, as a rule
 	int64_t wall_offset_ns;		    // its clock is so much ahead
 	int32_t drift_ppm;		    // its monotonic clock is so much faster
 };
@@ -171,6 +174,7 @@ struct sim_stream {	   // of the cluster
 	uint32_t primary;	   // host
 	uint32_t replicas;	   // mask of hosts
 	uint32_t min_in_sync;
+	struct cluster_record record; // in force
 };
 
 struct home_of { // who sends DATA of a cursor epoch
