@@ -253,21 +253,21 @@ static struct godwit_identifier identifier_at(const struct stream *stream, uint6
 	};
 }
 
-// A replica's log may be short, or not yet be the stream's history: it says DIVERGED only where it holds
-// the sequence in an epoch that it agreed upon with a primary of a later epoch than the identifier's.
+// A replica's log may be short, or not yet be the stream's history: it says DIVERGED only where it agreed
+// with a primary of a later epoch than the identifier's, and holds what came instead or knows where
+// that epoch ended.
 static struct resolved resolve_replica(const struct stream *stream, struct godwit_identifier id)
 {
 	uint32_t reconciled = atomic_load_explicit(&stream->reconciled, memory_order_acquire);
+	bool held = id.seq <= log_head_seq(&stream->log);
 	uint32_t found;
 	uint64_t end;
 
-	if (id.seq > log_head_seq(&stream->log))
-		return (struct resolved){GODWIT_BEHIND, id};
-	if (stream_epoch_of(stream, id.seq, &end) == id.epoch)
+	if (held && stream_epoch_of(stream, id.seq, &end) == id.epoch)
 		return (struct resolved){GODWIT_OK, id};
-	if (id.epoch >= reconciled)
-		return (struct resolved){GODWIT_BEHIND, id};
 	end = stream_epoch_end(stream, id.epoch, &found);
+	if (id.epoch >= reconciled || (!held && (found != id.epoch || id.seq <= end)))
+		return (struct resolved){GODWIT_BEHIND, id};
 	if (found == 0 || end >= id.seq)
 		end = found == 0 ? log_earliest(&stream->log) - 1 : id.seq - 1;
 	return (struct resolved){GODWIT_DIVERGED, identifier_at(stream, end)};

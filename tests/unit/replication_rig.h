@@ -29,10 +29,9 @@ struct rig {
 	bool expels; // whoever lags is put out
 	uint64_t sessions;
 	uint32_t proposed, lags, fetched; // notices seen
-	// who is to be fetched from, when the record is written
-	bool waits; // for a member to fetch from
 	// a publisher
 	struct client_peer client;
+	uint64_t connections;
 	uint64_t instance, number; // next to publish is number + 1
 };
 
@@ -90,6 +89,21 @@ static inline void rig_configuring(struct cluster *c, uint32_t server, struct st
 	stream->replicas = server == 0 ? (1u << (rig.c.count - 1)) - 1 : 0;
 	stream->ack_local = rig.ack_local;
 	stream->min_in_sync = rig.min_in_sync;
+}
+
+// Clients are told of all servers.
+static inline void rig_starting(struct cluster *c, uint32_t server)
+{
+	struct server *s = cluster_server(c, server);
+
+	for (uint32_t i = 0; i < c->count; i++) {
+		struct godwit_address address = cluster_address(i);
+
+		memcpy(s->list[i].ip, address.ip, sizeof(s->list[i].ip));
+		s->list[i].port = godwit_be16(address.port);
+		s->list[i].id = godwit_be16((uint16_t)(i + 1));
+	}
+	s->list_count = c->count;
 }
 
 // ---- control -----------------------------------------------------------------------------------
@@ -232,7 +246,7 @@ static inline bool rig_open_record(void)
 	for (uint32_t k = 0; k < rig.record.count; k++) {
 		uint32_t i = rig.record.members[k].server - 1u;
 
-		if (!rig.c.servers[i].alive ||
+		if (!rig.c.servers[i].alive || rig.c.is_cut[i][0] ||
 		    rig.c.servers[i].incarnation != rig.record.members[k].incarnation)
 			continue;
 		if (best == 0 || rig_stream(i)->epoch > best_epoch ||
@@ -260,6 +274,7 @@ static inline void rig_start(uint32_t servers, const struct cluster_config *give
 	if (given != NULL)
 		config = *given;
 	config.configuring = rig_configuring;
+	config.starting = rig_starting;
 	config.servers = servers;
 	rig.c.count = servers;
 	rig.min_in_sync = min_in_sync > 0 ? min_in_sync : 1;
@@ -282,8 +297,9 @@ static inline void rig_connect(void)
 	struct harness *h = cluster_harness(&rig.c, 0);
 
 	harness_clear(h);
-	rig.client = harness_peer(h, 0, 9, 0x777, 1);
+	rig.client = harness_peer(h, 0, 9, 0x777, ++rig.connections);
 	cr_assert(harness_connect(&rig.client, NULL));
+	rig.client.request = 100 * (uint32_t)rig.connections; // no repeat of an earlier one
 }
 
 // The answer to PUBLISH_OPEN, or NULL.
