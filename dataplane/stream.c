@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "dataplane/replication.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -22,7 +24,7 @@ uint64_t stream_table_bytes(const struct stream_config *config)
 	       log_cuts_bytes(config->log_bytes, godwit_slice_bytes(config->mtu)) +
 	       publishers_bytes(config->publishers_max, config->runs_max) +
 	       (uint64_t)config->topics_max * sizeof(struct topic_name) +
-	       power_of_two(config->topics_max) * sizeof(uint32_t);
+	       power_of_two(config->topics_max) * sizeof(uint32_t) + replication_bytes(config);
 }
 
 static void *zeroed_lines(uint64_t bytes)
@@ -90,6 +92,8 @@ struct stream *stream_create(const struct stream_config *config, uint32_t number
 	stream->max_message = godwit_max_message(config->mtu);
 	error = stream_tables(stream, config);
 	if (error == 0)
+		error = replication_create(stream, config);
+	if (error == 0)
 		publishers_floor(stream->publishers, config->instance_floor);
 	if (error == 0)
 		error = log_init(&stream->log, config->log_memory, config->log_bytes, stream->cuts,
@@ -102,8 +106,7 @@ struct stream *stream_create(const struct stream_config *config, uint32_t number
 	atomic_store_explicit(&stream->epochs[0].epoch, config->epoch, memory_order_relaxed);
 	atomic_store_explicit(&stream->epochs[0].first, 1, memory_order_relaxed);
 	atomic_store_explicit(&stream->epochs_count, 1, memory_order_release);
-	atomic_init(&stream->feed_heard_ns,
-		    config->role == STREAM_REPLICA ? 0 : STREAM_FEED_OWN);
+	atomic_init(&stream->feed_heard_ns, config->role == STREAM_REPLICA ? 0 : STREAM_FEED_OWN);
 	return stream;
 }
 
@@ -111,6 +114,7 @@ void stream_destroy(struct stream *stream)
 {
 	if (stream == NULL)
 		return;
+	replication_destroy(stream);
 	publishers_destroy(stream->publishers);
 	free(stream->topic_heads);
 	free(stream->topics);
@@ -249,21 +253,21 @@ static struct godwit_identifier identifier_at(const struct stream *stream, uint6
 	};
 }
 
-// A replica's log may be short, or not yet be the stream's history: it says DIVERGED only where it holds
-// the sequence in an epoch that it agreed upon with a primary of a later epoch than the identifier's.
+// A replica's log may be short, or not yet be the stream's history: it says DIVERGED only where it agreed
+// with a primary of a later epoch than the identifier's, and holds what came instead or knows where
+// that epoch ended.
 static struct resolved resolve_replica(const struct stream *stream, struct godwit_identifier id)
 {
 	uint32_t reconciled = atomic_load_explicit(&stream->reconciled, memory_order_acquire);
+	bool held = id.seq <= log_head_seq(&stream->log);
 	uint32_t found;
 	uint64_t end;
 
-	if (id.seq > log_head_seq(&stream->log))
-		return (struct resolved){GODWIT_BEHIND, id};
-	if (stream_epoch_of(stream, id.seq, &end) == id.epoch)
+	if (held && stream_epoch_of(stream, id.seq, &end) == id.epoch)
 		return (struct resolved){GODWIT_OK, id};
-	if (id.epoch >= reconciled)
-		return (struct resolved){GODWIT_BEHIND, id};
 	end = stream_epoch_end(stream, id.epoch, &found);
+	if (id.epoch >= reconciled || (!held && (found != id.epoch || id.seq <= end)))
+		return (struct resolved){GODWIT_BEHIND, id};
 	if (found == 0 || end >= id.seq)
 		end = found == 0 ? log_earliest(&stream->log) - 1 : id.seq - 1;
 	return (struct resolved){GODWIT_DIVERGED, identifier_at(stream, end)};
@@ -300,7 +304,7 @@ struct resolved stream_resolve(const struct stream *stream, struct godwit_identi
 }
 
 // `earliest` keeps clear of the edge that the writer is about to move over: an eighth of the log.
-static uint64_t earliest_start(const struct stream *stream)
+uint64_t stream_earliest_start(const struct stream *stream)
 {
 	const struct log *log = &stream->log;
 	uint64_t reserve = atomic_load_explicit(&log->reserve, memory_order_relaxed);
@@ -333,7 +337,7 @@ struct godwit_identifier stream_apply_policy(const struct stream *stream, struct
 	case GODWIT_DIVERGED:
 		return failed.identifier;
 	default:
-		return identifier_at(stream, earliest_start(stream) - 1);
+		return identifier_at(stream, stream_earliest_start(stream) - 1);
 	}
 }
 
@@ -353,7 +357,7 @@ struct resolved stream_start(const struct stream *stream, enum godwit_start star
 		return (struct resolved){GODWIT_OK, identifier_at(stream, log_committed_seq(log))};
 	case GODWIT_START_EARLIEST:
 		return (struct resolved){GODWIT_OK,
-					 identifier_at(stream, earliest_start(stream) - 1)};
+					 identifier_at(stream, stream_earliest_start(stream) - 1)};
 	case GODWIT_START_TIME:
 		id = identifier_at(stream, log_find_time(log, value) - 1);
 		return (struct resolved){GODWIT_OK, id};

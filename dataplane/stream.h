@@ -182,6 +182,9 @@ struct resolved stream_resolve(const struct stream *stream, struct godwit_identi
 struct godwit_identifier stream_apply_policy(const struct stream *stream, struct resolved failed,
 					     enum godwit_policy policy);
 
+// Where to begin with what is kept, not right at the edge that is about to be overwritten. Thread: any.
+uint64_t stream_earliest_start(const struct stream *stream);
+
 // The identifier for a SUBSCRIBE: start and value as in enum godwit_start. Thread: any.
 struct resolved stream_start(const struct stream *stream, enum godwit_start start, uint64_t value,
 			     uint64_t session, uint32_t epoch);

@@ -338,6 +338,10 @@ Test(stream, a_replica_is_behind_rather_than_sure)
 	// Held in an epoch above the identifier's, agreed upon with its primary.
 	assert_resolved(stream_resolve(stream, id(11, 1)), GODWIT_DIVERGED, 10, 1);
 	assert_resolved(stream_resolve(stream, id(24, 4)), GODWIT_DIVERGED, 20, 4);
+	// Above the end, but the identifier's epoch is known to have ended before it.
+	assert_resolved(stream_resolve(stream, id(26, 4)), GODWIT_DIVERGED, 20, 4);
+	// Of an epoch that this replica has not seen anything of.
+	assert_resolved(stream_resolve(stream, id(26, 5)), GODWIT_BEHIND, 26, 5);
 	// It may be this log that is not the stream's.
 	assert_resolved(stream_resolve(stream, id(24, 7)), GODWIT_BEHIND, 24, 7);
 	atomic_store(&stream->reconciled, 4);
