@@ -432,11 +432,17 @@ static void entry_adopt(struct publisher *entry, uint64_t instance)
 	entry->code = 0;
 }
 
+// For what another server said of it: the floor is for ids that nobody gave an instance yet.
 static uint32_t entry_of(struct publishers *p, uint64_t id)
 {
 	uint32_t number = publishers_find(p, id);
 
-	return number != PUBLISHER_NONE ? number : entry_add(p, id);
+	if (number != PUBLISHER_NONE)
+		return number;
+	number = entry_add(p, id);
+	if (number != PUBLISHER_NONE)
+		p->entries[number].instance = 0;
+	return number;
 }
 
 bool publishers_adopt(struct publishers *p, uint64_t id, uint64_t instance)

@@ -226,6 +226,25 @@ Test(publishers, a_replica_adopts_what_came_with_records_and_by_meta)
 	publishers_destroy(p);
 }
 
+Test(publishers, the_floor_is_only_for_ids_without_an_instance)
+{
+	struct publishers *p = publishers_create(4, 4);
+	struct publisher_run run = {
+		.publisher = 70, .instance = 5, .first_number = 1, .first_seq = 1, .count = 3};
+	uint32_t number;
+
+	// A process that was started again learns what the one before had given.
+	publishers_floor(p, 1000);
+	cr_assert(publishers_append_foreign(p, &run));
+	cr_assert_eq(publishers_open(p, 70, 5, &number), GODWIT_OK);
+	cr_assert_eq(publisher_at(p, number)->last, 3);
+	cr_assert(publishers_adopt(p, 71, 8));
+	cr_assert_eq(publishers_open(p, 71, 8, &number), GODWIT_OK);
+	cr_assert_eq(publishers_open(p, 72, 0, &number), GODWIT_OK);
+	cr_assert_eq(publisher_at(p, number)->instance, 1001);
+	publishers_destroy(p);
+}
+
 Test(publishers, a_table_below_its_base_is_not_taken)
 {
 	struct publishers *p = publishers_create(2, 4);
