@@ -75,7 +75,7 @@ bool roles_is_there(struct host *host, uint16_t server)
 }
 
 bool roles_facts(struct host *host, uint32_t stream, uint16_t server,
-		     struct peer_stream_facts *facts)
+		 struct peer_stream_facts *facts)
 {
 	return roles_is_there(host, server) &&
 	       peer_stream_get(

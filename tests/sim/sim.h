@@ -162,8 +162,8 @@ struct host {
 	uint64_t unproved_in, unproved_out; // bytes from and to the attacker's address
 	struct roles roles;
 	struct role_file files[ROLES_FILES]; // they survive its crash, as a rule
-	int64_t wall_offset_ns;		    // its clock is so much ahead
-	int32_t drift_ppm;		    // its monotonic clock is so much faster
+	int64_t wall_offset_ns;		     // its clock is so much ahead
+	int32_t drift_ppm;		     // its monotonic clock is so much faster
 };
 
 struct sim_stream {	   // of the cluster
