@@ -12,6 +12,7 @@ from typing import NamedTuple, Optional
 from tables import time_text
 
 STOPPED_NS = 1_500_000_000
+RATE_SPANS = 64  # that may lie in a second
 SILENT = "."
 STOPPED = "-"
 ABSENT = " "
@@ -107,7 +108,12 @@ class Track:
         return self.last is not None and bool(self.last.get("last"))
 
     def rate_now(self):
-        return self.spans[-1].rate() if self.spans and not self.is_over() else 0.0
+        """Messages a second, over the newest second."""
+        if not self.spans or self.is_over():
+            return 0.0
+        begin_ns = self.spans[-1].end_ns - 1_000_000_000
+        return sum(span.delivered * min(1.0, (span.end_ns - begin_ns) / (span.end_ns - span.begin_ns))
+                   for span in self.spans[-RATE_SPANS:] if span.end_ns > begin_ns)
 
     def row(self):
         """Of the table; see COLUMNS."""

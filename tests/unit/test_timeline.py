@@ -91,6 +91,13 @@ class TimelineTest(unittest.TestCase):
                                                       migrations=5, silence_max_ns=41_200_000, p99_ns=1_500_000))
         self.assertEqual(self.story().shown()[0].row(), ("a", 1234567, 1, 2, 3, 4, 5, "41.2 ms", "1.5 ms"))
 
+    def test_the_rate_is_that_of_the_newest_second(self):
+        self.write("a.out", sample(0, 0, ONE), sample(500, 500, ONE), sample(1000, 600, ONE),
+                   sample(1500, 700, ONE, silence_ns=MS))
+        self.assertAlmostEqual(self.story().shown()[0].rate_now(), 200)
+        self.write("a.out", sample(1600, 700, ONE, last=True))
+        self.assertEqual(self.story().shown()[0].rate_now(), 0)
+
     def test_no_label_covers_another_or_its_line(self):
         marks = [(0, "kill -9 3"), (4, "stop 2"), (4, "cut 1>2"), (30, "heal"), (31, "drain 1")]
         lines = event_lines(marks, 60)
