@@ -121,7 +121,7 @@ void sub_event(struct sub *sub, const struct godwit_event *event)
 		break;
 	case GODWIT_EVENT_DISCONNECTED:
 		sub->disconnects++;
-		sub_progress_unserved(&sub->progress);
+		sub_progress_unserved(&sub->progress, &event->server);
 		tool_say(SUB_NAME, "disconnected: %s %s; trying again",
 			 format_address(&event->server).text,
 			 event->code == GODWIT_SHUTDOWN ? "stops" : "is silent");
