@@ -2,7 +2,8 @@
 //
 // What the files of the protocol core share: its nouns and who acts on them.
 //
-//	core.c          create, destroy; each datagram to its noun; the next datagram and event
+//	core.c          create, destroy; the next datagram and event
+//	input.c         each datagram to its noun
 //	link.c          one server: HELLO .. WELCOME, keep-alive, silence, PROBE
 //	links.c         the list of servers: which are used, which is kept warm, who goes where
 //	subscription.c  the application's calls, and the requests SUBSCRIBE, RESUME, UNSUBSCRIBE
