@@ -45,8 +45,13 @@ static void input_on_error(struct godwit_core *core, struct client_link *link, u
 		client_links_lost(core, link, now_ns, GODWIT_SHUTDOWN);
 	else if (!client_answer_error(core, link, now_ns, frame) &&
 		 !client_publisher_error(core, link, now_ns, frame) &&
-		 !client_topic_error(core, now_ns, frame))
-		input_error(core, link, frame);
+		 !client_topic_error(core, now_ns, frame)) {
+		// The answer to a request that is not under way any more is nobody's.
+		if (godwit_get32(frame->request) != 0)
+			core->stats.wrong_tag++;
+		else
+			input_error(core, link, frame);
+	}
 }
 
 // Frames of a connection. Only those of the handshake count before WELCOME.
@@ -97,7 +102,8 @@ static void input_subscription(struct godwit_core *core, struct client_link *lin
 
 static bool input_is_of_link(const struct client_link *link, uint64_t tag)
 {
-	return tag == link->tag || (tag == link->also_tag && client_is_up(link));
+	return link->state != CLIENT_LINK_DOWN &&
+	       (tag == link->tag || (tag == link->also_tag && link->also_tag != 0));
 }
 
 void godwit_core_input(struct godwit_core *core, uint64_t now_ns, const struct godwit_address *from,

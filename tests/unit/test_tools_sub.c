@@ -210,9 +210,9 @@ Test(tools_sub, saves_its_position_once_a_second_and_at_the_end, .init = state_b
 Test(tools_sub, takes_servers_from_several_options)
 {
 	struct tool_common common = {.server_count = 0};
-	char words[][40] = {"sub",	"--server",	 "10.0.0.1:5678",
-			    "--server", "10.0.0.2:5678,[::1]:9", "--server",
-			    "10.0.0.4:5"};
+	char words[][40] = {
+		"sub",	    "--server",	 "10.0.0.1:5678", "--server", "10.0.0.2:5678,[::1]:9",
+		"--server", "10.0.0.4:5"};
 	char *line[7];
 
 	for (int i = 0; i < 7; i++)
