@@ -13,12 +13,13 @@
 
 enum home_crossing {
 	HOME_FRAME = 1,
-	HOME_ANSWER = 2
+	HOME_ANSWER = 2,
+	HOME_PEER = 3 // a frame of a peer, to the link core or its stream's home
 };
 
 // Who asked: where an answer goes. Lies before the frame in a crossing's slot.
 struct home_origin {
-	uint64_t handle; // of the client
+	uint64_t handle; // of the client; HOME_PEER: index of the peer
 	uint64_t tag;	 // its connection tag, for the answer
 	uint32_t core;	 // that the client belongs to
 	uint32_t zero;
@@ -31,6 +32,10 @@ bool home_frame(struct core *core, struct stream *stream, const struct home_orig
 // Send an answer to the client that asked. Lost where there is no room: the asker repeats.
 void home_answer(struct core *core, const struct home_origin *origin, const void *frame,
 		 uint32_t length);
+
+// Hand a peer's frame to another core. False if the crossing was full: the caller counts.
+bool home_peer(struct core *core, uint32_t to, const struct peer *peer, const uint8_t *frame,
+	       uint32_t length);
 
 // Deal with what other cores handed over. Returns how many.
 uint32_t home_drain(struct core *core);

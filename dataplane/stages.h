@@ -14,6 +14,10 @@
 void classify_burst(struct core *core, struct burst *burst);
 // HELLO ... ACK, SUBSCRIBE, RESUME: what is about clients and their subscriptions.
 void session_burst(struct core *core, struct burst *burst);
+// Frames of other servers to whom they concern: link core, home core of their stream, control.
+void peer_burst(struct core *core, struct burst *burst);
+// The same for one that was classified here or crossed.
+void peer_frame(struct core *core, struct peer *peer, const uint8_t *frame, uint32_t length);
 // PUBLISH, PUBLISH_OPEN, TOPIC to their stream's home.
 void ingest_burst(struct core *core, struct burst *burst);
 // At the home core: judge a PUBLISH and append what is new, or answer PUBLISH_OPEN and TOPIC.
@@ -40,6 +44,12 @@ struct client *client_find(struct core *core, uint64_t id);
 // NULL when all slots are taken.
 struct client *client_open(struct core *core, uint64_t id, uint64_t instance, uint64_t tag,
 			   const struct godwit_address *address);
+// The keep-alive interval for a client that comes now, us: the configured one, longer where the core has
+// very many clients.
+uint32_t client_interval_us(const struct core *core);
+// Silence after which a client is closed: the configured time, and never less than the silence after which it
+// would take us for dead.
+uint64_t client_lapse_ns(const struct core *core, const struct client *client);
 // Close it with all its subscriptions, telling them `code`.
 void client_close(struct core *core, struct client *client, enum godwit_code code);
 // Send one small frame to a client; false and counted where there is no room.
