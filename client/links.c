@@ -122,8 +122,11 @@ static void links_say(struct godwit_core *core, struct client_link *link)
 void client_links_use(struct godwit_core *core, struct client_link *link, uint64_t now_ns)
 {
 	core->is_unsettled = true;
-	if (core->warm == link)
+	if (core->warm == link) {
+		// What is on its way goes first, and a storm is not made worse.
 		core->warm = NULL;
+		core->warm_ns = now_ns + client_random_jitter(&core->random, CLIENT_WARM_NS);
+	}
 	if (client_is_up(link))
 		links_say(core, link);
 	else if (link->state == CLIENT_LINK_DOWN)
