@@ -7,8 +7,7 @@
 #include "dataplane/stages.h"
 #include "tests/sim/sim.h"
 
-#define BURST_DATAGRAMS	  8
-#define PEERS_INTERVAL_US 10000
+#define BURST_DATAGRAMS 8
 
 uint64_t host_now(const struct host *host)
 {
@@ -87,7 +86,7 @@ static void start_peers(struct host *host)
 		.secret = "the secret of the simulator",
 		.secret_bytes = 27,
 		.config = 1,
-		.interval_us = PEERS_INTERVAL_US,
+		.interval_us = HOST_INTERVAL_NS / US,
 		.peers = peers,
 	};
 
@@ -135,6 +134,8 @@ void host_start(struct host *host)
 	memset(server, 0, sizeof(*server));
 	server->id = (uint16_t)(host->index + 1);
 	server->incarnation = host_wall(host);
+	if (server->incarnation < host->incarnation_floor)
+		server->incarnation = host->incarnation_floor;
 	server->mtu = SIM_MTU;
 	server->interval_ms = 20;
 	server->multiplier = 3;
@@ -152,7 +153,7 @@ void host_start(struct host *host)
 		abort();
 	for (uint32_t i = 0; i < host->core_count; i++)
 		start_core(host, i);
-	roles_start(host);
+	host_control_start(host);
 	host->up = true;
 	sim_trace(sim, host_node(host), "up, generation %u", host->generation);
 }
@@ -183,7 +184,7 @@ void host_stop(struct host *host)
 			sim->drops[k] += drop_get(counters, k);
 		core_destroy(host->cores[i].core);
 	}
-	roles_stop(host);
+	host_control_stop(host);
 	server_crossings_destroy(&host->server);
 	peers_fini(&host->server);
 	for (uint32_t i = 0; i < sim->stream_count; i++) {
@@ -248,7 +249,7 @@ uint32_t host_turn(struct host *host)
 			if (host->streams[k].stream != NULL && host->streams[k].stream->home == i)
 				truth_read(host, k);
 	}
-	roles_turn(host);
+	host_control_turn(host);
 	return work;
 }
 

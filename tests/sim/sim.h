@@ -6,6 +6,7 @@
 //
 //   network.c       packets under way, and what each path does to them
 //   host.c          a server: its life, its turns, its law-1 sums
+//   host_control.c  its control: links, records and their files
 //   host_tx.c       what leaves a server, checked on its way out
 //   truth.c         every committed record of every stream, read back from the logs
 //   actor.c         clients and publishers: their lives, and what a publisher checks
@@ -26,24 +27,28 @@
 
 #include <godwit/client.h>
 
+#include "control/cluster_static.h"
+#include "control/keeper.h"
+#include "control/link.h"
 #include "dataplane/core.h"
-#include "tests/sim/roles.h"
 
-#define SIM_HOSTS     5
-#define SIM_STREAMS   4
-#define SIM_CORES     4
-#define SIM_ACTORS    32
-#define SIM_NODES     (SIM_HOSTS + SIM_ACTORS) // hosts, then actors
-#define SIM_INTERESTS 3
-#define SIM_NAMES     8 // topic names that clients ask for
-#define SIM_HOMES     8192
-#define SIM_FAULTS    8
-#define SIM_EPOCHS    64
-#define SIM_TRUTHS    64
-#define SIM_TOPICS    8 // 1..SIM_TOPICS; the last is never published but at the end
-#define SIM_MTU	      1500
-#define MS	      1000000ull
-#define US	      1000ull
+#define SIM_HOSTS	 5
+#define SIM_STREAMS	 4
+#define SIM_CORES	 4
+#define SIM_ACTORS	 32
+#define SIM_NODES	 (SIM_HOSTS + SIM_ACTORS) // hosts, then actors
+#define SIM_INTERESTS	 3
+#define SIM_NAMES	 8 // topic names that clients ask for
+#define SIM_HOMES	 8192
+#define SIM_FILES	 SIM_STREAMS
+#define HOST_INTERVAL_NS (10 * MS) // of heartbeats between hosts
+#define SIM_FAULTS	 8
+#define SIM_EPOCHS	 64
+#define SIM_TRUTHS	 64
+#define SIM_TOPICS	 8 // 1..SIM_TOPICS; the last is never published but at the end
+#define SIM_MTU		 1500
+#define MS		 1000000ull
+#define US		 1000ull
 
 struct sim;
 
@@ -148,6 +153,26 @@ struct host_stream { // a stream as a host holds it; its number is the cluster's
 	uint64_t hold_until_ns;
 };
 
+struct host_file {
+	char name[80];
+	char text[2048];
+	size_t bytes;
+};
+
+struct host_link { // to a peer
+	struct link_detector detector;
+	uint64_t incarnation, heard_ns;
+};
+
+struct host_control {
+	struct cluster cluster;
+	struct keeper *keeper;
+	uint32_t streams[SIM_STREAMS];	   // that the keeper keeps, by its order
+	struct host_link links[SIM_HOSTS]; // by the peer's index
+	uint64_t started_ns, due_ns;
+	bool has_begun; // it may take roles
+};
+
 struct host {
 	struct sim *sim;
 	uint32_t index; // server id - 1
@@ -160,10 +185,11 @@ struct host {
 	struct core_config config;
 	uint32_t core_count;
 	uint64_t unproved_in, unproved_out; // bytes from and to the attacker's address
-	struct roles roles;
-	struct role_file files[ROLES_FILES]; // they survive its crash, as a rule
-	int64_t wall_offset_ns;		     // its clock is so much ahead
-	int32_t drift_ppm;		     // its monotonic clock is so much faster
+	struct host_control control;
+	struct host_file files[SIM_FILES]; // they survive its crash, as a rule
+	uint64_t incarnation_floor;	   // its next process begins at or above it
+	int64_t wall_offset_ns;		   // its clock is so much ahead
+	int32_t drift_ppm;		   // its monotonic clock is so much faster
 };
 
 struct sim_stream {	   // of the cluster
@@ -348,6 +374,12 @@ void host_input(struct host *host, struct packet *packet); // takes the data
 // One turn of every core. Returns the work done.
 uint32_t host_turn(struct host *host);
 void host_check_laws(struct host *host);
+// ---- host_control.c
+
+void host_control_start(struct host *host);
+void host_control_stop(struct host *host);
+// A step, after the cores' turns. The host may be another process after it.
+void host_control_turn(struct host *host);
 // The files of a host are lost.
 void host_forget_files(struct host *host);
 // Its clients are to go elsewhere, or may stay again.

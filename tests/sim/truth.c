@@ -87,21 +87,33 @@ static void check_committer(struct host *host, const struct stream *stream, stru
 			 host->index + 1, last->epoch, last->host + 1);
 }
 
-// Before something is committed, so many servers had it.
+// Whether a server held a sequence: its present process, or the one before.
+static bool held(const struct sim *sim, uint32_t host, const struct truth *truth, uint64_t seq)
+{
+	const struct host_stream *hs = &sim->hosts[host].streams[truth->stream];
+
+	return (hs->truth == truth && hs->reached >= seq) ||
+	       (hs->truth_before == truth && hs->reached_before >= seq);
+}
+
+// Before something is committed, all in sync had it, and enough.
 static void check_holders(struct sim *sim, const struct truth *truth, uint64_t seq)
 {
 	const struct sim_stream *stream = &sim->streams[truth->stream];
+	const struct cluster_record *record = &stream->record;
 	uint32_t holders = 0;
 
-	for (uint32_t i = 0; i < sim->host_count; i++) {
-		const struct host_stream *hs = &sim->hosts[i].streams[truth->stream];
-
-		holders += (hs->truth == truth && hs->reached >= seq) ||
-			   (hs->truth_before == truth && hs->reached_before >= seq);
-	}
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		holders += held(sim, i, truth, seq);
 	if (holders < stream->min_in_sync)
 		sim_fail(sim, "stream %u: %lu is committed, and only %u servers ever had it",
 			 truth->stream, seq, holders);
+	for (uint32_t i = 0; record->session == truth->session && i < record->in_sync_count; i++)
+		if (!held(sim, record->in_sync[i].server - 1u, truth, seq))
+			sim_fail(sim,
+				 "stream %u: %lu is committed, and s%u, which is in sync, has "
+				 "it not",
+				 truth->stream, seq, record->in_sync[i].server);
 }
 
 static void learn(struct host *host, const struct stream *stream, struct truth *truth,
