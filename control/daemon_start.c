@@ -318,12 +318,30 @@ static int start_threads(struct daemon *daemon, uint64_t now_ns)
 	return 0;
 }
 
+static void start_admin(struct daemon *daemon, uint64_t now_ns)
+{
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	daemon->wall_offset_ns = (uint64_t)wall.tv_sec * CONFIG_S + (uint64_t)wall.tv_nsec - now_ns;
+	daemon->sources.config = daemon->config;
+	daemon->sources.server = &daemon->server;
+	daemon->sources.registry = daemon->registry;
+	admin_start(daemon);
+}
+
 int daemon_start(struct daemon *daemon, const struct config *config, const struct logline *log,
 		 uint64_t now_ns)
 {
 	int rc;
 
-	*daemon = (struct daemon){.config = config, .log = *log, .started_ns = now_ns};
+	*daemon = (struct daemon){
+		.config = config,
+		.log = *log,
+		.started_ns = now_ns,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.order = {.answered = PTHREAD_COND_INITIALIZER},
+	};
 	rc = start_cpus(daemon);
 	if (rc == 0)
 		rc = start_server(daemon);
@@ -338,6 +356,6 @@ int daemon_start(struct daemon *daemon, const struct config *config, const struc
 	if (rc == 0)
 		rc = start_threads(daemon, now_ns);
 	if (rc == 0)
-		admin_start(daemon);
+		start_admin(daemon, now_ns);
 	return rc;
 }

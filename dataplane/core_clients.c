@@ -110,7 +110,7 @@ struct client *client_open(struct core *core, uint64_t id, uint64_t instance, ui
 	crypto_shorthash((uint8_t *)&client->key, (const uint8_t *)secret, sizeof(secret),
 			 core->server->cookie_key);
 	*head = slot;
-	core->client_heard[slot] = core->now_ns;
+	atomic_store_explicit(&core->client_heard[slot], core->now_ns, memory_order_relaxed);
 	wheel_set(&core->wheel, slot, core->now_ns + (uint64_t)client->heartbeat_wait_us * 1000);
 	COUNT(core, clients_opened, 1);
 	notify(core, CORE_NOTICE_OPENED, client);
@@ -134,7 +134,7 @@ void client_close(struct core *core, struct client *client, enum godwit_code cod
 	*link = client->next;
 	notify(core, CORE_NOTICE_CLOSED, client);
 	wheel_cancel(&core->wheel, client->index);
-	core->client_heard[client->index] = 0;
+	atomic_store_explicit(&core->client_heard[client->index], 0, memory_order_relaxed);
 	client->open = false;
 	client->handle = (client->handle & ~0xffffffffull) | (uint32_t)(client->handle + 1);
 	client->next = core->client_free;
