@@ -142,8 +142,10 @@ int admin_resolve(struct daemon *daemon, const char *params, struct rte_tel_data
 	tell_text(data, "answer", godwit_code_name(view.resolved.answer));
 	tell_text(data, "meaning", godwit_code_text(view.resolved.answer));
 	if (*view.stream != '\0') {
-		tell_identifier(data, "after", &view.resolved.identifier);
-		tell_count(data, "next", view.next);
+		if (view.has_next) {
+			tell_identifier(data, "after", &view.resolved.identifier);
+			tell_count(data, "next", view.next);
+		}
 		if (view.has_place)
 			tell_count(data, "log_offset", view.position);
 		tell_count(data, "earliest", view.earliest);

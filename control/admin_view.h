@@ -114,7 +114,8 @@ struct view_stream {
 	const char *name;
 	const char *role; // "alone", "primary", "replica"
 	uint16_t primary; // server id
-	uint64_t session; // 0: not served
+	uint64_t session; // of the log; 0: it holds none yet
+	bool is_served;	  // clients are served under it now
 	uint32_t epoch;
 	uint64_t earliest, head, commit;
 	uint64_t feed_age_ms;
@@ -188,9 +189,10 @@ struct view_migration {
 struct view_resolved {
 	const char *stream; // "": no stream here has the session
 	struct resolved resolved;
-	bool has_place;	   // whether the log holds what is delivered next
-	uint64_t position; // of it in the log, bytes since its beginning
-	uint64_t next;	   // its sequence
+	bool has_next;	   // delivery would begin, at once or by the policy `earliest`, ...
+	uint64_t next;	   // ... with this sequence
+	bool has_place;	   // that the log holds ...
+	uint64_t position; // ... here, in bytes since its beginning
 	uint64_t commit, earliest, head;
 };
 

@@ -42,7 +42,7 @@ static void cluster_view(const struct view_sources *sources, const struct config
 			 uint32_t number, struct view_stream *view)
 {
 	const uint16_t self = sources->server->id;
-	bool is_led = config->primary == self;
+	bool is_led = sources->server->streams[number]->role == STREAM_PRIMARY;
 
 	view->role = is_led ? "primary" : "replica";
 	view->primary = (uint16_t)config->primary;
@@ -78,7 +78,8 @@ void view_stream(const struct view_sources *sources, uint32_t number, uint64_t n
 		.name = stream->name,
 		.role = "alone",
 		.primary = sources->server->id,
-		.session = stream->session,
+		.session = stream_session_held(stream),
+		.is_served = stream_session(stream) != 0,
 		.earliest = log_earliest(&stream->log),
 		.head = log_head(&stream->log).seq,
 		.commit = log_committed(&stream->log).seq,
@@ -87,13 +88,12 @@ void view_stream(const struct view_sources *sources, uint32_t number, uint64_t n
 		.min_in_sync = 1,
 	};
 	view->epoch = stream_epoch_of(stream, view->head + 1, &last);
-	if (sources->server->peers.count > 0 && config != NULL && config->replicas.count > 0) {
+	if (stream->role != STREAM_ALONE && config != NULL) {
 		cluster_view(sources, config, number, view);
 	} else {
 		view->in_sync[view->in_sync_count++] = sources->server->id;
 	}
-	snprintf(view->state, sizeof(view->state), "%s",
-		 view->session != 0 ? "open" : "not served");
+	snprintf(view->state, sizeof(view->state), "%s", view->is_served ? "open" : "not served");
 	if (sources->plane.stream != NULL)
 		sources->plane.stream(sources->plane.arg, number, view);
 	in_sync_view(view);
@@ -102,7 +102,7 @@ void view_stream(const struct view_sources *sources, uint32_t number, uint64_t n
 const struct stream *view_stream_of(const struct view_sources *sources, uint64_t session)
 {
 	for (uint32_t i = 0; i < sources->server->stream_count && session != 0; i++)
-		if (sources->server->streams[i]->session == session)
+		if (stream_session_held(sources->server->streams[i]) == session)
 			return sources->server->streams[i];
 	return NULL;
 }
@@ -124,10 +124,20 @@ void view_resolve(const struct view_sources *sources, struct godwit_identifier i
 	view->earliest = log_earliest(&stream->log);
 	view->head = log_head(&stream->log).seq;
 	view->commit = log_committed(&stream->log).seq;
-	// Where it failed, this is where a client with the policy `earliest` would go on.
-	if (view->resolved.answer != GODWIT_OK && view->resolved.answer != GODWIT_UNKNOWN_SESSION)
+	switch (view->resolved.answer) {
+	case GODWIT_OK:
+		break;
+	case GODWIT_TRUNCATED:
+	case GODWIT_FUTURE:
+	case GODWIT_DIVERGED:
+		// This is where a client with the policy `earliest` would go on.
 		view->resolved.identifier =
 			stream_apply_policy(stream, view->resolved, GODWIT_POLICY_EARLIEST);
+		break;
+	default:
+		return; // to be asked again later
+	}
+	view->has_next = true;
 	view->next = view->resolved.identifier.seq + 1;
 	view->has_place = log_seek(&stream->log, view->next, &place);
 	if (view->has_place)

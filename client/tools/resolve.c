@@ -61,9 +61,6 @@ static void print_delivery(const json_t *answer, FILE *out)
 	if (field_is_there(answer, "log_offset"))
 		fprintf(out, "log offset  %s\n",
 			format_count(field_count(answer, "log_offset")).text);
-	fprintf(out, "log         earliest %" PRIu64 ", commit %" PRIu64 ", end %" PRIu64 "\n",
-		field_count(answer, "earliest"), field_count(answer, "commit"),
-		field_count(answer, "end"));
 }
 
 void resolve_print(const json_t *answer, uint64_t client, uint64_t subscription, FILE *out)
@@ -79,6 +76,11 @@ void resolve_print(const json_t *answer, uint64_t client, uint64_t subscription,
 		is_ok ? "" : field_text(answer, "meaning"));
 	if (field_is_there(answer, "next"))
 		print_delivery(answer, out);
+	if (field_is_there(answer, "end"))
+		fprintf(out,
+			"log         earliest %" PRIu64 ", commit %" PRIu64 ", end %" PRIu64 "\n",
+			field_count(answer, "earliest"), field_count(answer, "commit"),
+			field_count(answer, "end"));
 	if (client != 0)
 		print_cursor(json_object_get(answer, "cursor"), client, subscription, out);
 }

@@ -384,8 +384,10 @@ Checked(peers, see_the_death_of_an_incarnation_in_the_next_one, stop)
 	cr_assert_eq(DROPPED(0, peer_stale_incarnation), 1);
 	cr_assert_lt(peer->heard_ns, c.now_ns);
 	cluster_mend(&c, 1, 0);
+	memset(c.sent, 0, sizeof(c.sent));
 	cr_assert(cluster_meet(&c));
 	cr_assert(peer_stream_get(&peer->streams[0], &facts));
+	cr_assert_geq(c.sent[0][1][KIND(GODWIT_PEER_HELLO)], 2, "an answer, and its own again");
 }
 
 Checked(peers, tell_one_that_was_started_below_its_last_incarnation, stop)
@@ -463,6 +465,29 @@ Checked(peers, show_a_way_that_is_cut_in_one_direction, stop)
 	cluster_mend(&c, 0, 1);
 	cluster_pass(&c, 3 * CLUSTER_INTERVAL_MS * MS);
 	cr_assert_geq(one->hears_ns, c.now_ns - 2 * CLUSTER_INTERVAL_MS * MS);
+}
+
+Checked(peers, believe_no_echo_of_what_they_never_sent, stop)
+{
+	struct {
+		struct godwit_peer_heartbeat f;
+		uint8_t mac[GODWIT_MAC_BYTES];
+	} frame = {.f.from.frame.type = GODWIT_PEER_HEARTBEAT, .f.number = godwit_be64(UINT64_MAX)};
+	struct peer *peer;
+	uint64_t hears_ns;
+
+	meet(NULL);
+	cluster_pass(&c, 50 * MS);
+	peer = cluster_peer(&c, 0, 1);
+	hears_ns = peer->hears_ns;
+	frame.f.heard = godwit_be64(peer->number_sent + 1);
+	frame_of(1, &frame, sizeof(frame.f));
+	cluster_isolate(&c, 1, true);
+	cluster_inject(&c, 1, 0, &frame, sizeof(frame));
+	c.now_ns += 1;
+	cluster_turns(&c, 1);
+	cr_assert_eq(peer->number_heard, UINT64_MAX);
+	cr_assert_eq(peer->hears_ns, hears_ns);
 }
 
 Checked(peers, meet_over_a_wire_that_loses_every_third_frame, stop)
@@ -607,6 +632,7 @@ Checked(peers, take_over_an_incarnation_that_shows_first_at_another_core, stop)
 	cr_assert_eq(cluster_peer(&c, 0, 1)->incarnation, cluster_server(&c, 1)->incarnation);
 	cr_assert_eq(DROPPED(0, peer_refused), 1);
 	cr_assert_eq(COUNTED(0, peer_replication), 0);
+	cr_assert_eq(harness_count(cluster_harness(&c, 0), 1, COUNTER_peer_incarnations), 0);
 }
 
 Checked(peers, count_what_finds_the_crossing_full, stop)
