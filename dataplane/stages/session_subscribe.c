@@ -10,7 +10,7 @@ struct request { // what SUBSCRIBE and RESUME have in common
 	struct stream *stream;
 	uint32_t number, request, attempt;
 	uint64_t tag;
-	uint64_t highest_epoch;
+	uint64_t highest_epoch; // of client, table and offer
 	uint32_t window;
 	uint64_t edge; // 0: the window from the start on
 	uint32_t datagram;
@@ -268,8 +268,11 @@ void session_resume(struct core *core, struct client *client, const struct godwi
 		.epoch = godwit_get32(frame->epoch),
 	};
 	struct subscription *old = subscription_find(core, client, r.number);
+	uint64_t offered = moves_take(core, client, r.number, godwit_get64(frame->offer_epoch));
 	uint32_t needed;
 
+	if (offered > r.highest_epoch)
+		r.highest_epoch = offered;
 	if (old != NULL && old->tag == r.tag && r.attempt < old->attempt) {
 		DROP(core, session_attempt_old, 1);
 		return;
