@@ -7,10 +7,7 @@
 #include "control/config_reading.h"
 #include "control/plan.h"
 
-#define WRONG(key, item, ...) config_wrong(reading, CONFIG_KEY_##key, item, __VA_ARGS__)
-#define IS_GOOD(key, item)    config_is_good(reading, CONFIG_KEY_##key, item)
-#define IS_GIVEN(key, item)   (reading->given[item][CONFIG_KEY_##key].is_given)
-#define PREFIX_BITS_MIN	      8 // of a port's network
+#define PREFIX_BITS_MIN 8 // of a port's network
 
 uint32_t config_mtu(const struct config *config)
 {
@@ -27,7 +24,7 @@ static uint32_t prefix_mask(uint32_t bits)
 	return bits == 0 ? 0 : UINT32_MAX << (32 - bits);
 }
 
-static bool ip_is_unicast(uint32_t ip)
+bool config_ip_is_host(uint32_t ip)
 {
 	uint32_t first = ip >> 24;
 
@@ -44,7 +41,7 @@ static void check_address(struct config_reading *reading, uint32_t i)
 	if (port->address.bits < PREFIX_BITS_MIN)
 		WRONG(port_address, i, "a network of /%u is too large: at least /%u",
 		      port->address.bits, PREFIX_BITS_MIN);
-	else if (!ip_is_unicast(ip))
+	else if (!config_ip_is_host(ip))
 		WRONG(port_address, i, "it is not the address of one host");
 	else if (port->address.bits < 31 && (ip & ~mask) == 0)
 		WRONG(port_address, i,
@@ -120,29 +117,45 @@ static bool mtu_largest_message(struct config_reading *reading, uint64_t *larges
 	return reading->config->ports_count > 0;
 }
 
+// Streams that this server holds go to its cores in turn; `held` counts them.
+static void check_home(struct config_reading *reading, uint32_t i, uint32_t *held)
+{
+	struct config_stream *stream = &reading->config->streams[i];
+	uint32_t cores = reading->config->cores.cpus.count;
+
+	if (!IS_GOOD(cores_cpus, 0) || !IS_GOOD(stream_home, i))
+		return;
+	if (!config_stream_is_held(reading->config, i)) {
+		stream->home = CONFIG_AUTO;
+		return;
+	}
+	if (stream->home == CONFIG_AUTO)
+		stream->home = *held % cores;
+	else if (stream->home >= cores && cores == 1)
+		WRONG(stream_home, i, "there is one core: only 0 or auto can stand here");
+	else if (stream->home >= cores)
+		WRONG(stream_home, i, "there are %u cores: 0 to %u", cores, cores - 1);
+	++*held;
+}
+
 static void check_stream(struct config_reading *reading, uint32_t i)
 {
 	struct config_stream *stream = &reading->config->streams[i];
-	uint32_t cores = reading->config->cores.cpus.count, port = 0;
 	uint64_t largest = 0;
+	uint32_t port = 0;
 
 	for (uint32_t j = 0; j < i; j++)
 		if (IS_GOOD(stream_name, i) && IS_GOOD(stream_name, j) &&
 		    strcmp(reading->config->streams[j].name, stream->name) == 0)
 			WRONG(stream_name, i, "streams[%u] has this name already", j);
-	if (IS_GOOD(cores_cpus, 0) && IS_GOOD(stream_home, i)) {
-		if (stream->home == CONFIG_AUTO)
-			stream->home = i % cores;
-		else if (stream->home >= cores && cores == 1)
-			WRONG(stream_home, i, "there is one core: only 0 or auto can stand here");
-		else if (stream->home >= cores)
-			WRONG(stream_home, i, "there are %u cores: 0 to %u", cores, cores - 1);
-	}
-	if (!IS_GOOD(stream_max_message, i) || !mtu_largest_message(reading, &largest, &port))
+	if (!config_stream_is_held(reading->config, i) || !IS_GOOD(stream_max_message, i) ||
+	    !mtu_largest_message(reading, &largest, &port))
 		return;
-	if (stream->max_message == CONFIG_AUTO)
-		stream->max_message = largest;
-	else if (stream->max_message > largest)
+	if (stream->max_message == CONFIG_AUTO) {
+		// Servers whose MTUs differ must be able to share a file.
+		if (reading->config->members_count == 0)
+			stream->max_message = largest;
+	} else if (stream->max_message > largest)
 		WRONG(stream_max_message, i,
 		      "%llu B do not fit a packet: the MTU of ports[%u], %llu, allows %llu B",
 		      (unsigned long long)stream->max_message, port,
@@ -192,39 +205,42 @@ static FILE *file_open(const struct config_reading *reading, const char *path)
 	return fopen(full, "re");
 }
 
-static void read_secret(struct config_reading *reading)
+uint32_t config_secret_read(struct config_reading *reading, const char *text,
+			    enum config_key_number path_key, const char *path, uint32_t least,
+			    uint8_t *secret)
 {
-	struct config *config = reading->config;
-	const char *path = config->clients.credential_file;
 	uint8_t bytes[GODWIT_CREDENTIAL_MAX + 2];
-	size_t count;
+	size_t count = strlen(text);
 	FILE *file;
 
-	if (config->clients.credential[0] != '\0' && path[0] != '\0') {
-		WRONG(clients_credential_file, 0,
-		      "credential stands there too: take one of the two");
-		return;
+	if (path[0] == '\0') {
+		memcpy(secret, text, count);
+		return (uint32_t)count;
 	}
-	config->secret_bytes = (uint32_t)strlen(config->clients.credential);
-	memcpy(config->secret, config->clients.credential, config->secret_bytes);
-	if (path[0] == '\0')
-		return;
+	if (count != 0) {
+		config_wrong(reading, path_key, 0, "%s stands there too: take one of the two",
+			     path_key == CONFIG_KEY_cluster_key_file ? "key" : "credential");
+		return 0;
+	}
 	file = file_open(reading, path);
 	if (file == NULL) {
-		WRONG(clients_credential_file, 0, "it cannot be read: %m");
-		return;
+		config_wrong(reading, path_key, 0, "it cannot be read: %m");
+		return 0;
 	}
 	count = fread(bytes, 1, sizeof(bytes), file);
 	fclose(file);
 	if (count > 0 && bytes[count - 1] == '\n')
 		count--;
-	if (count == 0 || count > GODWIT_CREDENTIAL_MAX) {
-		WRONG(clients_credential_file, 0, "the file holds %s: 1 to %u bytes are needed",
-		      count == 0 ? "nothing" : "too much", GODWIT_CREDENTIAL_MAX);
-		return;
+	if (count < least || count > GODWIT_CREDENTIAL_MAX) {
+		config_wrong(reading, path_key, 0, "the file holds %s: %u to %u bytes are needed",
+			     count == 0	   ? "nothing" :
+			     count < least ? "too little" :
+					     "too much",
+			     least, GODWIT_CREDENTIAL_MAX);
+		return 0;
 	}
-	config->secret_bytes = (uint32_t)count;
-	memcpy(config->secret, bytes, count);
+	memcpy(secret, bytes, count);
+	return (uint32_t)count;
 }
 
 static void check_eal(struct config_reading *reading)
@@ -272,14 +288,21 @@ static void check_memory(struct config_reading *reading)
 
 void config_check(struct config_reading *reading)
 {
+	uint32_t held = 0;
+
 	check_eal(reading);
 	check_clients(reading);
-	read_secret(reading);
+	reading->config->secret_bytes = config_secret_read(
+		reading, reading->config->clients.credential, CONFIG_KEY_clients_credential_file,
+		reading->config->clients.credential_file, 1, reading->config->secret);
 	check_ports(reading);
+	config_check_cluster(reading);
 	if (reading->config->streams_count == 0 && !reading->is_list_bad[CONFIG_SECTION_stream])
 		config_report_add(&reading->report, reading->section_places[CONFIG_SECTION_stream],
 				  "streams: at least one stream is needed");
-	for (uint32_t i = 0; i < reading->config->streams_count; i++)
+	for (uint32_t i = 0; i < reading->config->streams_count; i++) {
+		check_home(reading, i, &held);
 		check_stream(reading, i);
+	}
 	check_memory(reading);
 }

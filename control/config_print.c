@@ -27,9 +27,11 @@ static void value_print(const struct config_key *key, const uint8_t *at, FILE *o
 	char text[CONFIG_TEXT_BYTES];
 
 	config_value_write(key, at + key->offset, text);
-	if (key == &config_keys[CONFIG_KEY_clients_credential] && strcmp(text, "none") != 0)
+	if ((key == &config_keys[CONFIG_KEY_clients_credential] ||
+	     key == &config_keys[CONFIG_KEY_cluster_key]) &&
+	    strcmp(text, "none") != 0)
 		fputs("none # one is set, and not shown", out);
-	else if (key->type == CONFIG_CPUS)
+	else if (config_takes_list(key) && strcmp(text, "none") != 0)
 		fprintf(out, "[%s]", text);
 	else if ((key->type == CONFIG_TEXT || key->type == CONFIG_NAME) && !text_is_plain(text))
 		quoted_print(text, out);
@@ -58,14 +60,15 @@ void config_print(const struct config *config, FILE *out)
 
 	section_print(&copy, CONFIG_SECTION_top, 0, "", "", out);
 	for (uint32_t i = CONFIG_SECTION_server; i < CONFIG_SECTIONS; i++) {
-		uint32_t items = i == CONFIG_SECTION_port   ? config->ports_count :
-				 i == CONFIG_SECTION_stream ? config->streams_count :
-							      1;
+		bool is_list = config_is_list(i);
+		uint32_t max, items = is_list ? *config_list_count(&copy, i, &max) : 1;
 
+		if (items == 0) // no YAML for a list without items
+			continue;
 		fprintf(out, "%s:\n", config_section_names[i]);
 		for (uint32_t item = 0; item < items; item++)
-			section_print(&copy, i, item, i < CONFIG_SECTION_port ? "  " : "  - ",
-				      i < CONFIG_SECTION_port ? "  " : "    ", out);
+			section_print(&copy, i, item, is_list ? "  - " : "  ",
+				      is_list ? "    " : "  ", out);
 	}
 }
 
@@ -73,12 +76,20 @@ void config_print(const struct config *config, FILE *out)
 static void range_print(const struct config_key *key, FILE *out)
 {
 	static const char *const kinds[] = {
-		[CONFIG_UINT] = "number",	  [CONFIG_POWER] = "power of two",
-		[CONFIG_BYTES] = "bytes",	  [CONFIG_POWER_BYTES] = "bytes, a power of two",
-		[CONFIG_DURATION] = "time",	  [CONFIG_BOOL] = "yes or no",
-		[CONFIG_NAME] = "name",		  [CONFIG_TEXT] = "text",
-		[CONFIG_CPUS] = "list of CPUs",	  [CONFIG_IPV4] = "IPv4 address",
-		[CONFIG_PREFIX] = "IPv4 network", [CONFIG_PCI] = "PCI address",
+		[CONFIG_UINT] = "number",
+		[CONFIG_POWER] = "power of two",
+		[CONFIG_BYTES] = "bytes",
+		[CONFIG_POWER_BYTES] = "bytes, a power of two",
+		[CONFIG_DURATION] = "time",
+		[CONFIG_BOOL] = "yes or no",
+		[CONFIG_NAME] = "name",
+		[CONFIG_TEXT] = "text",
+		[CONFIG_CPUS] = "list of CPUs",
+		[CONFIG_IPV4] = "IPv4 address",
+		[CONFIG_PREFIX] = "IPv4 network",
+		[CONFIG_PCI] = "PCI address",
+		[CONFIG_ENDPOINT] = "IPv4 address and port",
+		[CONFIG_SERVERS] = "list of server numbers",
 	};
 	char min[32], max[32];
 
@@ -102,7 +113,7 @@ void config_print_keys(FILE *out)
 {
 	for (uint32_t i = 0; i < CONFIG_KEYS; i++) {
 		const struct config_key *key = &config_keys[i];
-		bool is_list = key->section >= CONFIG_SECTION_port;
+		bool is_list = config_is_list(key->section);
 
 		fprintf(out, "%s%s%s\n    ", config_section_names[key->section],
 			is_list				   ? "[]." :

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // A configuration being read: the values, where each of them stands in the file, and the errors so far.
-// Private to config.c, config_yaml.c and config_check.c.
+// Private to config.c, config_yaml.c, config_check.c and config_check_cluster.c.
 #ifndef CONTROL_CONFIG_READING_H
 #define CONTROL_CONFIG_READING_H
 
@@ -42,5 +42,22 @@ static inline bool config_is_good(const struct config_reading *reading, enum con
 {
 	return !reading->given[item][key].is_bad;
 }
+
+// For checks: keys by their names in config.def.
+#define WRONG(key, item, ...) config_wrong(reading, CONFIG_KEY_##key, item, __VA_ARGS__)
+#define IS_GOOD(key, item)    config_is_good(reading, CONFIG_KEY_##key, item)
+#define IS_GIVEN(key, item)   (reading->given[item][CONFIG_KEY_##key].is_given)
+
+// The bytes of a secret: of `text`, or of the file that the value of `path_key` names, `least` to
+// GODWIT_CREDENTIAL_MAX. Returns how many; 0 where there is none, or an error was reported.
+uint32_t config_secret_read(struct config_reading *reading, const char *text,
+			    enum config_key_number path_key, const char *path, uint32_t least,
+			    uint8_t *secret);
+
+// Whether an address is one host's: neither a network's, nor a group's, nor of this machine only.
+bool config_ip_is_host(uint32_t ip);
+
+// The cluster's part of config_check(): the servers, and who leads and holds which stream.
+void config_check_cluster(struct config_reading *reading);
 
 #endif

@@ -21,8 +21,9 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 #undef X
 };
 
-const char *const config_section_names[CONFIG_SECTIONS] = {"",	      "server", "eal",	  "cores",
-							   "clients", "ports",	"streams"};
+const char *const config_section_names[CONFIG_SECTIONS] = {
+	"", "server", "eal", "cores", "clients", "cluster", "servers", "ports", "streams",
+};
 
 // A member that is not of its type's size would be written over its end.
 #define SIZE_UINT	 sizeof(uint64_t)
@@ -36,6 +37,8 @@ const char *const config_section_names[CONFIG_SECTIONS] = {"",	      "server", "
 #define SIZE_IPV4	 sizeof(uint32_t)
 #define SIZE_PREFIX	 sizeof(struct config_prefix)
 #define SIZE_PCI	 16
+#define SIZE_ENDPOINT	 sizeof(struct config_endpoint)
+#define SIZE_SERVERS	 sizeof(struct config_servers)
 #define SIZE_NAME	 GODWIT_NAME_BYTES
 #define SIZE_TEXT	 0
 #define X(section, key, type, min, max, initial, words, help)                                      \
@@ -70,12 +73,31 @@ void *config_section_at(struct config *config, enum config_section section, uint
 		return &config->cores;
 	case CONFIG_SECTION_clients:
 		return &config->clients;
+	case CONFIG_SECTION_cluster:
+		return &config->cluster;
+	case CONFIG_SECTION_member:
+		return &config->members[index];
 	case CONFIG_SECTION_port:
 		return &config->ports[index];
 	case CONFIG_SECTION_stream:
 		return &config->streams[index];
 	default:
 		return NULL;
+	}
+}
+
+uint32_t *config_list_count(struct config *config, enum config_section section, uint32_t *max)
+{
+	switch (section) {
+	case CONFIG_SECTION_member:
+		*max = SERVER_LIST_MAX;
+		return &config->members_count;
+	case CONFIG_SECTION_port:
+		*max = CONFIG_PORTS_MAX;
+		return &config->ports_count;
+	default:
+		*max = SERVER_STREAMS_MAX;
+		return &config->streams_count;
 	}
 }
 
@@ -118,6 +140,8 @@ void config_value_write(const struct config_key *key, const void *at, char *text
 	static const uint8_t zeros[1024];
 	const struct config_cpus *cpus = at;
 	const struct config_prefix *prefix = at;
+	const struct config_endpoint *endpoint = at;
+	const struct config_servers *servers = at;
 	const char *words = key->words;
 	uint64_t value = 0;
 
@@ -152,6 +176,13 @@ void config_value_write(const struct config_key *key, const void *at, char *text
 		break;
 	case CONFIG_PREFIX:
 		sprintf(ipv4_write(prefix->ip, text), "/%u", prefix->bits);
+		break;
+	case CONFIG_ENDPOINT:
+		sprintf(ipv4_write(endpoint->ip, text), ":%u", endpoint->port);
+		break;
+	case CONFIG_SERVERS:
+		for (uint32_t i = 0; i < servers->count; i++)
+			text += sprintf(text, "%s%u", i == 0 ? "" : ", ", servers->ids[i]);
 		break;
 	default:
 		config_number_write(key, value, text);

@@ -8,7 +8,8 @@
 //   CHOICE       one of words                    NAME         letters, digits, . _ - / :
 //   TEXT         printable                       CPUS         0, 2-5
 //   IPV4         10.0.0.1                        PREFIX       10.0.0.1/24
-//   PCI          0000:03:00.0
+//   PCI          0000:03:00.0                    ENDPOINT     10.0.0.1:5678
+//   SERVERS      2, 3
 //
 // A number where a unit is needed is refused: 64 alone is never bytes, nor milliseconds.
 #ifndef CONTROL_CONFIG_VALUE_H
@@ -30,6 +31,8 @@ enum config_type {
 	CONFIG_IPV4,
 	CONFIG_PREFIX,
 	CONFIG_PCI,
+	CONFIG_ENDPOINT,
+	CONFIG_SERVERS,
 };
 
 enum config_section {
@@ -38,6 +41,8 @@ enum config_section {
 	CONFIG_SECTION_eal,
 	CONFIG_SECTION_cores,
 	CONFIG_SECTION_clients,
+	CONFIG_SECTION_cluster,
+	CONFIG_SECTION_member,
 	CONFIG_SECTION_port,
 	CONFIG_SECTION_stream,
 	CONFIG_SECTIONS,
@@ -64,6 +69,15 @@ struct config_key {
 extern const struct config_key config_keys[CONFIG_KEYS];
 // As it stands in a file: "server", "ports"; "" for top.
 extern const char *const config_section_names[CONFIG_SECTIONS];
+
+// Whether a section is a list of items. Those come last.
+static inline bool config_is_list(enum config_section section)
+{
+	return section >= CONFIG_SECTION_member;
+}
+
+// How many items of a list the configuration has, and may have (*max).
+uint32_t *config_list_count(struct config *config, enum config_section section, uint32_t *max);
 
 #define CONFIG_WHY_BYTES  320
 #define CONFIG_TEXT_BYTES 1280 // room for any value's text
@@ -94,6 +108,12 @@ extern const struct config_unit config_units_time[CONFIG_UNITS_TIME];
 static inline bool config_is_bytes(const struct config_key *key)
 {
 	return key->type == CONFIG_BYTES || key->type == CONFIG_POWER_BYTES;
+}
+
+// Types whose value may be a YAML list of single values.
+static inline bool config_takes_list(const struct config_key *key)
+{
+	return key->type == CONFIG_CPUS || key->type == CONFIG_SERVERS;
 }
 
 // Bytes with the largest unit that divides them ("64 MiB"). text: at least 32 bytes.

@@ -247,6 +247,53 @@ static bool address_read(const struct config_key *key, const char *text, void *a
 	return true;
 }
 
+static bool endpoint_read(const char *text, void *at, char *why)
+{
+	struct config_endpoint endpoint = {0};
+	uint64_t port = 0;
+	const char *rest = ipv4_read(text, &endpoint.ip);
+
+	if (rest != NULL && *rest == '\0')
+		return wrong(why, "\"%.60s\" lacks the UDP port: %.60s:5678?", text, text);
+	if (rest != NULL)
+		rest = *rest == ':' ? digits_read(rest + 1, &port) : NULL;
+	if (rest == NULL || *rest != '\0' || port < 1 || port > 65535)
+		return wrong(why, "\"%.60s\" is no IPv4 address with a UDP port, as 10.0.0.1:5678",
+			     text);
+	endpoint.port = (uint32_t)port;
+	memcpy(at, &endpoint, sizeof(endpoint));
+	return true;
+}
+
+// Ids of servers with commas between; an empty text is an empty list.
+static bool servers_read(const struct config_key *key, const char *text, void *at, char *why)
+{
+	struct config_servers servers = {0};
+	const char *rest = text + strspn(text, " ");
+
+	while (*rest != '\0') {
+		uint64_t id = 0;
+
+		rest = digits_read(rest, &id);
+		if (rest != NULL)
+			rest += strspn(rest, " ");
+		if (rest == NULL || (*rest != ',' && *rest != '\0') || id < key->min ||
+		    id > key->max || (*rest == ',' && rest[1 + strspn(rest + 1, " ")] == '\0'))
+			return wrong(why, "\"%.60s\" is no list of server numbers, as [2, 3]",
+				     text);
+		for (uint32_t i = 0; i < servers.count; i++)
+			if (servers.ids[i] == id)
+				return wrong(why, "server %llu stands there twice",
+					     (unsigned long long)id);
+		if (servers.count == SERVER_LIST_MAX)
+			return wrong(why, "more than %u servers", SERVER_LIST_MAX);
+		servers.ids[servers.count++] = (uint32_t)id;
+		rest += strspn(rest, ", ");
+	}
+	memcpy(at, &servers, sizeof(servers));
+	return true;
+}
+
 static bool pci_read(const char *text, void *at, char *why)
 {
 	unsigned int domain = 0, bus, device, function;
@@ -285,6 +332,10 @@ bool config_value_read(const struct config_key *key, const char *text, void *at,
 		return address_read(key, text, at, why);
 	case CONFIG_PCI:
 		return pci_read(text, at, why);
+	case CONFIG_ENDPOINT:
+		return endpoint_read(text, at, why);
+	case CONFIG_SERVERS:
+		return servers_read(key, text, at, why);
 	default:
 		return number_read(key, text, at, why);
 	}

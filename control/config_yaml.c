@@ -46,7 +46,7 @@ static struct config_place node_place(struct fy_node *node, struct config_place 
 static const char *section_path(enum config_section section, uint32_t item, char *path,
 				size_t bytes)
 {
-	if (section == CONFIG_SECTION_port || section == CONFIG_SECTION_stream)
+	if (config_is_list(section))
 		snprintf(path, bytes, "%s[%u].", config_section_names[section], item);
 	else if (section == CONFIG_SECTION_top)
 		path[0] = '\0';
@@ -95,14 +95,16 @@ static bool scalar_text(struct config_reading *reading, struct fy_node *node,
 	return false;
 }
 
-// A list of scalars joined by commas, as CPUS takes it.
+// A list of scalars joined by commas, as CPUS and SERVERS take it; only SERVERS may be empty.
 static bool list_text(struct config_reading *reading, struct fy_node *node,
-		      struct config_place place, const char *what, char *text, size_t bytes)
+		      struct config_place place, const char *what, char *text, bool may_be_empty)
 {
+	const size_t bytes = CONFIG_TEXT_BYTES;
 	void *iterator = NULL;
 	struct fy_node *item;
 	size_t used = 0;
 
+	text[0] = '\0';
 	while ((item = fy_node_sequence_iterate(node, &iterator)) != NULL) {
 		char one[KEY_BYTES];
 
@@ -115,9 +117,9 @@ static bool list_text(struct config_reading *reading, struct fy_node *node,
 		}
 		used += (size_t)sprintf(text + used, "%s%s", used == 0 ? "" : ",", one);
 	}
-	if (used == 0)
+	if (used == 0 && !may_be_empty)
 		config_report_add(&reading->report, place, "%s: the list is empty", what);
-	return used != 0;
+	return used != 0 || may_be_empty;
 }
 
 static void value_read(struct section_walk *walk, enum config_key_number number,
@@ -129,14 +131,15 @@ static void value_read(struct section_walk *walk, enum config_key_number number,
 	uint8_t *at = config_section_at(reading->config, walk->section, walk->item);
 	char text[CONFIG_TEXT_BYTES], why[CONFIG_WHY_BYTES];
 	char section[KEY_BYTES], path[2 * KEY_BYTES];
-	bool is_list = key->type == CONFIG_CPUS && fy_node_is_sequence(node);
+	bool is_list = config_takes_list(key) && fy_node_is_sequence(node);
 
 	snprintf(path, sizeof(path), "%s%s",
 		 section_path(walk->section, walk->item, section, sizeof(section)), key->name);
 	given->is_given = true;
 	given->place = node_place(node, key_place);
 	given->is_bad = is_list ?
-				!list_text(reading, node, key_place, path, text, sizeof(text)) :
+				!list_text(reading, node, key_place, path, text,
+					   key->type == CONFIG_SERVERS) :
 				!scalar_text(reading, node, given->place, path, text, sizeof(text));
 	if (given->is_bad)
 		return;
@@ -188,11 +191,8 @@ static void section_read(struct section_walk *walk, struct fy_node *node);
 static void list_read(struct section_walk *walk, struct fy_node *node)
 {
 	struct config_reading *reading = walk->reading;
-	bool is_ports = walk->section == CONFIG_SECTION_port;
 	const char *name = config_section_names[walk->section];
-	uint32_t max = is_ports ? CONFIG_PORTS_MAX : SERVER_STREAMS_MAX;
-	uint32_t *count = is_ports ? &reading->config->ports_count :
-				     &reading->config->streams_count;
+	uint32_t max, *count = config_list_count(reading->config, walk->section, &max);
 	void *iterator = NULL;
 	struct fy_node *item;
 
@@ -204,8 +204,8 @@ static void list_read(struct section_walk *walk, struct fy_node *node)
 	}
 	while ((item = fy_node_sequence_iterate(node, &iterator)) != NULL) {
 		if (*count == max) {
-			config_report_add(&reading->report, walk->place, "%s: at most %u of them",
-					  name, max);
+			config_report_add(&reading->report, node_place(item, walk->place),
+					  "%s: at most %u of them", name, max);
 			return;
 		}
 		walk->item = (*count)++;
@@ -252,7 +252,7 @@ static void pair_read(struct section_walk *walk, struct fy_node_pair *pair, uint
 		if (config_section_names[i] != candidate)
 			continue;
 		reading->section_places[i] = place;
-		if (i == CONFIG_SECTION_port || i == CONFIG_SECTION_stream)
+		if (config_is_list(i))
 			list_read(&inner, value);
 		else
 			section_read(&inner, value);
@@ -289,11 +289,11 @@ static void section_read(struct section_walk *walk, struct fy_node *node)
 	uint64_t seen = 0;
 
 	if (fy_node_is_mapping(node)) {
-		if (walk->section >= CONFIG_SECTION_port)
+		if (config_is_list(walk->section))
 			walk->place = node_place(node, walk->place);
 		while ((pair = fy_node_mapping_iterate(node, &iterator)) != NULL)
 			pair_read(walk, pair, &seen);
-	} else if (!fy_node_is_null(node) || walk->section >= CONFIG_SECTION_port) {
+	} else if (!fy_node_is_null(node) || config_is_list(walk->section)) {
 		char path[KEY_BYTES];
 
 		config_report_add(&walk->reading->report, node_place(node, walk->place),
@@ -338,7 +338,7 @@ static bool document_read(struct config_reading *reading, struct fy_parser *pars
 	for (uint32_t i = 1; i < CONFIG_SECTIONS; i++) {
 		struct section_walk absent = {reading, i, 0, {0, 0}};
 
-		if (i < CONFIG_SECTION_port && reading->section_places[i].line == 0)
+		if (!config_is_list(i) && reading->section_places[i].line == 0)
 			defaults_read(&absent);
 	}
 	second = document != NULL ? fy_parse_load_document(parser) : NULL;

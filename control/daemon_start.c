@@ -174,20 +174,23 @@ static int start_streams(struct daemon *daemon)
 	struct server *server = &daemon->server;
 
 	for (uint32_t i = 0; i < daemon->config->streams_count; i++) {
+		uint32_t number = server->stream_count;
 		struct stream_config config;
 		struct stream *stream;
 		int rc;
 
+		if (!config_stream_is_held(daemon->config, i))
+			continue;
 		plan_stream(daemon->config, i, &config);
 		config.epoch = 1;
 		config.instance_floor = server->incarnation;
-		rc = map_log(daemon, &daemon->logs[i], &config);
+		rc = map_log(daemon, &daemon->logs[number], &config);
 		while (rc == 0 && config.session == 0)
 			rc = random_fill(daemon, &config.session, sizeof(config.session));
 		if (rc != 0)
 			return rc;
-		config.log_memory = daemon->logs[i].memory;
-		stream = stream_create(&config, i);
+		config.log_memory = daemon->logs[number].memory;
+		stream = stream_create(&config, number);
 		if (stream == NULL) {
 			rc = -errno;
 			logline(&daemon->log, LOG_LEVEL_ERROR,

@@ -89,7 +89,7 @@ row_add(struct plan_memory *memory, uint64_t bytes, const char *format, ...)
 
 void plan_memory(const struct config *config, struct plan_memory *memory)
 {
-	struct server server = {.stream_count = config->streams_count};
+	struct server server = {0};
 	uint32_t cores = config->cores.cpus.count, mtu = config_mtu(config);
 	struct core_config core;
 
@@ -98,6 +98,9 @@ void plan_memory(const struct config *config, struct plan_memory *memory)
 	for (uint32_t i = 0; i < config->streams_count; i++) {
 		struct stream_config stream;
 
+		if (!config_stream_is_held(config, i))
+			continue;
+		server.stream_count++;
 		plan_stream(config, i, &stream);
 		row_add(memory, stream.log_bytes, "stream %s: log", stream.name);
 		row_add(memory, stream_table_bytes(&stream), "stream %s: tables", stream.name);

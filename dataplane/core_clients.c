@@ -5,6 +5,28 @@
 
 #include "dataplane/stages.h"
 
+#define INTERVAL_CLIENT_US                                                                         \
+	10 // a client: 100,000 keep-alives a second at most, and as many heartbeats
+#define INTERVAL_GROWN_US 1000000 // as far as it grows by their number
+
+uint32_t client_interval_us(const struct core *core)
+{
+	uint32_t stated = core->server->interval_ms * 1000;
+	uint64_t grown = (uint64_t)core->client_count * INTERVAL_CLIENT_US;
+
+	if (grown > INTERVAL_GROWN_US)
+		grown = INTERVAL_GROWN_US;
+	return grown > stated ? (uint32_t)grown : stated;
+}
+
+uint64_t client_lapse_ns(const struct core *core, const struct client *client)
+{
+	uint64_t stated = core->server->lapse_ms * 1000000ull;
+	uint64_t silence = (uint64_t)client->interval_us * core->server->multiplier * 1000;
+
+	return silence > stated ? silence : stated;
+}
+
 struct client *core_client(struct core *core, uint64_t handle)
 {
 	uint64_t slot = handle >> 32;
@@ -64,11 +86,12 @@ static struct client *slot_take(struct core *core, uint64_t id, uint64_t instanc
 		.route = {.to = *address},
 		.heard_ns = core->now_ns,
 		.heartbeat_ns = core->now_ns,
-		.heartbeat_wait_us = core->server->interval_ms * 1000,
+		.interval_us = client_interval_us(core),
 		.subscriptions = NONE,
 		.offers = NONE,
 		.next = *head,
 	};
+	client->heartbeat_wait_us = client->interval_us;
 	// Keyed hash, so that no number of known keys tells another.
 	secret[0] = client->handle;
 	secret[1] = core_random(core);

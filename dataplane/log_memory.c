@@ -6,14 +6,13 @@
 #include "dataplane/log.h"
 
 #include <errno.h>
-#include <numaif.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "dataplane/pages.h"
+
 #define SIZE_MAX_BYTES	(1ull << 37)
-#define HUGE_PAGE_BYTES (2ull << 20)
 #define HUGE_PAGE_FLAGS (MFD_HUGETLB | 21u << MAP_HUGE_SHIFT) // log2 of 2 MiB
-#define NODES_MAX	1024
 
 // An address range of 2 * size bytes for the two mappings, aligned to `page`. NULL with errno.
 static uint8_t *area_reserve(uint64_t size, uint64_t page)
@@ -33,33 +32,6 @@ static uint8_t *area_reserve(uint64_t size, uint64_t page)
 	return area + before;
 }
 
-// Pages come from `node` while it has some: a far page is slow, none at all would be an error.
-static int node_prefer(uint8_t *memory, uint64_t size, int node)
-{
-	unsigned long nodes[NODES_MAX / (8 * sizeof(unsigned long))] = {0};
-
-	if (node >= NODES_MAX) {
-		errno = EINVAL;
-		return -1;
-	}
-	nodes[(size_t)node / (8 * sizeof(nodes[0]))] |= 1ul
-							<< (size_t)node % (8 * sizeof(nodes[0]));
-	return (int)mbind(memory, size, MPOL_PREFERRED, nodes, NODES_MAX, 0);
-}
-
-// No page fault may be left for the cores. The kernel's own way tells of too few pages by an error,
-// where a touch dies of SIGBUS; kernels before 5.14 do not have it.
-static int pages_touch(uint8_t *memory, uint64_t bytes, uint64_t page)
-{
-	if (madvise(memory, bytes, MADV_POPULATE_WRITE) == 0)
-		return 0;
-	if (errno != EINVAL)
-		return -1;
-	for (uint64_t at = 0; at < bytes; at += page)
-		__atomic_store_n(memory + at, 0, __ATOMIC_RELAXED);
-	return 0;
-}
-
 // Map the file over both halves of `area`, place it and touch it. -1 with errno.
 static int area_fill(uint8_t *area, uint64_t size, uint64_t page, int fd, int node)
 {
@@ -70,14 +42,14 @@ static int area_fill(uint8_t *area, uint64_t size, uint64_t page, int fd, int no
 			 fd, 0) == MAP_FAILED)
 			return -1;
 	}
-	if (node >= 0 && node_prefer(area, size, node) != 0)
+	if (node >= 0 && pages_prefer(area, size, node) != 0)
 		return -1;
 	return pages_touch(area, 2 * size, page);
 }
 
 void *log_memory_map(uint64_t size, bool huge, int node)
 {
-	uint64_t page = huge ? HUGE_PAGE_BYTES : (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t page = huge ? PAGES_HUGE_BYTES : (uint64_t)sysconf(_SC_PAGESIZE);
 
 	if (size == 0 || size > SIZE_MAX_BYTES || size % page != 0) {
 		errno = EINVAL;

@@ -20,12 +20,13 @@
 #include "dataplane/crossing.h"
 #include "dataplane/tx.h"
 
-#define SERVER_PEERS_MAX    15
-#define SERVER_LINK_CORE    0
-#define PEERS_STREAMS_MAX   16 // entries of one PEER_HELLO or PEER_HEARTBEAT, as many frames as needed
-#define PEERS_KEY_BYTES	    32
-#define PEERS_RING_SLOTS    1024
-#define PEERS_SLOT_BYTES    1600 // of punt and send rings: struct peers_head and a frame
+#define SERVER_PEERS_MAX 15
+#define SERVER_LINK_CORE 0
+#define PEERS_STREAMS_MAX                                                                          \
+	16 // entries of one PEER_HELLO or PEER_HEARTBEAT, as many frames as needed
+#define PEERS_KEY_BYTES	 32
+#define PEERS_RING_SLOTS 1024
+#define PEERS_SLOT_BYTES 1600 // of punt and send rings: struct peers_head and a frame
 
 struct core;
 struct server;
@@ -44,8 +45,8 @@ struct peer_stream_facts { // a consistent copy
 	uint32_t epoch, feed_age_ms;
 };
 
-enum peer_verdict { // control's, of the link to it
-	PEER_UNKNOWN,	// not heard yet
+enum peer_verdict {   // control's, of the link to it
+	PEER_UNKNOWN, // not heard yet
 	PEER_UP,
 	PEER_SUSPECT,
 	PEER_DEAD,
@@ -68,8 +69,9 @@ struct peer {
 	_Atomic uint32_t refusal;			  // enum peer_refusal
 	_Atomic uint32_t mtu;
 	_Atomic uint64_t number_heard; // of its last heartbeat
-	_Atomic uint64_t hears_ns;     // when it last said that it hears us (its `heard` moved); 0: never
-	struct peer_stream *streams;   // by our stream number
+	_Atomic uint64_t
+		hears_ns; // when it last said that it hears us (its `heard` moved); 0: never
+	struct peer_stream *streams; // by our stream number
 	// any valid frame of its incarnation			w: all, relaxed   r: all
 	alignas(CACHE_LINE) _Atomic uint64_t heard_ns;
 	// the verdict						w: control   r: all
@@ -96,7 +98,7 @@ struct peers {
 	void *punts_memory, *sends_memory;
 };
 
-struct peers_head { // before each frame in punts and sends
+struct peers_head {    // before each frame in punts and sends
 	uint32_t peer; // index
 	uint32_t zero;
 };

@@ -47,6 +47,12 @@ struct client *client_open_offered(struct core *core, uint64_t id, uint64_t inst
 void client_prove(struct core *core, struct client *client);
 // It was suspect and is heard again: control is told.
 void client_back(struct core *core, struct client *client);
+// The keep-alive interval for a client that comes now, us: the configured one, longer where the core has
+// very many clients.
+uint32_t client_interval_us(const struct core *core);
+// Silence after which a client is closed: the configured time, and never less than the silence after which it
+// would take us for dead.
+uint64_t client_lapse_ns(const struct core *core, const struct client *client);
 // Close it with all its subscriptions, telling them `code`.
 void client_close(struct core *core, struct client *client, enum godwit_code code);
 // Send one small frame to a client; false and counted where there is no room.

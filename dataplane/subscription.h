@@ -128,6 +128,7 @@ struct client {
 	uint64_t data_ns;	    // last DATA sent
 	uint64_t heartbeat_ns;	    // last HEARTBEAT sent
 	uint32_t heartbeat_wait_us; // until the next: 2 ms after DATA, doubling up to the interval
+	uint32_t interval_us;	    // keep-alive interval that WELCOME stated
 	uint32_t subscriptions;	    // list by next_of_client
 	uint32_t subscription_count;
 	uint32_t offers; // list; NONE: none

@@ -17,11 +17,13 @@
 #   lab_wait_for SECONDS WHAT COMMAND...   until the command succeeds; 1 and a message after the deadline
 #   lab_pub LABEL NAME ARGUMENT...    `godwit pub` in the background, its summary in $LAB_DIR/LABEL.json
 #   lab_sub LABEL NAME ARGUMENT...    `godwit sub --check --count`, the same
-#   lab_status                    `godwit status --json`; lab_status_is EXPRESSION...: whether they are true of it
-#   lab_loss NAME PERCENT         plain random loss towards a host (nftables); 0 ends it
+#   lab_status [ID]               `godwit status --json`; lab_status_is EXPRESSION...: whether they are true of it
+#   lab_signal LABEL SIGNAL       for STOP returns when it stands still
 #   lab_chaos NAME FAULTS         seeded faults between hub and host: to.loss=5,reorder=5,... (chaos --help)
 #   lab_expect FILE EXPRESSION... Python over the values of a JSON file; prints those that are not true
 #   lab_down                      at once; also done at the end of the shell, before lab_at_end STATUS (the caller's)
+#
+# Several servers: scripts/netlab_cluster.sh. Cuts, loss and other faults of the hub: scripts/netlab_faults.sh.
 #
 # Several labs can stand at the same time: every name begins with LAB_ID (gw and the shell's process id).
 # Reads: GODWITD, GODWIT, CHAOS (the programs; else of the build directory), LAB_CPUS, LAB_IDLE, LAB_QUEUES,
@@ -36,7 +38,7 @@ LAB_DIR=
 LAB_SERVER=10.77.0.1
 LAB_PORT=5678
 LAB_STOP_S=10
-declare -A LAB_PIDS=() LAB_LOSSES=() LAB_HOSTS=()
+declare -A LAB_PIDS=() LAB_HOSTS=() LAB_SWITCHED=()
 
 GODWITD=${GODWITD:-$build_dir/control/godwitd}
 GODWIT=${GODWIT:-$build_dir/client/godwit}
@@ -146,6 +148,15 @@ lab_stop() {
 	lab_wait "$1" "$LAB_STOP_S"
 }
 
+lab_stands_still() {
+	[[ $(cat "/proc/${LAB_PIDS[$1]}/stat" 2>/dev/null) = *") T "* ]]
+}
+
+lab_signal() {
+	kill -s "$2" "${LAB_PIDS[$1]}"
+	[ "$2" != STOP ] || lab_wait_for 5 "$1 to stand still" lab_stands_still "$1"
+}
+
 # lab_says LABEL PATTERN: whether its output holds a line that matches, in whatever case.
 lab_says() {
 	grep -qsiE -e "$2" "$LAB_DIR/$1.out" "$LAB_DIR/$1.err"
@@ -171,31 +182,44 @@ lab_cpus() {
 		while IFS=- read -r first last; do seq "$first" "${last:-$first}"; done
 }
 
-# lab_config STREAM=LOG[,KEY=VALUE...]...: prints a configuration for host srv.
-lab_config() {
-	local stream pair
+# lab_config_server ADDRESS CPUS PREFIX: the part of a configuration that tells one server from another.
+lab_config_server() {
 	cat <<-END
 		memory_max: 4 GiB
 		eal:
-		  prefix: ${LAB_PREFIX:-$LAB_ID}
+		  prefix: $3
 		  hugepages: ${LAB_HUGEPAGES:-auto}
 		cores:
-		  cpus: ${LAB_CPUS:-$(lab_cpus | head -n 1)}
+		  cpus: $2
 		  idle: ${LAB_IDLE:-adaptive}
 		ports:
 		  - driver: af_packet
 		    interface: eth0
-		    address: $LAB_SERVER/24
+		    address: $1/24
 		    udp_port: $LAB_PORT
 		    queues: ${LAB_QUEUES:-auto}
-		streams:
 	END
+}
+
+# lab_config_streams STREAM=LOG[,KEY=VALUE...]...: a list's items have + between: replicas=2+3.
+lab_config_streams() {
+	local stream pair key value
+	say "streams:"
 	for stream; do
 		printf '  - name: %s\n    log: %s\n' "${stream%%=*}" "$(cut -d = -f 2- <<<"${stream%%,*}")"
 		for pair in $(tr , '\n' <<<"$stream" | sed 1d); do
-			printf '    %s: %s\n' "${pair%%=*}" "${pair#*=}"
+			key=${pair%%=*}
+			value=${pair#*=}
+			[ "$key" != replicas ] || value="[${value//+/, }]"
+			printf '    %s: %s\n' "$key" "$value"
 		done
 	done
+}
+
+# lab_config STREAM=LOG[,KEY=VALUE...]...: prints a configuration for host srv.
+lab_config() {
+	lab_config_server "$LAB_SERVER" "${LAB_CPUS:-$(lab_cpus | head -n 1)}" "$(lab_prefix)"
+	lab_config_streams "$@"
 }
 
 # lab_server [STREAM=LOG...]: without streams, with the configuration that is there (a restart).
@@ -207,8 +231,13 @@ lab_server() {
 	lab_await godwitd 'ready$' 30
 }
 
+# lab_prefix [ID]: the eal.prefix of host srv, or of a server of a cluster.
+lab_prefix() {
+	say "${LAB_PREFIX:-$LAB_ID}${1:+-srv$1}"
+}
+
 lab_status() {
-	lab_run srv "$GODWIT" status --prefix "${LAB_PREFIX:-$LAB_ID}" --json
+	lab_run "srv${1:-}" "$GODWIT" status --prefix "$(lab_prefix "$@")" --json
 }
 
 # For lab_wait_for: it says nothing.
@@ -230,25 +259,13 @@ lab_sub() {
 
 # ---- faults -------------------------------------------------------------------------------------
 
-lab_loss() {
-	local name nft=(ip netns exec "$LAB_ID-hub" nft)
-	LAB_LOSSES[$1]=$2
-	"${nft[@]}" add table bridge lab
-	"${nft[@]}" add chain bridge lab faults '{ type filter hook forward priority 0; policy accept; }'
-	"${nft[@]}" flush chain bridge lab faults
-	for name in "${!LAB_LOSSES[@]}"; do
-		[ "${LAB_LOSSES[$name]}" != 0 ] || continue
-		"${nft[@]}" add rule bridge lab faults oifname "p-$name" \
-			numgen random mod 100 \< "${LAB_LOSSES[$name]}" counter drop
-	done
-}
-
 # The first call puts the switch into the host's line; another one changes the faults.
 lab_chaos() {
 	local hub=$LAB_ID-hub
-	if [ -n "${LAB_PIDS[chaos-$1]:-}" ]; then
-		lab_stop "chaos-$1"
+	if [ -n "${LAB_SWITCHED[$1]:-}" ]; then
+		[ -z "${LAB_PIDS[chaos-$1]:-}" ] || lab_stop "chaos-$1"
 	else
+		LAB_SWITCHED[$1]=yes
 		[ -x "$CHAOS" ] || die "there is no $CHAOS: build first (scripts/test, or scripts/quickstart)"
 		ip -n "$hub" link add "q-$1" type veth peer name "r-$1"
 		ip -n "$hub" link set "p-$1" nomaster
@@ -302,6 +319,7 @@ lab_down() {
 	[ -n "$LAB_DIR" ] || return 0
 	for label in "${!LAB_PIDS[@]}"; do
 		kill -TERM "${LAB_PIDS[$label]}" 2>/dev/null || true
+		kill -CONT "${LAB_PIDS[$label]}" 2>/dev/null || true
 	done
 	for label in "${!LAB_PIDS[@]}"; do
 		lab_wait "$label" 3 2>/dev/null || true
@@ -316,7 +334,9 @@ lab_down() {
 	done
 	LAB_PIDS=()
 	LAB_HOSTS=()
-	LAB_LOSSES=()
+	LAB_SWITCHED=()
+	LAB_FAULTS=()
+	LAB_IDS=()
 	if [ "${GODWIT_KEEP:-0}" = 1 ]; then
 		say "kept: $LAB_DIR" >&2
 	else
@@ -349,3 +369,8 @@ lab_end() {
 	! declare -F lab_at_end >/dev/null || lab_at_end "$rc"
 	exit "$rc"
 }
+
+# shellcheck source=scripts/netlab_faults.sh
+. "$(dirname "${BASH_SOURCE[0]}")/netlab_faults.sh"
+# shellcheck source=scripts/netlab_cluster.sh
+. "$(dirname "${BASH_SOURCE[0]}")/netlab_cluster.sh"

@@ -12,6 +12,8 @@ import os
 import re
 import sys
 
+from tables import table_lines, time_text
+
 COLUMNS = ("subscriber", "delivered", "lost", "repeated", "reordered", "truncated", "p50", "p99")
 FAULTS = ("lost", "repeated", "reordered")
 
@@ -21,21 +23,12 @@ def read(folder, name):
         return file.read()
 
 
-def time_text(ns):
-    for limit, unit, divisor in ((1e3, "ns", 1), (1e6, "us", 1e3), (1e9, "ms", 1e6)):
-        if ns < limit:
-            return f"{ns / divisor:.3g} {unit}"
-    return f"{ns / 1e9:.3g} s"
-
-
 def print_table(summaries):
-    rows = [COLUMNS]
-    for name, summary in summaries.items():
-        counts = [f"{summary[key]:,}" for key in COLUMNS[1:6]]
-        rows.append((name, *counts, time_text(summary["p50_ns"]), time_text(summary["p99_ns"])))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
-    for row in rows:
-        print("  " + row[0].ljust(widths[0]) + "".join("  " + c.rjust(w) for c, w in zip(row[1:], widths[1:])))
+    rows = [
+        (name, *(summary[key] for key in COLUMNS[1:6]), time_text(summary["p50_ns"]), time_text(summary["p99_ns"]))
+        for name, summary in summaries.items()
+    ]
+    print("\n".join(table_lines(COLUMNS, rows)))
 
 
 def p99_after(folder, name, seconds):

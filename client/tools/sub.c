@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define PROGRESS_NS_MIN 10000000u
+
 enum {
 	OPTION_FROM = 0x100,
 	OPTION_AFTER,
@@ -16,6 +18,7 @@ enum {
 	OPTION_HEX,
 	OPTION_LENGTH_PREFIXED,
 	OPTION_COUNT,
+	OPTION_PROGRESS_JSON,
 	OPTION_META,
 	OPTION_COUNT_MAX,
 	OPTION_SECONDS,
@@ -48,6 +51,9 @@ static const struct argp_option sub_options[] = {
 	 "Each payload after its length in 2 bytes, big-endian", 20},
 	{"count", OPTION_COUNT, NULL, 0,
 	 "Only counts, rate and latency (delivery minus ingest) once a second", 20},
+	{"progress-json", OPTION_PROGRESS_JSON, "TIME", 0,
+	 "Counts as lines of JSON in place of words, one every TIME and at each change of server",
+	 20},
 	{"meta", OPTION_META, NULL, 0,
 	 "Sequence, ingest time and topic number before each line, with tabs between", 20},
 	{NULL, 0, NULL, 0, "When to end (default: never):", 30},
@@ -107,6 +113,14 @@ static void output_set(struct argp_state *state, struct sub_options *options,
 		argp_error(state, "give one of --text, --hex, --length-prefixed and --count");
 	options->output = output;
 	options->has_output = true;
+}
+
+static void progress_set(struct argp_state *state, struct sub_options *options, const char *arg)
+{
+	tool_require(state, "--progress-json", arg, parse_duration(arg, &options->progress_ns));
+	if (options->progress_ns < PROGRESS_NS_MIN)
+		argp_error(state, "--progress-json %s: at least 10ms", arg);
+	output_set(state, options, SUB_COUNT);
 }
 
 static void topic_add(struct argp_state *state, struct sub_options *options, char *arg,
@@ -171,6 +185,9 @@ static error_t sub_parse_output(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_COUNT:
 		output_set(state, options, SUB_COUNT);
+		return 0;
+	case OPTION_PROGRESS_JSON:
+		progress_set(state, options, arg);
 		return 0;
 	case OPTION_META:
 		options->has_meta = true;

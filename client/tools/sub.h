@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // `godwit sub`: its options (sub.c), its run (sub_run.c), what it says of events (sub_events.c),
-// prints of messages (sub_output.c) and reports at the end (sub_report.c).
+// prints of messages (sub_output.c) and of its progress (sub_progress.c), and reports at the end
+// (sub_report.c).
 #ifndef CLIENT_TOOLS_SUB_H
 #define CLIENT_TOOLS_SUB_H
 
@@ -11,6 +12,7 @@
 #include "client/tools/check.h"
 #include "client/tools/pacer.h"
 #include "client/tools/parse.h"
+#include "client/tools/sub_progress.h"
 #include "client/tools/tool.h"
 #include "client/tools/topics.h"
 
@@ -37,6 +39,7 @@ struct sub_options {
 	bool waits;			     // for topics
 	uint64_t count_max, until, limit_ns; // 0: none
 	uint64_t pace;			     // messages a second; 0: as they come
+	uint64_t progress_ns;		     // between lines of JSON; 0: none
 	const char *identifier_file;
 	uint32_t name_count, number_count;
 	const char *names[GODWIT_FILTER_TOPICS];
@@ -62,6 +65,7 @@ struct sub {
 	uint64_t begun_ns, first_ns, last_ns; // of the client's clock
 	uint64_t said_ns, said_delivered;
 	struct pacer pacer;
+	struct sub_progress progress;
 	struct check check;
 	struct godwit_histogram latency; // ns, delivery minus ingest
 };

@@ -89,11 +89,13 @@ void sub_event(struct sub *sub, const struct godwit_event *event)
 	switch (event->kind) {
 	case GODWIT_EVENT_CONNECTED:
 		sub->is_connected = true;
+		sub_progress_served(&sub->progress, &event->server);
 		if (!is_quiet)
 			tool_say(SUB_NAME, "connected to %s", format_address(&event->server).text);
 		break;
 	case GODWIT_EVENT_DISCONNECTED:
 		sub->disconnects++;
+		sub_progress_unserved(&sub->progress);
 		tool_say(SUB_NAME, "disconnected: %s %s; trying again",
 			 format_address(&event->server).text,
 			 event->code == GODWIT_SHUTDOWN ? "stops" : "is silent");

@@ -107,8 +107,8 @@ void sub_count(struct sub *sub, uint64_t now_ns, bool is_last)
 	const struct sub_options *options = sub->options;
 	uint64_t since_ns = now_ns - sub->said_ns, count = sub->delivered - sub->said_delivered;
 
-	if (options->output != SUB_COUNT || options->common.is_quiet || !sub->has_begun ||
-	    (!is_last && since_ns < SECOND_NS))
+	if (options->output != SUB_COUNT || options->progress_ns != 0 || options->common.is_quiet ||
+	    !sub->has_begun || (!is_last && since_ns < SECOND_NS))
 		return;
 	if (is_last) {
 		// Over all of it, not over the last second.

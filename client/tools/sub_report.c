@@ -108,6 +108,7 @@ int sub_report(struct sub *sub)
 	char line[80];
 
 	sub_count(sub, godwit_client_now(sub->client), true);
+	sub_progress_line(sub, godwit_client_now(sub->client), true);
 	if (options->has_check && sub->has_begun) {
 		say_check(sub);
 		if (sub->exit == TOOL_OK && !check_is_clean(&sub->check))

@@ -113,8 +113,10 @@ static void sub_take(struct sub *sub, uint64_t now_ns)
 		else
 			sub_event(sub, &event);
 	}
-	if (sub->delivered != before)
+	if (sub->delivered != before) {
+		sub_progress_took(&sub->progress, sub->last_ns, now_ns);
 		sub->last_ns = now_ns;
+	}
 	pacer_give(&sub->pacer, sub->delivered - before);
 	if (sub->has_begun)
 		godwit_core_identifier(godwit_client_core(sub->client), sub->subscription,
@@ -160,9 +162,11 @@ static bool sub_goes_on(struct sub *sub, uint64_t started_ns, uint64_t now_ns)
 static int sub_wait(struct sub *sub, uint64_t started_ns, uint64_t now_ns)
 {
 	const struct sub_options *options = sub->options;
-	uint64_t wait_ns = WAIT_NS;
+	uint64_t wait_ns = WAIT_NS, line_ns = sub_progress_wait(sub, now_ns);
 	int rc;
 
+	if (line_ns < wait_ns)
+		wait_ns = line_ns;
 	if (options->limit_ns != 0 && started_ns + options->limit_ns - now_ns < wait_ns)
 		wait_ns = started_ns + options->limit_ns - now_ns;
 	// What waits to be taken is shown before a wait.
@@ -198,6 +202,7 @@ static void sub_loop(struct sub *sub)
 		now_ns = godwit_client_now(sub->client);
 		sub_take(sub, now_ns);
 		sub_count(sub, now_ns, false);
+		sub_progress_line(sub, now_ns, false);
 	}
 	if (fflush(stdout) != 0)
 		sub_output_lost(sub, errno);

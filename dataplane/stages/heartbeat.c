@@ -11,11 +11,6 @@
 	((GODWIT_CONTROL_BYTES - sizeof(struct godwit_heartbeat)) /                                \
 	 sizeof(struct godwit_heartbeat_entry))
 
-static uint32_t interval_us(const struct core *core)
-{
-	return core->server->interval_ms * 1000;
-}
-
 void client_begin_tail(struct core *core, struct client *client)
 {
 	client->tail_pending = true;
@@ -28,7 +23,7 @@ void client_covered(struct core *core, struct client *client)
 	if (!client->tail_pending)
 		return;
 	client->tail_pending = false;
-	client->heartbeat_wait_us = interval_us(core);
+	client->heartbeat_wait_us = client->interval_us;
 	wheel_set(&core->wheel, client->index,
 		  client->heartbeat_ns + client->heartbeat_wait_us * 1000ull);
 }
@@ -56,7 +51,7 @@ static void send_frame(struct core *core, struct client *client,
 // the second time after its end.
 static void lapse_unheard(struct core *core, struct client *client)
 {
-	uint64_t lapse_ns = core->server->lapse_ms * 1000000ull;
+	uint64_t lapse_ns = client_lapse_ns(core, client);
 	uint32_t next;
 
 	for (uint32_t i = client->subscriptions; i != NONE; i = next) {
@@ -110,7 +105,7 @@ static void on_timer(void *arg, uint32_t slot)
 {
 	struct core *core = arg;
 	struct client *client = &core->clients[slot];
-	uint64_t interval_ns = interval_us(core) * 1000ull;
+	uint64_t interval_ns = client->interval_us * 1000ull;
 	uint64_t quiet_ns = core->now_ns - client->data_ns;
 
 	if (client->tail_pending && quiet_ns < CLIENT_TAIL_US * 1000ull &&
@@ -121,19 +116,22 @@ static void on_timer(void *arg, uint32_t slot)
 	}
 	send_heartbeats(core, client);
 	if (!client->tail_pending)
-		client->heartbeat_wait_us = interval_us(core);
-	else if (client->heartbeat_wait_us * 2 < interval_us(core))
+		client->heartbeat_wait_us = client->interval_us;
+	else if (client->heartbeat_wait_us * 2 < client->interval_us)
 		client->heartbeat_wait_us *= 2;
 	else
-		client->heartbeat_wait_us = interval_us(core);
+		client->heartbeat_wait_us = client->interval_us;
 	wheel_set(&core->wheel, slot, core->now_ns + client->heartbeat_wait_us * 1000ull);
 }
 
 // Silent for too long, but not yet gone.
 static void suspect(struct core *core, struct client *client)
 {
+	uint64_t silence_ns = (uint64_t)client->interval_us * core->server->multiplier * 1000;
+
 	if (client->suspect || client->subscriptions == NONE ||
-	    core->now_ns < core->distrust_until_ns)
+	    core->now_ns < core->distrust_until_ns ||
+	    core->now_ns - client->heard_ns < silence_ns)
 		return;
 	// Where there was no room for the notice, the next sweep tries again.
 	client->suspect = core_notify(core, CORE_NOTICE_CLIENT_SUSPECT,
@@ -160,7 +158,8 @@ static void sweep(struct core *core)
 
 		if (heard == 0 || core->now_ns - heard < suspect_ns)
 			continue;
-		if (core->now_ns - heard < lapse_ns) {
+		if (core->now_ns - heard < lapse_ns ||
+		    core->now_ns - heard < client_lapse_ns(core, &core->clients[slot])) {
 			suspect(core, &core->clients[slot]);
 			continue;
 		}

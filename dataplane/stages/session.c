@@ -79,7 +79,7 @@ static void send_welcome(struct core *core, struct client *client, uint32_t requ
 		.request = godwit_be32(request),
 		.server = godwit_be16(server->id),
 		.multiplier = godwit_be16((uint16_t)server->multiplier),
-		.interval = godwit_be32(server->interval_ms),
+		.interval = godwit_be32((client->interval_us + 999) / 1000),
 		.datagram = godwit_be16((uint16_t)server_datagram(server)),
 		.subscriptions = godwit_be16(server->subscriptions_max),
 	};

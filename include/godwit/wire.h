@@ -71,12 +71,15 @@ enum godwit_frame_type {
 	GODWIT_PROBE_RESULT = 0x4b,
 };
 
+#define GODWIT_PEER_TYPES 0x40 // types above it are between servers
+
 // Bits of `flags`; which frame may carry which is in wire_check.h, others are refused.
 enum godwit_frame_flag {
 	GODWIT_FLAG_FILTERED = 0x0001, // SUBSCRIBE, RESUME: topics follow. DATA: distances follow
 	GODWIT_FLAG_CREATE = 0x0002,   // TOPIC: give the name a number if it has none
 	GODWIT_FLAG_BY_HOME = 0x0004,  // TAKE: asked by the home
 	GODWIT_FLAG_REPAIR = 0x0008,   // DATA: sent again, for a NAK
+	GODWIT_FLAG_ANSWER = 0x0010,   // PEER_HELLO, SNAPSHOT, RECONCILE: answers one without
 };
 
 #define GODWIT_AT(type, field, offset)                                                             \

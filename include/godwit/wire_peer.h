@@ -53,14 +53,29 @@ GODWIT_SIZE(godwit_peer_stream, 56);
 
 struct godwit_peer_hello {
 	struct godwit_from_server from;
-	struct godwit_be64 nonce;
+	struct godwit_be64 nonce;  // random; an ANSWER echoes it
 	struct godwit_be64 config; // hash of the configuration that all servers share
+	struct godwit_be64
+		known; // highest incarnation of the receiver that the sender knows; 0: none
 	struct godwit_be16 mtu;
-	struct godwit_be16 zero;
+	struct godwit_be16 refusal;  // ANSWER: why the HELLO was not accepted; 0: it was
 	struct godwit_be32 interval; // heartbeat interval, us
 				     // frame.count peer stream entries, MAC
 };
-GODWIT_SIZE(godwit_peer_hello, 56);
+GODWIT_SIZE(godwit_peer_hello, 64);
+GODWIT_AT(godwit_peer_hello, nonce, 32);
+GODWIT_AT(godwit_peer_hello, config, 40);
+GODWIT_AT(godwit_peer_hello, known, 48);
+GODWIT_AT(godwit_peer_hello, mtu, 56);
+GODWIT_AT(godwit_peer_hello, refusal, 58);
+GODWIT_AT(godwit_peer_hello, interval, 60);
+
+enum godwit_peer_refusal { // of a PEER_HELLO; another cluster's name or key gets no answer at all
+	GODWIT_PEER_ACCEPTED = 0,
+	GODWIT_PEER_OTHER_CONFIG = 1,
+	GODWIT_PEER_SMALL_MTU = 2, // the sender's, for the streams of the answering server
+	GODWIT_PEER_OTHER_VERSION = 3,
+};
 
 struct godwit_peer_heartbeat {
 	struct godwit_from_server from;
@@ -98,33 +113,108 @@ struct godwit_meta {
 	struct godwit_be16 kind;
 	struct godwit_be16 bytes;
 	struct godwit_be32 zero;
-	// bytes, MAC
+	// bytes, MAC. TOPIC: the name, GODWIT_NAME_BYTES; INSTANCE: a struct godwit_meta_instance
 };
 GODWIT_SIZE(godwit_meta, 56);
+GODWIT_AT(godwit_meta, session, 32);
+GODWIT_AT(godwit_meta, entry, 40);
+GODWIT_AT(godwit_meta, kind, 48);
+GODWIT_AT(godwit_meta, bytes, 50);
 
+struct godwit_meta_instance { // the highest instance that a publisher was given
+	struct godwit_be64 publisher;
+	struct godwit_be64 instance;
+};
+GODWIT_SIZE(godwit_meta_instance, 16);
+
+// A page of a snapshot holds whole entries of one kind, as many as its `bytes` say.
+enum godwit_snapshot_kind {
+	GODWIT_SNAPSHOT_PUBLISHERS =
+		1, // struct godwit_snapshot_publisher, in any order, each id once
+	GODWIT_SNAPSHOT_TOPICS =
+		2, // struct godwit_snapshot_topic, by number: the first page's first is 1
+	GODWIT_SNAPSHOT_EPOCHS = 3, // struct godwit_snapshot_epoch, ascending
+};
+
+// Without flags it asks for a page, and carries no bytes; with ANSWER it is one. A page behind the
+// last is answered without bytes.
 struct godwit_snapshot {
 	struct godwit_from_server from;
 	struct godwit_be64 session;
-	struct godwit_be64 seq; // that it is the state of
-	struct godwit_be32 page;
+	struct godwit_be64 seq;	 // the publishers are as of this sequence
+	struct godwit_be64 meta; // topics and instances are as of this META entry
+	struct godwit_be32 page; // from 0
 	struct godwit_be32 pages;
-	struct godwit_be16 kind; // base table, epoch table, META
+	struct godwit_be16 kind; // enum godwit_snapshot_kind
 	struct godwit_be16 bytes;
 	struct godwit_be32 zero;
 	// bytes, MAC
 };
-GODWIT_SIZE(godwit_snapshot, 64);
+GODWIT_SIZE(godwit_snapshot, 72);
+GODWIT_AT(godwit_snapshot, session, 32);
+GODWIT_AT(godwit_snapshot, seq, 40);
+GODWIT_AT(godwit_snapshot, meta, 48);
+GODWIT_AT(godwit_snapshot, page, 56);
+GODWIT_AT(godwit_snapshot, pages, 60);
+GODWIT_AT(godwit_snapshot, kind, 64);
+GODWIT_AT(godwit_snapshot, bytes, 66);
 
+struct godwit_snapshot_publisher {
+	struct godwit_be64 id;
+	struct godwit_be64 instance; // highest one given
+	struct godwit_be64 last; // number of its last message at or below the snapshot's seq; 0: none
+};
+GODWIT_SIZE(godwit_snapshot_publisher, 24);
+GODWIT_AT(godwit_snapshot_publisher, instance, 8);
+GODWIT_AT(godwit_snapshot_publisher, last, 16);
+
+struct godwit_snapshot_topic {
+	uint8_t name[GODWIT_NAME_BYTES];
+};
+GODWIT_SIZE(godwit_snapshot_topic, 64);
+
+struct godwit_snapshot_epoch {
+	struct godwit_be64 first; // sequence
+	struct godwit_be32 epoch;
+	struct godwit_be32 zero;
+};
+GODWIT_SIZE(godwit_snapshot_epoch, 16);
+GODWIT_AT(godwit_snapshot_epoch, epoch, 8);
+
+// Without flags it asks how to join the receiver's log, with ANSWER it tells.
 struct godwit_reconcile {
 	struct godwit_from_server from;
-	struct godwit_be64 session;
-	struct godwit_be64 end;	 // log end; in the answer: end of the largest epoch <= last_epoch
-	struct godwit_be64 meta; // highest META entry held
+	struct godwit_be64 stream;  // hash of the stream's name
+	struct godwit_be64 session; // the sender's; 0: it holds none
+	struct godwit_be64 end;	    // log end; ANSWER: end of the largest epoch <= last_epoch
+	struct godwit_be64 meta;    // highest META entry held
+	struct godwit_be64 edge;    // window edge
+	struct godwit_be64 first;   // ANSWER: where an emptied log begins
 	struct godwit_be32 last_epoch;
-	struct godwit_be32 zero;
+	struct godwit_be32 request; // ANSWER echoes it
+	struct godwit_be16 code;    // ANSWER: what to do
+	struct godwit_be16 zero;
+	struct godwit_be32 zero2;
 	// MAC
 };
-GODWIT_SIZE(godwit_reconcile, 64);
+GODWIT_SIZE(godwit_reconcile, 96);
+GODWIT_AT(godwit_reconcile, stream, 32);
+GODWIT_AT(godwit_reconcile, session, 40);
+GODWIT_AT(godwit_reconcile, end, 48);
+GODWIT_AT(godwit_reconcile, meta, 56);
+GODWIT_AT(godwit_reconcile, edge, 64);
+GODWIT_AT(godwit_reconcile, first, 72);
+GODWIT_AT(godwit_reconcile, last_epoch, 80);
+GODWIT_AT(godwit_reconcile, request, 84);
+GODWIT_AT(godwit_reconcile, code, 88);
+
+enum godwit_reconcile_code {
+	GODWIT_RECONCILE_OK = 0,	  // the feed begins at the asker's end + 1
+	GODWIT_RECONCILE_CUT = 1,	  // cut back to `end`, then ask again
+	GODWIT_RECONCILE_RESET = 2,	  // empty the log, start at `first`, then ask again
+	GODWIT_RECONCILE_NOT_PRIMARY = 3, // it does not feed this stream
+	GODWIT_RECONCILE_BUSY = 4,	  // not now
+};
 
 struct godwit_peer_ack {
 	struct godwit_from_server from;
@@ -139,6 +229,10 @@ struct godwit_peer_ack {
 };
 GODWIT_SIZE(godwit_peer_ack, 72);
 
+// Flags of a cursor. Within a cursor epoch they are only ever set; a higher epoch begins without.
+#define GODWIT_CURSOR_TOMBSTONE 0x0001 // unsubscribed: kept so that no older entry brings it back
+#define GODWIT_CURSOR_LAPSED	0x0002 // its client fell silent: kept for its RESUME, nobody serves it
+
 struct godwit_cursor { // what HANDOVER and the cursor streams carry
 	struct godwit_be64 client;
 	struct godwit_be64 instance;
@@ -146,7 +240,8 @@ struct godwit_cursor { // what HANDOVER and the cursor streams carry
 	struct godwit_be64 seq;
 	struct godwit_be64 cursor_epoch;
 	struct godwit_be64 tag;
-	struct godwit_be64 filter; // hash of the filter; 0: whole
+	struct godwit_be64 connection; // the client's connection tag
+	struct godwit_be64 filter;     // hash of the filter; 0: whole
 	struct godwit_be32 subscription;
 	struct godwit_be32 epoch;
 	uint8_t ip[16];
@@ -155,7 +250,13 @@ struct godwit_cursor { // what HANDOVER and the cursor streams carry
 	struct godwit_be16 core;
 	struct godwit_be16 flags;
 };
-GODWIT_SIZE(godwit_cursor, 88);
+GODWIT_SIZE(godwit_cursor, 96);
+GODWIT_AT(godwit_cursor, session, 16);
+GODWIT_AT(godwit_cursor, cursor_epoch, 32);
+GODWIT_AT(godwit_cursor, connection, 48);
+GODWIT_AT(godwit_cursor, subscription, 64);
+GODWIT_AT(godwit_cursor, ip, 72);
+GODWIT_AT(godwit_cursor, flags, 94);
 
 struct godwit_handover {
 	struct godwit_from_server from;
@@ -165,7 +266,7 @@ struct godwit_handover {
 	struct godwit_be32 request;
 	// MAC
 };
-GODWIT_SIZE(godwit_handover, 128);
+GODWIT_SIZE(godwit_handover, 136);
 
 struct godwit_handover_confirm {
 	struct godwit_from_server from;

@@ -144,6 +144,48 @@ static inline const char *godwit_error_text(const struct godwit_error *error)
 	return (const char *)(error + 1);
 }
 
+// ---- between servers ---------------------------------------------------------------------------
+
+// frame.count entries of a PEER_HELLO or PEER_HEARTBEAT.
+static inline const struct godwit_peer_stream *godwit_peer_streams(const struct godwit_frame *frame)
+{
+	size_t fixed = frame->type == GODWIT_PEER_HELLO ? sizeof(struct godwit_peer_hello) :
+							  sizeof(struct godwit_peer_heartbeat);
+
+	return (const struct godwit_peer_stream *)((const uint8_t *)frame + fixed);
+}
+
+// replicate.runs runs.
+static inline const struct godwit_run *godwit_replicate_runs(
+	const struct godwit_replicate *replicate)
+{
+	return (const struct godwit_run *)(replicate + 1);
+}
+
+// The first record of a REPLICATE; they end where the MAC begins.
+static inline const uint8_t *godwit_replicate_records(const struct godwit_replicate *replicate)
+{
+	return (const uint8_t *)(godwit_replicate_runs(replicate) + godwit_get16(replicate->runs));
+}
+
+// ack.naks ranges.
+static inline const struct godwit_range *godwit_peer_ack_ranges(const struct godwit_peer_ack *ack)
+{
+	return (const struct godwit_range *)(ack + 1);
+}
+
+// bytes of entries of its kind.
+static inline const uint8_t *godwit_snapshot_bytes(const struct godwit_snapshot *snapshot)
+{
+	return (const uint8_t *)(snapshot + 1);
+}
+
+// bytes of what its kind says.
+static inline const uint8_t *godwit_meta_bytes(const struct godwit_meta *meta)
+{
+	return (const uint8_t *)(meta + 1);
+}
+
 // ---- names -------------------------------------------------------------------------------------
 
 // A stream's or topic's name as it is on the wire: 1 to 63 bytes of printable ASCII (0x20 to 0x7e),

@@ -273,6 +273,46 @@ Checked(session, welcome_states_the_terms_and_its_repeat_is_the_same, stop)
 	cr_assert_eq(COUNTED(clients_opened), 1);
 }
 
+// The interval that a client is told when so many others are there.
+static uint32_t interval_among(uint32_t others, uint64_t id)
+{
+	struct core *core = harness_core(&h, 0);
+	struct client_peer p = harness_peer(&h, 0, 9, id, 1);
+	const struct harness_frame *welcome;
+	uint32_t there = core->client_count;
+
+	core->client_count = others;
+	peer_hello(&p);
+	harness_turn(&h);
+	cr_assert(peer_take_cookie(&p));
+	peer_proof(&p, NULL);
+	harness_turn(&h);
+	core->client_count = there + 1;
+	welcome = harness_take(&h, &p.address, GODWIT_WELCOME);
+	cr_assert_not_null(welcome);
+	return godwit_get32(((const struct godwit_welcome *)welcome->data)->interval);
+}
+
+Checked(session, the_interval_grows_with_the_number_of_clients_up_to_a_second, stop)
+{
+	const struct client *last;
+
+	cr_assert_eq(interval_among(10, 1), HARNESS_INTERVAL_MS);
+	cr_assert_eq(interval_among(49999, 2), 500);
+	cr_assert_eq(interval_among(99999, 3), 1000);
+	cr_assert_eq(interval_among(1000000, 4), 1000);
+	// It is not closed before it would take us for dead.
+	last = client_find(harness_core(&h, 0), 4);
+	cr_assert_not_null(last);
+	cr_assert_eq(client_lapse_ns(harness_core(&h, 0), last),
+		     1000000000ull * h.server.multiplier);
+	harness_pass_steps(&h, (HARNESS_LAPSE_MS + 100) * 1000000ull, 10000000);
+	cr_assert_null(client_find(harness_core(&h, 0), 1));
+	cr_assert_not_null(client_find(harness_core(&h, 0), 4));
+	harness_pass_steps(&h, 1000000000ull * h.server.multiplier, 10000000);
+	cr_assert_null(client_find(harness_core(&h, 0), 4));
+}
+
 Checked(session, a_higher_instance_fences_the_lower_one, stop)
 {
 	struct client_peer old = connected(1, 5, 100), new, late;

@@ -71,3 +71,75 @@ Test(tools_sub, the_last_line_says_all)
 	line_of(true, true, line, sizeof(line));
 	cr_assert_not_null(strstr(line, "repeated 0  reordered 0  truncated 98,765,432,101\n"));
 }
+
+// ---- lines of JSON ------------------------------------------------------------------------------
+
+static json_t *progress_of(uint64_t now_ns, bool is_last)
+{
+	json_t *object;
+
+	cr_redirect_stdout();
+	sub_progress_line(&sub, now_ns, is_last);
+	object = json_loadf(cr_get_redirected_stdout(), 0, NULL);
+	return object;
+}
+
+static json_int_t count_of(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
+Test(tools_sub, progress_is_a_line_that_programs_read)
+{
+	struct godwit_address server = godwit_address_v4(0x0a4d000b, 5678);
+	json_t *object;
+
+	options.progress_ns = SECOND_NS;
+	sub.delivered = 17;
+	sub.check.truncated = 3;
+	sub_progress_took(&sub.progress, 0, 7 * SECOND_NS);
+	sub_progress_took(&sub.progress, 7 * SECOND_NS, 9 * SECOND_NS);
+	sub_progress_took(&sub.progress, 9 * SECOND_NS, 10 * SECOND_NS);
+	sub.last_ns = 10 * SECOND_NS;
+	sub_progress_served(&sub.progress, &server);
+	object = progress_of(11 * SECOND_NS, true);
+	cr_assert_not_null(object);
+	cr_assert_eq(count_of(object, "delivered"), 17);
+	cr_assert_eq(count_of(object, "truncated"), 3);
+	cr_assert_eq(count_of(object, "silence_ns"), SECOND_NS);
+	cr_assert_eq(count_of(object, "silence_max_ns"), 2 * SECOND_NS);
+	cr_assert_eq(count_of(object, "migrations"), 0);
+	cr_assert_str_eq(json_string_value(json_object_get(object, "server")), "10.77.0.11:5678");
+	cr_assert(json_is_true(json_object_get(object, "last")));
+	json_decref(object);
+}
+
+Test(tools_sub, another_server_is_one_migration_and_a_line_at_once)
+{
+	struct godwit_address one = godwit_address_v4(0x0a4d000b, 5678);
+	struct godwit_address two = godwit_address_v4(0x0a4d000c, 5678);
+
+	sub_progress_served(&sub.progress, &one);
+	sub.progress.due_ns = 60 * SECOND_NS;
+	sub_progress_served(&sub.progress, &one);
+	cr_assert_eq(sub.progress.due_ns, 60 * SECOND_NS);
+	sub_progress_unserved(&sub.progress);
+	cr_assert_eq(sub.progress.due_ns, 0);
+	sub_progress_served(&sub.progress, &one); // the same one came back
+	cr_assert_eq(sub.progress.migrations, 0);
+	sub.progress.due_ns = 60 * SECOND_NS;
+	sub_progress_served(&sub.progress, &two);
+	sub_progress_served(&sub.progress, &two);
+	cr_assert_eq(sub.progress.migrations, 1);
+	cr_assert_eq(sub.progress.due_ns, 0);
+}
+
+Test(tools_sub, progress_waits_for_its_time)
+{
+	cr_assert_eq(sub_progress_wait(&sub, 5), UINT64_MAX, "without the option");
+	options.progress_ns = SECOND_NS;
+	sub.progress.due_ns = 20;
+	cr_assert_eq(sub_progress_wait(&sub, 5), 15);
+	cr_assert_null(progress_of(19, false));
+	cr_assert_eq(sub_progress_wait(&sub, 25), 0);
+}

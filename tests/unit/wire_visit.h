@@ -93,14 +93,20 @@ static inline void visit_from_client(const struct visit *v, struct godwit_from_c
 	visit64(v, &f->key, 0x1011121314151617);
 }
 
-static inline void visit_from_server(const struct visit *v, struct godwit_from_server *f,
-				     uint16_t count)
+static inline void visit_from_server_flagged(const struct visit *v, struct godwit_from_server *f,
+					     uint16_t flags, uint16_t count)
 {
-	visit_frame(v, &f->frame, 0, count);
+	visit_frame(v, &f->frame, flags, count);
 	visit64(v, &f->cluster, 0x08090a0b0c0d0e0f);
 	visit64(v, &f->incarnation, 0x1011121314151617);
 	visit16(v, &f->server, 0x1819);
 	visit32(v, &f->epoch, 0x1c1d1e1f);
+}
+
+static inline void visit_from_server(const struct visit *v, struct godwit_from_server *f,
+				     uint16_t count)
+{
+	visit_from_server_flagged(v, f, 0, count);
 }
 
 // A frame type: its vector's name and the visit of its fields.
