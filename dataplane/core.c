@@ -278,6 +278,7 @@ uint32_t core_turn(struct core *core, struct burst *burst, uint64_t now_ns, uint
 	work += egress_burst(core);
 	work += heartbeat_burst(core);
 	work += moves_burst(core);
+	work += cursor_feed_burst(core);
 	work += core_obey(core);
 	if (core->stopping && !core->stopped)
 		stop_step(core);

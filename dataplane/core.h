@@ -11,6 +11,7 @@
 
 #include "dataplane/burst.h"
 #include "dataplane/counters.h"
+#include "dataplane/cursor_feed.h"
 #include "dataplane/filter.h"
 #include "dataplane/moves.h"
 #include "dataplane/server.h"
@@ -148,6 +149,7 @@ struct core {
 	struct wheel wheel;
 	uint32_t *wheel_heads;
 	struct moves moves;
+	struct cursor_feed_core feed;
 	uint64_t distrust_until_ns; // a late turn of ours: nobody is suspected before
 	// subscriptions
 	struct subscription *subscriptions;

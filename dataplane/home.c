@@ -48,6 +48,21 @@ void home_answer(struct core *core, const struct home_origin *origin, const void
 		core_send(core, client, frame, length);
 }
 
+bool home_cursor(struct core *core, const struct godwit_cursor *entry)
+{
+	struct home_origin nobody = {.core = core->config.id};
+
+	return cross(core, SERVER_LINK_CORE, HOME_CURSOR, &nobody, entry, sizeof(*entry));
+}
+
+static void take_cursor(struct core *core, const uint8_t *bytes)
+{
+	struct godwit_cursor entry;
+
+	memcpy(&entry, bytes, sizeof(entry));
+	cursor_feed_take(core, &entry);
+}
+
 uint32_t home_drain(struct core *core)
 {
 	const struct server *server = core->server;
@@ -66,6 +81,8 @@ uint32_t home_drain(struct core *core)
 			if (slot->kind == HOME_FRAME)
 				ingest_frame(core, &origin, frame,
 					     slot->bytes - (uint32_t)sizeof(origin));
+			else if (slot->kind == HOME_CURSOR)
+				take_cursor(core, frame);
 			else
 				home_answer(core, &origin, frame,
 					    slot->bytes - (uint32_t)sizeof(origin));

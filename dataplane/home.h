@@ -13,7 +13,8 @@
 
 enum home_crossing {
 	HOME_FRAME = 1,
-	HOME_ANSWER = 2
+	HOME_ANSWER = 2,
+	HOME_CURSOR = 4, // a struct godwit_cursor for the link core
 };
 
 // Who asked: where an answer goes. Lies before the frame in a crossing's slot.
@@ -31,6 +32,9 @@ bool home_frame(struct core *core, struct stream *stream, const struct home_orig
 // Send an answer to the client that asked. Lost where there is no room: the asker repeats.
 void home_answer(struct core *core, const struct home_origin *origin, const void *frame,
 		 uint32_t length);
+
+// An entry of the feed of cursors to the link core. False if the crossing was full.
+bool home_cursor(struct core *core, const struct godwit_cursor *entry);
 
 // Deal with what other cores handed over. Returns how many.
 uint32_t home_drain(struct core *core);

@@ -13,6 +13,7 @@
 #define SERVER_LIST_MAX	   16
 
 struct core;
+struct cursor_feed;
 
 struct server {
 	// set at start, then read-only				w: control   r: all
@@ -32,6 +33,11 @@ struct server {
 	struct stream *streams[SERVER_STREAMS_MAX];
 	uint32_t core_count;
 	struct core *cores[SERVER_CORES_MAX];
+	struct cursor_feed *cursor_feed; // NULL: no cluster
+	// The highest cursor epoch known of a cursor, 0 if none; NULL: no cluster. Called by any core.
+	uint64_t (*cursor_highest)(void *arg, uint64_t client, uint32_t subscription,
+				   uint64_t session);
+	void *cursor_arg;
 	struct crossing *crossings; // [from * core_count + to]; NULL with one core
 	// committed sequence of each stream, in one array that a core watches
 	alignas(CACHE_LINE) _Atomic uint64_t heads[SERVER_STREAMS_MAX]; // w: home   r: all

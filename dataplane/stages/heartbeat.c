@@ -88,6 +88,7 @@ static void send_heartbeats(struct core *core, struct client *client)
 		// Whatever held it up may be over; a quiet filter says what it covered.
 		s->coverage_due = subscription_is_filtered(s);
 		subscription_ready(core, s);
+		cursor_feed_look(core, s);
 		if (s->migrate_to != 0)
 			moves_ask(core, s, false);
 		if (count == ENTRIES_MAX) {
@@ -130,8 +131,7 @@ static void suspect(struct core *core, struct client *client)
 	uint64_t silence_ns = (uint64_t)client->interval_us * core->server->multiplier * 1000;
 
 	if (client->suspect || client->subscriptions == NONE ||
-	    core->now_ns < core->distrust_until_ns ||
-	    core->now_ns - client->heard_ns < silence_ns)
+	    core->now_ns < core->distrust_until_ns || core->now_ns - client->heard_ns < silence_ns)
 		return;
 	// Where there was no room for the notice, the next sweep tries again.
 	client->suspect = core_notify(core, CORE_NOTICE_CLIENT_SUSPECT,

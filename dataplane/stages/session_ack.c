@@ -114,6 +114,7 @@ static bool take_identifier(struct core *core, struct subscription *s,
 		}
 	}
 	s->acked_once = true;
+	s->cursor_due |= id.seq != s->acked.seq;
 	s->acked = id;
 	return true;
 }

@@ -157,6 +157,12 @@ static void open_request(struct core *core, struct client *client, struct reques
 	}
 	if (old != NULL && old->cursor_epoch > highest)
 		highest = old->cursor_epoch;
+	if (core->server->cursor_highest != NULL) {
+		uint64_t known = core->server->cursor_highest(core->server->cursor_arg, client->id,
+							      r->number, r->stream->session);
+
+		highest = known > highest ? known : highest;
+	}
 	if (highest >> 16 == EPOCH_COUNTER_MAX) { // there is none above it
 		refuse(core, client, GODWIT_BAD_REQUEST, r, 0);
 		return;
@@ -182,6 +188,7 @@ static void open_request(struct core *core, struct client *client, struct reques
 	}
 	remember(s, r, start, ((highest >> 16) + 1) << 16 | core->server->id);
 	send_subscribed(core, s);
+	cursor_feed_opened(core, s);
 	if (temporary_spawn(core, s, start.seq + 1))
 		subscription_ready(core, s);
 	else
