@@ -4,6 +4,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#define CURSOR_FLAGS (GODWIT_CURSOR_TOMBSTONE | GODWIT_CURSOR_LAPSED)
+
 void cursor_encode(const struct cursor *cursor, struct godwit_cursor *wire)
 {
 	*wire = (struct godwit_cursor){
@@ -40,7 +42,7 @@ void cursor_decode(const struct godwit_cursor *wire, struct cursor *cursor)
 		.epoch = godwit_get32(wire->epoch),
 		.home = godwit_get16(wire->home),
 		.core = godwit_get16(wire->core),
-		.flags = godwit_get16(wire->flags),
+		.flags = godwit_get16(wire->flags) & CURSOR_FLAGS,
 		.address = {.port = godwit_get16(wire->port)},
 	};
 	memcpy(cursor->address.ip, wire->ip, sizeof(wire->ip));
@@ -56,10 +58,10 @@ enum cursor_order cursor_join(struct cursor *held, const struct cursor *entry)
 	bool grew = false;
 
 	if (entry->cursor_epoch < held->cursor_epoch)
-		return CURSOR_OLDER;
+		return CURSOR_IS_OLDER;
 	if (entry->cursor_epoch > held->cursor_epoch) {
 		*held = *entry;
-		return CURSOR_ABOVE;
+		return CURSOR_IS_ABOVE;
 	}
 	if (entry->home != held->home)
 		return CURSOR_CONTRADICTS;
@@ -74,7 +76,8 @@ enum cursor_order cursor_join(struct cursor *held, const struct cursor *entry)
 	}
 	if (grew)
 		return CURSOR_GREW;
-	return is_further(held, entry) || entry->flags != held->flags ? CURSOR_OLDER : CURSOR_SAME;
+	return is_further(held, entry) || entry->flags != held->flags ? CURSOR_IS_OLDER :
+									CURSOR_IS_SAME;
 }
 
 uint64_t cursor_key_hash(const struct cursor_key *key, uint64_t seed)

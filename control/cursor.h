@@ -39,18 +39,19 @@ struct cursor {
 
 // How an entry stands to the one that is held.
 enum cursor_order {
-	CURSOR_OLDER,	   // says nothing that is not known
-	CURSOR_SAME,	   // says just what is known
+	CURSOR_IS_OLDER,   // says nothing that is not known
+	CURSOR_IS_SAME,	   // says just what is known
 	CURSOR_GREW,	   // same cursor epoch: acknowledged more, or flags were set
-	CURSOR_ABOVE,	   // a higher cursor epoch
+	CURSOR_IS_ABOVE,   // a higher cursor epoch
 	CURSOR_CONTRADICTS // the same cursor epoch with another home: one of the two is wrong
 };
 
 void cursor_encode(const struct cursor *cursor, struct godwit_cursor *wire);
+// Flags that are not known here are left out.
 void cursor_decode(const struct godwit_cursor *wire, struct cursor *cursor);
 
-// Merge `entry` into `held`, of the same key. CURSOR_GREW and CURSOR_ABOVE: *held changed.
-// What belongs to the client (instance, connection, address) is taken only with CURSOR_ABOVE.
+// Merge `entry` into `held`, of the same key. CURSOR_GREW and CURSOR_IS_ABOVE: *held changed.
+// What belongs to the client (instance, connection, address) is taken only with CURSOR_IS_ABOVE.
 enum cursor_order cursor_join(struct cursor *held, const struct cursor *entry);
 
 // The same on every server for the same seed. Keys are chosen by clients: where a table hangs on it,

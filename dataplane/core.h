@@ -48,12 +48,12 @@ struct core_command {
 	uint64_t instance; // CLOSE_CLIENT: the higher instance that fences it. OFFER: the client's
 	uint64_t client;   // OFFER, DROP, MIGRATE
 	uint64_t tag;	   // OFFER: the subscription's
-	uint64_t connection;	       // OFFER: of a client that is new here; 0: tag serves. PROBE
-	uint64_t cursor_epoch;	       // OFFER: the one offered. DROP: those below it
-	uint64_t nonce;		       // PROBE
-	uint32_t subscription;	       // OFFER, DROP, MIGRATE
-	uint16_t target;	       // MIGRATE: server id; 0: no more
-	uint16_t reason;	       // MIGRATE: enum godwit_migration_reason
+	uint64_t connection;   // OFFER: of a client that is new here; 0: tag serves. PROBE
+	uint64_t cursor_epoch; // OFFER: the one offered, 0 takes it back. DROP: those below it
+	uint64_t nonce;	       // PROBE
+	uint32_t subscription; // OFFER, DROP, MIGRATE
+	uint16_t target;       // MIGRATE: server id; 0: no more
+	uint16_t reason;       // MIGRATE: enum godwit_migration_reason
 	struct godwit_address address; // OFFER, PROBE
 	bool by_home;		       // OFFER
 };

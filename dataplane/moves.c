@@ -197,12 +197,30 @@ static struct offer *offer_add(struct core *core, struct client *client, uint32_
 	return offer;
 }
 
+// Control takes an offer back: nothing more is sent for it.
+static void offer_withdraw(struct core *core, const struct core_command *command)
+{
+	struct client *client = client_find(core, command->client);
+	struct offer *offer = client != NULL ? offer_find(core, client, command->subscription) :
+					       NULL;
+
+	if (offer == NULL)
+		return;
+	COUNT(core, offers_withdrawn, 1);
+	offer_leave(core, offer);
+	leave_if_last(core, client);
+}
+
 void moves_offer(struct core *core, const struct core_command *command)
 {
 	struct client *client;
 	struct subscription *s;
 	struct offer *offer;
 
+	if (command->cursor_epoch == 0) {
+		offer_withdraw(core, command);
+		return;
+	}
 	if (core->moves.offer_free == NONE) {
 		refuse(core, command, GODWIT_LIMIT, 0);
 		return;

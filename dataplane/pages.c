@@ -9,6 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifndef MADV_COLLAPSE // of Linux 6.1, in newer headers
+#define MADV_COLLAPSE 25
+#endif
+
 #define BYTES_MAX (1ull << 37)
 #define NODES_MAX 1024
 #define HUGE_SIZE (21 << MAP_HUGE_SHIFT) // log2 of 2 MiB
@@ -40,6 +44,18 @@ int pages_touch(void *memory, uint64_t bytes, uint64_t page)
 	for (uint64_t done = 0; done < bytes; done += page)
 		__atomic_store_n(at + done, 0, __ATOMIC_RELAXED);
 	return 0;
+}
+
+void pages_join(void *memory, uint64_t bytes)
+{
+	uintptr_t first = ((uintptr_t)memory + PAGES_HUGE_BYTES - 1) & ~(PAGES_HUGE_BYTES - 1);
+	uintptr_t end = ((uintptr_t)memory + bytes) & ~(PAGES_HUGE_BYTES - 1);
+
+	if (first >= end)
+		return;
+	// The first lets the kernel join them some day, the second does it now (from Linux 6.1 on).
+	madvise((void *)first, end - first, MADV_HUGEPAGE);
+	madvise((void *)first, end - first, MADV_COLLAPSE);
 }
 
 // Ordinary pages, placed so that they can be joined. NULL with errno.

@@ -27,6 +27,10 @@ void pages_unmap(struct pages *pages);
 // Pages not yet touched come from `node` while it has some. 0, or -1 with errno.
 int pages_prefer(void *memory, uint64_t bytes, int node);
 
+// Have the kernel join ordinary pages that are in use already into huge ones, as far as it can: where
+// misses of the TLB cost much. What it cannot join works as before.
+void pages_join(void *memory, uint64_t bytes);
+
 // Leave no page fault for later. page: bytes of one. 0, or -1 with errno: there are too few.
 int pages_touch(void *memory, uint64_t bytes, uint64_t page);
 

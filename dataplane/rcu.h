@@ -7,6 +7,10 @@
 // holds no pointer that it looked up, and goes offline around sleeps; a thread that blocks while
 // online stops every grace period.
 // Threads: each registers itself, and unregisters before it ends.
+//
+// rcu_table: liburcu's hash table, with as many buckets as it is made with and no thread of its own.
+// One thread changes it; registered threads look up meanwhile. Where a single thread does both, it need
+// not be registered and nothing waits: so runs the simulator.
 #ifndef DATAPLANE_RCU_H
 #define DATAPLANE_RCU_H
 
@@ -15,6 +19,11 @@
 #define URCU_INLINE_SMALL_FUNCTIONS
 #endif
 #include <urcu/urcu-qsbr.h>
+
+#include <urcu/rculfhash.h>
+
+#include <assert.h>
+#include <stdint.h>
 
 // The calling thread becomes a reader, online.
 static inline void rcu_register(void)
@@ -49,6 +58,67 @@ static inline void rcu_online(void)
 static inline void rcu_synchronize(void)
 {
 	urcu_qsbr_synchronize_rcu();
+}
+
+// Embedded in what a table holds; found back by its offset.
+struct rcu_node {
+	struct cds_lfht_node node;
+};
+
+// Whether the entry of `node` has the key. Called with the table's own nodes only.
+typedef int (*rcu_match)(struct cds_lfht_node *node, const void *key);
+
+// buckets: a power of two, for ever; 16 bytes each, one array. Best at one to two for each entry.
+// NULL if there is no memory. liburcu ends the process where the array of buckets finds none.
+static inline struct cds_lfht *rcu_table_create(uint64_t buckets)
+{
+	// All buckets at once: the array is then allocated whole, and an index is one addition. liburcu's
+	// other ways (by order, by chunk) serve tables that grow and cost every lookup a load more.
+	return _cds_lfht_new(buckets, buckets, buckets, 0, &cds_lfht_mm_mmap, &urcu_qsbr_flavor,
+			     NULL);
+}
+
+// The array of buckets.
+static inline void *rcu_table_buckets(struct cds_lfht *table)
+{
+	return cds_lfht_mm_mmap.bucket_at(table, 0);
+}
+
+// Thread: at rest; every entry was removed before.
+static inline void rcu_table_destroy(struct cds_lfht *table)
+{
+	int rc = cds_lfht_destroy(table, NULL);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+// The node of `key` or NULL. It is good until the thread's next rcu_quiescent() or rcu_offline().
+// Thread: any that is registered and online.
+static inline struct rcu_node *rcu_table_find(struct cds_lfht *table, uint64_t hash,
+					      rcu_match match, const void *key)
+{
+	struct cds_lfht_iter iter;
+
+	cds_lfht_lookup(table, hash, match, key, &iter);
+	return (struct rcu_node *)cds_lfht_iter_get_node(&iter);
+}
+
+// Publish an entry whose key is not there. All that was written to it is seen by who finds it.
+// Thread: the one that changes the table.
+static inline void rcu_table_add(struct cds_lfht *table, uint64_t hash, struct rcu_node *node)
+{
+	cds_lfht_add(table, hash, &node->node);
+}
+
+// Unpublish an entry. Its memory must stay as it is until a grace period has passed.
+// Thread: the one that changes the table.
+static inline void rcu_table_remove(struct cds_lfht *table, struct rcu_node *node)
+{
+	int rc = cds_lfht_del(table, &node->node);
+
+	assert(rc == 0);
+	(void)rc;
 }
 
 #endif

@@ -35,6 +35,7 @@ Test(cursor, comes_back_from_the_wire_as_it_was)
 	cr_assert_eq(wire.client.b[0], 0x01);
 	cr_assert_eq(wire.connection.b[7], 0x78);
 	cr_assert_eq(wire.port.b[0], 5678 >> 8);
+	wire.flags.b[0] |= 0x80; // of a later version
 	cursor_decode(&wire, &back);
 	cr_assert(cursor_key_equal(&back.key, &cursor.key));
 	cr_assert_eq(back.instance, cursor.instance);
@@ -64,11 +65,11 @@ Test(cursor, follows_the_higher_cursor_epoch_even_back_in_the_stream)
 	struct cursor held = entry_of(0x20001, 5, 100, 0);
 	struct cursor moved = entry_of(0x30002, 5, 90, 0);
 
-	cr_assert_eq(cursor_join(&held, &moved), CURSOR_ABOVE);
+	cr_assert_eq(cursor_join(&held, &moved), CURSOR_IS_ABOVE);
 	cr_assert_eq(held.home, 2);
 	cr_assert_eq(held.seq, 90);
 	moved = entry_of(0x20001, 6, 200, 0);
-	cr_assert_eq(cursor_join(&held, &moved), CURSOR_OLDER);
+	cr_assert_eq(cursor_join(&held, &moved), CURSOR_IS_OLDER);
 	cr_assert_eq(held.seq, 90);
 }
 
@@ -77,12 +78,12 @@ Test(cursor, only_moves_forward_within_a_cursor_epoch)
 	struct cursor held = entry_of(0x20001, 5, 100, 0);
 	struct cursor entry = entry_of(0x20001, 5, 99, 0);
 
-	cr_assert_eq(cursor_join(&held, &entry), CURSOR_OLDER);
+	cr_assert_eq(cursor_join(&held, &entry), CURSOR_IS_OLDER);
 	entry.epoch = 6; // a lower sequence of a later stream epoch is further
 	cr_assert_eq(cursor_join(&held, &entry), CURSOR_GREW);
 	cr_assert_eq(held.seq, 99);
 	cr_assert_eq(held.epoch, 6);
-	cr_assert_eq(cursor_join(&held, &entry), CURSOR_SAME);
+	cr_assert_eq(cursor_join(&held, &entry), CURSOR_IS_SAME);
 }
 
 Test(cursor, keeps_a_tombstone_against_entries_of_its_epoch)
@@ -96,9 +97,9 @@ Test(cursor, keeps_a_tombstone_against_entries_of_its_epoch)
 	cr_assert_eq(held.seq, 100);
 	cr_assert_eq(cursor_join(&held, &late), CURSOR_GREW);
 	cr_assert(cursor_is_tombstone(&held));
-	cr_assert_eq(cursor_join(&held, &late), CURSOR_OLDER);
+	cr_assert_eq(cursor_join(&held, &late), CURSOR_IS_OLDER);
 	late.cursor_epoch = 0x30001;
-	cr_assert_eq(cursor_join(&held, &late), CURSOR_ABOVE);
+	cr_assert_eq(cursor_join(&held, &late), CURSOR_IS_ABOVE);
 	cr_assert_not(cursor_is_tombstone(&held));
 }
 
