@@ -13,13 +13,23 @@
 #define PAGE_SLOTS   1024
 #define PAGES_A_STEP 4
 
-static void begin(struct migration *m, struct orphans *o, uint64_t now_ns)
+static void begin(struct orphans *o, uint64_t now_ns)
 {
-	(void)m;
 	o->is_active = true;
 	o->pass = 0;
 	o->page = (struct cursor_page){0};
 	o->next_ns = now_ns;
+}
+
+// Of all dead servers but one: what was left alone before may be to do now.
+static void begin_others(struct migration *m, uint32_t but, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < m->view.peers_count; i++) {
+		if (i == but || m->orphans[i].died_ns == 0)
+			continue;
+		m->orphans[i].round = 0;
+		begin(&m->orphans[i], now_ns);
+	}
 }
 
 void migration_dead(struct migration *m, uint32_t peer, uint64_t now_ns)
@@ -29,19 +39,17 @@ void migration_dead(struct migration *m, uint32_t peer, uint64_t now_ns)
 	o->round = 0;
 	o->died_ns = now_ns;
 	o->is_old = !m->view.peers[peer].is_dead;
-	begin(m, o, now_ns);
-	// What it had been asked to take, or was about to take from another dead one, is anybody's again.
-	for (uint32_t i = 0; i < m->view.peers_count; i++)
-		if (i != peer && m->view.peers[i].is_dead && m->orphans[i].died_ns != 0) {
-			m->orphans[i].round = 0;
-			begin(m, &m->orphans[i], now_ns);
-		}
+	begin(o, now_ns);
+	// What it was about to take from another dead one is anybody's again.
+	begin_others(m, peer, now_ns);
 }
 
 void migration_heard(struct migration *m, uint32_t peer, uint64_t now_ns)
 {
 	struct orphans *o = &m->orphans[peer];
 
+	// With it we may hear enough of the others again.
+	begin_others(m, peer, now_ns);
 	if (o->is_active && o->is_old)
 		return; // what the old incarnation left is still nobody's
 	o->is_active = false;
