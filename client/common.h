@@ -18,6 +18,10 @@
 #define CLIENT_HELLO_TRIES	    3 // before the next server of the list, if there is one
 #define CLIENT_BACKOFF_NS	    (50 * CLIENT_MS) // before a next server: doubling
 #define CLIENT_BACKOFF_MAX_NS	    (1000 * CLIENT_MS)
+#define CLIENT_WARM_NS		    (100 * CLIENT_MS) // after the warm server is used: the next one
+#define CLIENT_ELSEWHERE_NS	    (1000 * CLIENT_MS) // a request unanswered: the next server
+#define CLIENT_LAPSE_NS		    (1000 * CLIENT_MS) // a server's, if interval x multiplier is less
+#define CLIENT_STALE_NS		    (10 * CLIENT_MS)   // between two words to a home of before
 #define CLIENT_ACK_DELAY_NS	    (5 * CLIENT_MS)
 #define CLIENT_REORDER_NS	    (1 * CLIENT_MS)
 #define CLIENT_NAK_REPEAT_NS	    (5 * CLIENT_MS) // doubling

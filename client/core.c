@@ -43,7 +43,10 @@ static void core_set(struct godwit_core *core, const struct godwit_core_options 
 	for (uint32_t i = 0; i < options->server_count; i++)
 		core->links[i].address = options->servers[i];
 	core->link_count = options->server_count;
+	core->home = &core->links[0];
+	core->is_single = options->is_single;
 	core->backoff_ns = CLIENT_BACKOFF_NS;
+	core->warm_backoff_ns = CLIENT_BACKOFF_NS;
 	core->ran_ns = options->now_ns;
 	// Requests of two cores with one client id do not look alike.
 	core->last_request = (uint32_t)client_random_next(&core->random);
@@ -72,7 +75,7 @@ struct godwit_core *godwit_core_create(const struct godwit_core_options *options
 		return NULL;
 	}
 	core_set(core, options);
-	client_link_start(core, options->now_ns, 0);
+	client_link_start(core, core->home, options->now_ns, 0);
 	return core;
 }
 
@@ -137,7 +140,8 @@ void client_fenced(struct godwit_core *core, uint64_t higher_instance)
 	if (core->over)
 		return;
 	core->over = true;
-	client_current(core)->state = CLIENT_LINK_DOWN;
+	for (uint32_t i = 0; i < core->link_count; i++)
+		client_link_down(&core->links[i]);
 	client_notice(core,
 		      &(struct godwit_event){
 			      .kind = GODWIT_EVENT_ERROR,
@@ -201,78 +205,113 @@ bool godwit_core_next(struct godwit_core *core, uint64_t now_ns, struct godwit_e
 
 // ---- a datagram to whom it concerns -------------------------------------------------------------
 
-static void core_on_error(struct godwit_core *core, uint64_t now_ns,
+static void core_error(struct godwit_core *core, const struct client_link *link,
+		       const struct godwit_error *frame)
+{
+	client_notice(core,
+		      &(struct godwit_event){
+			      .kind = GODWIT_EVENT_ERROR,
+			      .code = godwit_get16(frame->code),
+			      .request = godwit_get32(frame->request),
+			      .number = godwit_get64(frame->detail),
+			      .server = link->address,
+		      },
+		      godwit_error_text(frame), godwit_get16(frame->text_bytes));
+}
+
+// A refusal of the handshake. The one that is only kept warm is tried again without a word.
+static void core_on_refusal(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
+			    const struct godwit_error *frame)
+{
+	if (godwit_get32(frame->request) != link->request) {
+		core->stats.wrong_tag++;
+		return;
+	}
+	if (link != core->warm)
+		core_error(core, link, frame);
+	client_links_failed(core, link, now_ns);
+}
+
+static void core_on_error(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			  const struct godwit_error *frame)
 {
 	uint32_t code = godwit_get16(frame->code);
 
-	if (code == GODWIT_FENCED) {
+	if (code == GODWIT_FENCED)
 		client_fenced(core, godwit_get64(frame->detail));
-		return;
-	}
-	if (!client_is_up(core)) {
-		if (godwit_get32(frame->request) != client_current(core)->request) {
-			core->stats.wrong_tag++;
-			return;
-		}
-	} else if (code == GODWIT_SHUTDOWN && godwit_get32(frame->request) == 0) {
-		client_link_lost(core, now_ns, GODWIT_SHUTDOWN);
-		return;
-	} else if (client_answer_error(core, now_ns, frame) ||
-		   client_publisher_error(core, now_ns, frame) || client_topic_error(core, frame)) {
-		return;
-	}
-	client_notice(core,
-		      &(struct godwit_event){
-			      .kind = GODWIT_EVENT_ERROR,
-			      .code = (uint16_t)code,
-			      .request = godwit_get32(frame->request),
-			      .number = godwit_get64(frame->detail),
-			      .server = client_current(core)->address,
-		      },
-		      godwit_error_text(frame), godwit_get16(frame->text_bytes));
-	if (!client_is_up(core))
-		client_link_refused(core, now_ns);
+	else if (!client_is_up(link))
+		core_on_refusal(core, link, now_ns, frame);
+	else if (code == GODWIT_SHUTDOWN && godwit_get32(frame->request) == 0)
+		client_links_lost(core, link, now_ns, GODWIT_SHUTDOWN);
+	else if (!client_answer_error(core, link, now_ns, frame) &&
+		 !client_publisher_error(core, link, now_ns, frame) &&
+		 !client_topic_error(core, now_ns, frame))
+		core_error(core, link, frame);
 }
 
-// Frames that carry the connection tag. Only those of the handshake count before WELCOME.
-static void core_input_link(struct godwit_core *core, uint64_t now_ns, const void *bytes,
-			    uint8_t type)
+// Frames of a connection. Only those of the handshake count before WELCOME.
+static void core_input_link(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
+			    const void *bytes, uint8_t type)
 {
-	bool up = client_is_up(core);
+	bool up = client_is_up(link);
 
 	if (type == GODWIT_COOKIE)
-		client_link_on_cookie(core, now_ns, bytes);
+		client_link_on_cookie(core, link, now_ns, bytes);
 	else if (type == GODWIT_WELCOME)
-		client_link_on_welcome(core, now_ns, bytes);
+		client_link_on_welcome(core, link, now_ns, bytes);
 	else if (type == GODWIT_ERROR)
-		core_on_error(core, now_ns, bytes);
+		core_on_error(core, link, now_ns, bytes);
 	else if (up && type == GODWIT_HEARTBEAT)
-		client_receive_heartbeat(core, now_ns, bytes);
+		client_receive_heartbeat(core, link, now_ns, bytes);
 	else if (up && type == GODWIT_PUBLISH_ACK)
-		client_publish_on_ack(core, now_ns, bytes);
+		client_publish_on_ack(core, link, now_ns, bytes);
 	else if (up && type == GODWIT_PUBLISH_OPENED)
-		client_publisher_on_opened(core, now_ns, bytes);
+		client_publisher_on_opened(core, link, now_ns, bytes);
 	else if (up && type == GODWIT_TOPIC_NUMBER)
 		client_topic_on_number(core, bytes);
-	else if (up && type == GODWIT_PROBE) {
-		core->probe = true;
-		core->probe_nonce = ((const struct godwit_probe *)bytes)->nonce;
-	} else
+	else if (up && type == GODWIT_REDIRECT)
+		client_redirect(core, link, now_ns, bytes);
+	else
 		core->stats.unhandled++;
+}
+
+// Frames of a subscription. An offer comes from any server, the rest from those that are up.
+static void core_input_subscription(struct godwit_core *core, struct client_link *link,
+				    uint64_t now_ns, const void *bytes, size_t length, uint8_t type)
+{
+	if (client_is_up(link))
+		link->heard_ns = client_max(link->heard_ns, now_ns);
+	if (type == GODWIT_DATA)
+		client_receive_data(core, link, now_ns, bytes, length);
+	else if (type == GODWIT_TAKE)
+		client_offer_on_take(core, link, now_ns, bytes);
+	else if (!client_is_up(link))
+		core->stats.unhandled++;
+	else if (type == GODWIT_SUBSCRIBED)
+		client_answer_subscribed(core, link, now_ns, bytes);
+	else if (type == GODWIT_ENDED)
+		client_answer_ended(core, link, now_ns, bytes);
+	else
+		client_move_on_migrate(core, link, now_ns, bytes);
+}
+
+static bool core_is_of_link(const struct client_link *link, uint64_t tag)
+{
+	return tag == link->tag || (tag == link->also_tag && client_is_up(link));
 }
 
 void godwit_core_input(struct godwit_core *core, uint64_t now_ns, const struct godwit_address *from,
 		       const void *bytes, size_t length)
 {
-	struct client_link *link = client_current(core);
 	const struct godwit_heartbeat *frame = bytes;
+	struct client_link *link;
 	uint8_t type;
 
 	core->stats.datagrams_in++;
 	if (core->over)
 		return;
-	if (!godwit_address_equal(from, &link->address)) {
+	link = client_links_find(core, from);
+	if (link == NULL) {
 		core->stats.wrong_source++;
 		return;
 	}
@@ -287,60 +326,91 @@ void godwit_core_input(struct godwit_core *core, uint64_t now_ns, const struct g
 	case GODWIT_ENDED:
 	case GODWIT_TAKE:
 	case GODWIT_MIGRATE:
-		// Of a subscription; the tag lies where the others have the connection's.
-		if (!client_is_up(core)) {
-			core->stats.data_early += type == GODWIT_DATA;
-			core->stats.unhandled += type != GODWIT_DATA;
+		// The subscription's tag lies where the others have the connection's.
+		if (client_subscription_by_tag(core, godwit_get64(frame->tag)) != NULL) {
+			core_input_subscription(core, link, now_ns, bytes, length, type);
 			return;
 		}
-		if (client_subscription_by_tag(core, godwit_get64(frame->tag)) != NULL)
-			link->heard_ns = client_max(link->heard_ns, now_ns);
-		if (type == GODWIT_DATA)
-			client_receive_data(core, now_ns, bytes, length);
-		else if (type == GODWIT_SUBSCRIBED)
-			client_answer_subscribed(core, now_ns, bytes);
-		else if (type == GODWIT_ENDED)
-			client_answer_ended(core, now_ns, bytes);
-		else
-			core->stats.unhandled++;
-		return;
+		break;
+	case GODWIT_PROBE:
+		if (client_link_on_probe(core, link, now_ns, bytes))
+			return;
+		break;
 	default:
-		if (godwit_get64(frame->tag) != link->tag) {
-			core->stats.wrong_tag++;
+		if (core_is_of_link(link, godwit_get64(frame->tag))) {
+			link->heard_ns = client_max(link->heard_ns, now_ns);
+			core_input_link(core, link, now_ns, bytes, type);
 			return;
 		}
-		link->heard_ns = client_max(link->heard_ns, now_ns);
-		core_input_link(core, now_ns, bytes, type);
 	}
+	core->stats.wrong_tag++;
 }
 
 // ---- the next datagram --------------------------------------------------------------------------
 
+static uint64_t core_due_subscription(const struct client_subscription *sub)
+{
+	uint64_t due_ns =
+		client_min(client_subscription_due(sub), client_subscription_ack_due(sub));
+
+	if (sub->state == CLIENT_SUBSCRIPTION_FREE || sub->state == CLIENT_SUBSCRIPTION_OVER)
+		return CLIENT_NEVER;
+	due_ns = client_min(due_ns, client_min(client_move_due(sub), client_offer_due(sub)));
+	return client_min(due_ns, client_ack_aside_due(sub));
+}
+
 uint64_t godwit_core_due(const struct godwit_core *core, uint64_t now_ns)
 {
-	uint64_t due_ns = client_link_due(core);
+	uint64_t due_ns = client_links_due(core);
 
 	if (core->over)
 		return CLIENT_NEVER;
-	if (!client_is_up(core))
-		return due_ns;
 	for (uint32_t i = 0; i < core->subscription_max; i++)
-		due_ns = client_min(due_ns, client_subscription_due(&core->subscriptions[i]));
+		due_ns = client_min(due_ns, core_due_subscription(&core->subscriptions[i]));
 	for (uint32_t i = 0; i < core->publisher_max; i++)
 		due_ns = client_min(due_ns, client_publish_due(&core->publishers[i], now_ns));
 	return client_min(due_ns, client_topic_due(core));
 }
 
+static void core_timers(struct godwit_core *core, uint64_t now_ns)
+{
+	client_links_timers(core, now_ns);
+	for (uint32_t i = 0; i < core->subscription_max; i++) {
+		struct client_subscription *sub = &core->subscriptions[i];
+
+		if (sub->state == CLIENT_SUBSCRIPTION_FREE ||
+		    sub->state == CLIENT_SUBSCRIPTION_OVER)
+			continue;
+		client_offer_timers(core, sub, now_ns);
+		client_move_timers(core, sub, now_ns);
+	}
+	for (uint32_t i = 0; i < core->publisher_max; i++)
+		client_publish_timers(core, &core->publishers[i], now_ns);
+}
+
+static size_t core_write_subscription(struct godwit_core *core, struct client_subscription *sub,
+				      uint64_t now_ns, uint8_t *buffer)
+{
+	size_t length = 0;
+
+	if (sub->state != CLIENT_SUBSCRIPTION_FREE && sub->state != CLIENT_SUBSCRIPTION_OVER)
+		length = client_subscription_output(core, sub, now_ns, buffer);
+	if (length == 0)
+		length = client_ack_aside(core, sub, now_ns, buffer);
+	return length;
+}
+
 static size_t core_write(struct godwit_core *core, uint64_t now_ns, uint8_t *buffer, size_t size)
 {
-	size_t length = client_link_output(core, now_ns, buffer);
+	size_t length = 0;
 
-	if (length > 0 || !client_is_up(core))
-		return length;
+	for (uint32_t i = 0; i < core->link_count && length == 0; i++)
+		length = client_link_output(core, &core->links[i], now_ns, buffer);
 	for (uint32_t i = 0; i < core->subscription_max && length == 0; i++)
-		length = client_subscription_output(core, &core->subscriptions[i], now_ns, buffer);
-	if (length == 0)
-		length = client_ack_output(core, now_ns, buffer);
+		length = core_write_subscription(core, &core->subscriptions[i], now_ns, buffer);
+	for (uint32_t i = 0; i < core->link_count && length == 0; i++)
+		if (client_is_up(&core->links[i]))
+			length = client_ack_output(core, &core->links[i], now_ns, buffer);
 	if (length == 0)
 		length = client_topic_output(core, now_ns, buffer);
 	for (uint32_t i = 0; i < core->publisher_max && length == 0; i++)
@@ -355,12 +425,10 @@ size_t godwit_core_output(struct godwit_core *core, uint64_t now_ns, struct godw
 
 	if (core->over || size < GODWIT_CONTROL_BYTES)
 		return 0;
-	client_link_timers(core, now_ns);
-	for (uint32_t i = 0; client_is_up(core) && i < core->publisher_max; i++)
-		client_publish_timers(core, &core->publishers[i], now_ns);
+	core_timers(core, now_ns);
 	length = core_write(core, now_ns, buffer, size);
 	if (length > 0) {
-		*to = client_current(core)->address;
+		*to = core->to->address;
 		core->stats.datagrams_out++;
 	}
 	core->stats.stash_slots = core->pool.slots;

@@ -1,72 +1,65 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "client/core.h"
 
-#include <godwit/wire_walk.h>
-
 // A new try has new names for everything, so that answers to an older one cannot be taken for its
 // own.
-static void link_rename(struct godwit_core *core, struct client_link *link)
+void client_link_start(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
+		       uint64_t delay_ns)
 {
 	link->state = CLIENT_LINK_HELLO;
 	link->tag = client_random_tag(&core->random);
+	link->also_tag = 0;
 	link->nonce = client_random_tag(&core->random);
 	link->request = client_request(core);
 	link->tries = 0;
-}
-
-void client_link_start(struct godwit_core *core, uint64_t now_ns, uint64_t delay_ns)
-{
-	struct client_link *link = client_current(core);
-
-	link_rename(core, link);
+	link->keepalive = false;
+	link->probe = false;
 	client_retry_start(&link->retry, now_ns + delay_ns, CLIENT_HELLO_NS);
 }
 
-// Jittered, so that the clients of a dead server do not come to the next one in one moment.
-static uint64_t link_backoff(struct godwit_core *core)
+void client_link_down(struct client_link *link)
 {
-	uint64_t delay_ns = client_random_jitter(&core->random, core->backoff_ns);
-
-	core->backoff_ns = client_min(2 * core->backoff_ns, CLIENT_BACKOFF_MAX_NS);
-	return delay_ns;
+	link->state = CLIENT_LINK_DOWN;
+	link->is_said = false;
+	link->keepalive = false;
+	link->probe = false;
+	client_retry_stop(&link->retry);
 }
 
-static void link_next(struct godwit_core *core, uint64_t now_ns)
+static void link_up(struct godwit_core *core, struct client_link *link, uint64_t now_ns)
 {
-	client_current(core)->state = CLIENT_LINK_DOWN;
-	core->current = (core->current + 1) % core->link_count;
-	client_link_start(core, now_ns, link_backoff(core));
+	link->state = CLIENT_LINK_UP;
+	link->heard_ns = now_ns;
+	link->unheard = 0;
+	link->keepalive = false;
+	link->keepalive_ns = now_ns + client_random_jitter(&core->random, link->interval_ns);
+	client_retry_stop(&link->retry);
 }
 
-void client_link_refused(struct godwit_core *core, uint64_t now_ns)
+void client_link_adopt(struct godwit_core *core, struct client_link *link,
+		       const struct client_link *like, uint64_t now_ns,
+		       const struct client_offer *offer, uint64_t tag)
 {
-	link_next(core, now_ns);
+	if (client_is_up(link)) {
+		if (tag != link->tag)
+			link->also_tag = tag;
+		return;
+	}
+	link->tag = tag;
+	link->also_tag = 0;
+	link->handle = offer->handle;
+	link->key = offer->key;
+	link->incarnation = 0;
+	link->interval_ns = like->interval_ns;
+	link->silence_ns = like->silence_ns;
+	link->datagram = like->datagram;
+	link_up(core, link, now_ns);
+	client_links_up(core, link, now_ns);
 }
 
-void client_link_lost(struct godwit_core *core, uint64_t now_ns, enum godwit_code code)
-{
-	struct client_link *link = client_current(core);
-
-	core->stats.disconnects++;
-	client_notice(core,
-		      &(struct godwit_event){
-			      .kind = GODWIT_EVENT_DISCONNECTED,
-			      .server = link->address,
-			      .instance = link->incarnation,
-			      .code = (uint16_t)code,
-		      },
-		      NULL, 0);
-	core->probe = false;
-	link_next(core, now_ns);
-	for (uint32_t i = 0; i < core->subscription_max; i++)
-		client_subscription_on_lost(core, &core->subscriptions[i]);
-}
-
-void client_link_on_cookie(struct godwit_core *core, uint64_t now_ns,
+void client_link_on_cookie(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			   const struct godwit_cookie *frame)
 {
-	struct client_link *link = client_current(core);
-
 	if (link->state != CLIENT_LINK_HELLO)
 		return; // a repeat's answer: the first one is being proved
 	if (godwit_get64(frame->nonce) != link->nonce ||
@@ -81,32 +74,9 @@ void client_link_on_cookie(struct godwit_core *core, uint64_t now_ns,
 	client_retry_start(&link->retry, now_ns, CLIENT_HELLO_NS);
 }
 
-// The servers that WELCOME names follow those of the options.
-static void link_learn(struct godwit_core *core, const struct godwit_welcome *frame)
-{
-	const struct godwit_server_entry *entries = godwit_welcome_servers(frame);
-	uint32_t count = godwit_get16(frame->frame.count);
-	static const uint8_t unspecified[16];
-
-	for (uint32_t i = 0; i < count && core->link_count < GODWIT_SERVERS_MAX; i++) {
-		struct godwit_address address = {.port = godwit_get16(entries[i].port)};
-		bool known = false;
-
-		memcpy(address.ip, entries[i].ip, sizeof(address.ip));
-		if (address.port == 0 || memcmp(address.ip, unspecified, 16) == 0 ||
-		    (godwit_address_is_v4(&address) && godwit_address_ip4(&address) == 0))
-			continue;
-		for (uint32_t j = 0; j < core->link_count && !known; j++)
-			known = godwit_address_equal(&core->links[j].address, &address);
-		if (!known)
-			core->links[core->link_count++].address = address;
-	}
-}
-
-void client_link_on_welcome(struct godwit_core *core, uint64_t now_ns,
+void client_link_on_welcome(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			    const struct godwit_welcome *frame)
 {
-	struct client_link *link = client_current(core);
 	uint64_t interval_ms = client_max(godwit_get32(frame->interval), 1);
 
 	if (link->state == CLIENT_LINK_UP)
@@ -115,80 +85,124 @@ void client_link_on_welcome(struct godwit_core *core, uint64_t now_ns,
 		core->stats.wrong_tag++;
 		return;
 	}
-	link->state = CLIENT_LINK_UP;
 	link->handle = godwit_get64(frame->handle);
 	link->key = godwit_get64(frame->key);
 	link->incarnation = godwit_get64(frame->incarnation);
 	link->interval_ns = interval_ms * CLIENT_MS;
 	link->silence_ns = link->interval_ns * client_max(godwit_get16(frame->multiplier), 1);
 	link->datagram = godwit_get16(frame->datagram);
-	link->heard_ns = now_ns;
-	link->keepalive = false;
-	link->keepalive_ns = now_ns + client_random_jitter(&core->random, link->interval_ns);
-	client_retry_stop(&link->retry);
-	core->backoff_ns = CLIENT_BACKOFF_NS;
+	link_up(core, link, now_ns);
 	core->stats.connects++;
-	link_learn(core, frame);
-	client_notice(core,
-		      &(struct godwit_event){
-			      .kind = GODWIT_EVENT_CONNECTED,
-			      .server = link->address,
-			      .instance = link->incarnation,
-		      },
-		      NULL, 0);
-	for (uint32_t i = 0; i < core->subscription_max; i++)
-		client_subscription_on_welcome(core, &core->subscriptions[i], now_ns);
-	for (uint32_t i = 0; i < core->publisher_max; i++)
-		client_publisher_on_welcome(core, &core->publishers[i], now_ns);
-	client_topic_on_welcome(core, now_ns);
+	client_links_learn(core, frame);
+	client_links_up(core, link, now_ns);
 }
+
+bool client_link_on_probe(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
+			  const struct godwit_probe *frame)
+{
+	uint64_t tag = godwit_get64(frame->tag);
+
+	for (uint32_t i = 0; i < core->link_count; i++) {
+		const struct client_link *asked = &core->links[i];
+
+		if (!client_is_up(asked) || (asked->tag != tag && asked->also_tag != tag))
+			continue;
+		link->heard_ns = client_max(link->heard_ns, now_ns);
+		link->probe = true;
+		link->probe_tag = frame->tag;
+		link->probe_nonce = frame->nonce;
+		return true;
+	}
+	return false;
+}
+
+// ---- whether it hears us ------------------------------------------------------------------------
+
+void client_link_sent_ack(struct client_link *link, uint64_t now_ns, uint64_t number)
+{
+	link->last_ack = number;
+	if (link->unheard != 0)
+		return;
+	link->unheard = number;
+	link->unheard_ns = now_ns;
+}
+
+void client_link_on_echo(struct client_link *link, uint64_t now_ns, uint64_t number)
+{
+	if (link->unheard == 0 || number < link->unheard)
+		return;
+	// Those between were sent later than the one that was waited for: their time begins now.
+	link->unheard = number < link->last_ack ? number + 1 : 0;
+	link->unheard_ns = now_ns;
+}
+
+bool client_link_is_deaf(const struct client_link *link, uint64_t now_ns)
+{
+	return client_is_up(link) && link->unheard != 0 &&
+	       now_ns >= client_add(link->unheard_ns, 2 * link->interval_ns);
+}
+
+// ---- timers -------------------------------------------------------------------------------------
 
 static void link_keepalive(struct godwit_core *core, struct client_link *link, uint64_t now_ns)
 {
 	link->keepalive_ns = now_ns + client_random_jitter(&core->random, link->interval_ns);
 	link->keepalive = true;
 	for (uint32_t i = 0; i < core->subscription_max; i++)
-		if (core->subscriptions[i].state == CLIENT_SUBSCRIPTION_LIVE)
+		if (core->subscriptions[i].is_served && core->subscriptions[i].home == link)
 			core->subscriptions[i].ack_ns = now_ns;
 }
 
-void client_link_timers(struct godwit_core *core, uint64_t now_ns)
+static void link_up_timers(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
+			   uint64_t away_ns)
 {
-	struct client_link *link = client_current(core);
-	uint64_t away_ns = now_ns - client_min(core->ran_ns, now_ns);
+	// Who was late itself accuses nobody: the server's frames may still wait to be read. It
+	// gets an interval more.
+	uint64_t grace_ns = link->silence_ns - link->interval_ns;
 
-	core->ran_ns = now_ns;
-	if (link->state == CLIENT_LINK_UP) {
-		// Who was late itself accuses nobody: the server's frames may still wait to be
-		// read. It gets an interval more.
-		uint64_t grace_ns = link->silence_ns - link->interval_ns;
-
-		if (away_ns > 2 * link->interval_ns && now_ns > grace_ns)
-			link->heard_ns = client_max(link->heard_ns, now_ns - grace_ns);
-		if (now_ns >= client_add(link->heard_ns, link->silence_ns))
-			client_link_lost(core, now_ns, GODWIT_OK);
-		else if (now_ns >= link->keepalive_ns)
-			link_keepalive(core, link, now_ns);
-		return;
-	}
-	if (now_ns < link->retry.due_ns || link->tries < CLIENT_HELLO_TRIES)
-		return;
-	if (link->state == CLIENT_LINK_PROOF) // the cookie may have aged: from the start
-		client_link_start(core, now_ns, 0);
-	else if (core->link_count > 1)
-		link_next(core, now_ns);
+	if (away_ns > 2 * link->interval_ns && now_ns > grace_ns)
+		link->heard_ns = client_max(link->heard_ns, now_ns - grace_ns);
+	if (now_ns >= client_add(link->heard_ns, link->silence_ns))
+		client_links_lost(core, link, now_ns, GODWIT_OK);
+	else if (now_ns >= link->keepalive_ns)
+		link_keepalive(core, link, now_ns);
 }
 
-uint64_t client_link_due(const struct godwit_core *core)
+void client_link_timers(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
+			uint64_t away_ns)
 {
-	const struct client_link *link = &core->links[core->current];
+	switch (link->state) {
+	case CLIENT_LINK_UP:
+		link_up_timers(core, link, now_ns, away_ns);
+		break;
+	case CLIENT_LINK_PROOF: // the cookie may have aged: from the start
+		if (now_ns >= link->retry.due_ns && link->tries >= CLIENT_HELLO_TRIES)
+			client_link_start(core, link, now_ns, 0);
+		break;
+	case CLIENT_LINK_HELLO:
+		if (now_ns >= link->retry.due_ns && link->tries >= CLIENT_HELLO_TRIES &&
+		    core->link_count > 1)
+			client_links_failed(core, link, now_ns);
+		break;
+	default:
+		break;
+	}
+}
 
+uint64_t client_link_due(const struct client_link *link)
+{
+	if (link->probe)
+		return 0;
+	if (link->state == CLIENT_LINK_DOWN)
+		return CLIENT_NEVER;
 	if (link->state != CLIENT_LINK_UP)
 		return link->retry.due_ns;
-	if (link->keepalive || core->probe)
+	if (link->keepalive)
 		return 0;
 	return client_min(link->keepalive_ns, client_add(link->heard_ns, link->silence_ns));
 }
+
+// ---- frames -------------------------------------------------------------------------------------
 
 static size_t link_write_hello(struct godwit_core *core, struct client_link *link, uint8_t *buffer)
 {
@@ -225,24 +239,27 @@ static size_t link_write_proof(struct godwit_core *core, struct client_link *lin
 	return sizeof(proof) + core->credential_bytes;
 }
 
-size_t client_link_output(struct godwit_core *core, uint64_t now_ns, uint8_t *buffer)
+static size_t link_write_probe_reply(struct client_link *link, uint8_t *buffer)
 {
-	struct client_link *link = client_current(core);
+	struct godwit_probe_reply reply = {
+		.frame = client_frame(GODWIT_PROBE_REPLY, 0, 0),
+		.tag = link->probe_tag,
+		.nonce = link->probe_nonce,
+	};
 
-	if (link->state == CLIENT_LINK_UP) {
-		struct godwit_probe_reply reply = {
-			.frame = client_frame(GODWIT_PROBE_REPLY, 0, 0),
-			.tag = godwit_be64(link->tag),
-			.nonce = core->probe_nonce,
-		};
+	link->probe = false;
+	memcpy(buffer, &reply, sizeof(reply));
+	return sizeof(reply);
+}
 
-		if (!core->probe)
-			return 0;
-		core->probe = false;
-		memcpy(buffer, &reply, sizeof(reply));
-		return sizeof(reply);
-	}
-	if (now_ns < link->retry.due_ns)
+size_t client_link_output(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
+			  uint8_t *buffer)
+{
+	core->to = link;
+	if (link->probe)
+		return link_write_probe_reply(link, buffer);
+	if ((link->state != CLIENT_LINK_HELLO && link->state != CLIENT_LINK_PROOF) ||
+	    now_ns < link->retry.due_ns)
 		return 0;
 	client_retry_sent(&link->retry, now_ns, CLIENT_HELLO_MAX_NS);
 	link->tries++;

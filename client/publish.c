@@ -41,7 +41,8 @@ static void publish_go_back(struct client_publisher *pub)
 
 void client_publish_timers(struct godwit_core *core, struct client_publisher *pub, uint64_t now_ns)
 {
-	if (pub->state != CLIENT_PUBLISHER_OPEN || now_ns < pub->rto_due_ns)
+	if (pub->state != CLIENT_PUBLISHER_OPEN || now_ns < pub->rto_due_ns ||
+	    !client_is_up(pub->link))
 		return;
 	if (!publish_waits(pub)) {
 		pub->rto_due_ns = CLIENT_NEVER;
@@ -112,11 +113,11 @@ static void publish_gap(struct godwit_core *core, struct client_publisher *pub, 
 	pub->rto_due_ns = now_ns + pub->rto_ns;
 }
 
-void client_publish_on_ack(struct godwit_core *core, uint64_t now_ns,
+void client_publish_on_ack(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			   const struct godwit_publish_ack *frame)
 {
-	struct client_publisher *pub = client_publisher_by_id(core, godwit_get64(frame->publisher),
-							      godwit_get32(frame->stream));
+	struct client_publisher *pub = client_publisher_by_id(
+		core, link, godwit_get64(frame->publisher), godwit_get32(frame->stream));
 	uint64_t instance = godwit_get64(frame->instance);
 	uint64_t committed = godwit_get64(frame->committed);
 	uint64_t expected = godwit_get64(frame->expected);
@@ -177,6 +178,8 @@ static bool publish_can_send(const struct client_publisher *pub)
 
 uint64_t client_publish_due(const struct client_publisher *pub, uint64_t now_ns)
 {
+	if (pub->link == NULL || !client_is_up(pub->link))
+		return CLIENT_NEVER;
 	switch (pub->state) {
 	case CLIENT_PUBLISHER_OPENING:
 		// What is in doubt comes first: nothing new may be published before the application
@@ -192,10 +195,9 @@ uint64_t client_publish_due(const struct client_publisher *pub, uint64_t now_ns)
 	}
 }
 
-static size_t publish_write_open(struct godwit_core *core, struct client_publisher *pub,
-				 uint64_t now_ns, uint8_t *buffer)
+static size_t publish_write_open(struct client_publisher *pub, uint64_t now_ns, uint8_t *buffer)
 {
-	const struct client_link *link = client_current(core);
+	const struct client_link *link = pub->link;
 	struct godwit_publish_open frame = {
 		.from = client_from(GODWIT_PUBLISH_OPEN, 0, 0, link->handle, link->key),
 		.request = godwit_be32(pub->request),
@@ -216,7 +218,7 @@ static size_t publish_pack(struct godwit_core *core, struct client_publisher *pu
 	uint64_t last = client_min(pub->next - 1, client_add(pub->committed, pub->credit));
 	size_t limit = client_min(size, core->datagram);
 	size_t length = sizeof(struct godwit_publish);
-	uint16_t takes = client_current(core)->datagram;
+	uint16_t takes = pub->link->datagram;
 
 	*count = 0;
 	while (pub->next_send <= last && *count < UINT16_MAX) {
@@ -240,14 +242,17 @@ static size_t publish_pack(struct godwit_core *core, struct client_publisher *pu
 size_t client_publish_output(struct godwit_core *core, struct client_publisher *pub,
 			     uint64_t now_ns, uint8_t *buffer, size_t size)
 {
-	const struct client_link *link = client_current(core);
+	const struct client_link *link = pub->link;
 	uint64_t first = pub->next_send;
 	struct godwit_publish frame;
 	size_t length;
 	uint32_t count;
 
+	if (link == NULL || !client_is_up(link))
+		return 0;
+	core->to = pub->link;
 	if (pub->state == CLIENT_PUBLISHER_OPENING && now_ns >= client_publish_due(pub, now_ns))
-		return publish_write_open(core, pub, now_ns, buffer);
+		return publish_write_open(pub, now_ns, buffer);
 	if (pub->state != CLIENT_PUBLISHER_OPEN || now_ns < pub->busy_until_ns)
 		return 0;
 	if (!pub->ask && !publish_can_send(pub))

@@ -20,12 +20,14 @@ static struct client_publisher *publisher_find(const struct godwit_core *core, u
 	return NULL;
 }
 
-struct client_publisher *client_publisher_by_id(struct godwit_core *core, uint64_t id,
+struct client_publisher *client_publisher_by_id(struct godwit_core *core,
+						const struct client_link *link, uint64_t id,
 						uint32_t stream)
 {
 	for (uint32_t i = 0; i < core->publisher_max; i++)
 		if (core->publishers[i].state == CLIENT_PUBLISHER_OPEN &&
-		    core->publishers[i].id == id && core->publishers[i].stream == stream)
+		    core->publishers[i].link == link && core->publishers[i].id == id &&
+		    core->publishers[i].stream == stream)
 			return &core->publishers[i];
 	return NULL;
 }
@@ -133,7 +135,7 @@ int godwit_core_publisher_open(struct godwit_core *core, uint64_t now_ns,
 	pub->instance = options->instance;
 	pub->rto_ns = CLIENT_RTO_FIRST_NS;
 	client_publisher_restart(pub, 0);
-	client_publisher_reopen(core, pub, now_ns, 0);
+	client_publisher_ask(core, pub, core->home, now_ns, 0);
 	*publisher = pub->number;
 	return 0;
 }
@@ -145,6 +147,7 @@ int godwit_core_publisher_close(struct godwit_core *core, uint32_t publisher)
 	if (pub == NULL)
 		return -ENOENT;
 	client_publisher_free(pub);
+	core->is_unsettled = true;
 	return 0;
 }
 
@@ -153,8 +156,8 @@ uint32_t client_publisher_payload_max(const struct godwit_core *core,
 {
 	uint32_t datagram = core->datagram;
 
-	if (client_is_up(core) && core->links[core->current].datagram != 0)
-		datagram = (uint32_t)client_min(datagram, core->links[core->current].datagram);
+	if (client_is_up(pub->link) && pub->link->datagram != 0)
+		datagram = (uint32_t)client_min(datagram, pub->link->datagram);
 	datagram -= (uint32_t)client_min(datagram, sizeof(struct godwit_publish) +
 							   sizeof(struct godwit_record));
 	return (uint32_t)client_min(pub->max_message, datagram & ~3u);

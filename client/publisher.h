@@ -17,6 +17,7 @@
 #include "client/common.h"
 
 struct godwit_core;
+struct client_link;
 
 // ---- a publisher --------------------------------------------------------------------------------
 
@@ -37,6 +38,8 @@ struct client_publisher {
 	uint8_t stream_name[GODWIT_NAME_BYTES];
 	uint32_t request;
 	struct client_retry retry;
+	struct client_link *link;     // the server that orders the stream, as far as is known
+	struct client_retry redirect; // when the next REDIRECT is followed
 	// from PUBLISH_OPENED
 	bool opened; // once in this instance
 	uint32_t stream;
@@ -81,12 +84,16 @@ struct client_publisher {
 
 // ---- publisher.c, publish.c ---------------------------------------------------------------------
 
-void client_publisher_on_opened(struct godwit_core *core, uint64_t now_ns,
+void client_publisher_on_opened(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 				const struct godwit_publish_opened *frame);
-bool client_publisher_error(struct godwit_core *core, uint64_t now_ns,
+bool client_publisher_error(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			    const struct godwit_error *frame);
-void client_publisher_on_welcome(struct godwit_core *core, struct client_publisher *pub,
-				 uint64_t now_ns);
+
+// Its server came up; or was given up, and it turns to another.
+void client_publisher_on_up(struct godwit_core *core, struct client_publisher *pub,
+			    struct client_link *link, uint64_t now_ns);
+void client_publisher_on_lost(struct godwit_core *core, struct client_publisher *pub,
+			      struct client_link *link, struct client_link *to, uint64_t now_ns);
 
 // Its instance is not known any more: what is not acknowledged is in doubt, a new instance is asked
 // for.
@@ -98,6 +105,13 @@ void client_publisher_end(struct godwit_core *core, struct client_publisher *pub
 // Asks for the instance again after the delay.
 void client_publisher_reopen(struct godwit_core *core, struct client_publisher *pub,
 			     uint64_t now_ns, uint64_t delay_ns);
+
+// The same at that server, from now on the publisher's.
+void client_publisher_ask(struct godwit_core *core, struct client_publisher *pub,
+			  struct client_link *link, uint64_t now_ns, uint64_t delay_ns);
+
+// Who waits for the answer to this PUBLISH_OPEN; NULL: nobody.
+struct client_publisher *client_publisher_by_request(struct godwit_core *core, uint32_t request);
 bool client_publisher_ready(const struct godwit_core *core);
 bool client_publisher_event(struct godwit_core *core, struct godwit_event *event);
 void client_publisher_free(struct client_publisher *pub);
@@ -105,10 +119,11 @@ void client_publisher_free(struct client_publisher *pub);
 // The record of a message that is kept.
 const uint8_t *client_publisher_record(const struct client_publisher *pub, uint64_t number,
 				       uint32_t *bytes);
-struct client_publisher *client_publisher_by_id(struct godwit_core *core, uint64_t id,
+struct client_publisher *client_publisher_by_id(struct godwit_core *core,
+						const struct client_link *link, uint64_t id,
 						uint32_t stream);
 
-void client_publish_on_ack(struct godwit_core *core, uint64_t now_ns,
+void client_publish_on_ack(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			   const struct godwit_publish_ack *frame);
 void client_publish_timers(struct godwit_core *core, struct client_publisher *pub, uint64_t now_ns);
 uint64_t client_publish_due(const struct client_publisher *pub, uint64_t now_ns);

@@ -11,11 +11,28 @@ void client_publisher_reopen(struct godwit_core *core, struct client_publisher *
 	client_retry_start(&pub->retry, now_ns + delay_ns, CLIENT_REQUEST_NS);
 }
 
-void client_publisher_on_welcome(struct godwit_core *core, struct client_publisher *pub,
-				 uint64_t now_ns)
+void client_publisher_ask(struct godwit_core *core, struct client_publisher *pub,
+			  struct client_link *link, uint64_t now_ns, uint64_t delay_ns)
 {
-	if (pub->state == CLIENT_PUBLISHER_OPEN || pub->state == CLIENT_PUBLISHER_OPENING)
+	pub->link = link;
+	client_publisher_reopen(core, pub, now_ns, delay_ns);
+	client_links_use(core, link, now_ns);
+}
+
+void client_publisher_on_up(struct godwit_core *core, struct client_publisher *pub,
+			    struct client_link *link, uint64_t now_ns)
+{
+	if ((pub->state == CLIENT_PUBLISHER_OPEN || pub->state == CLIENT_PUBLISHER_OPENING) &&
+	    pub->link == link)
 		client_publisher_reopen(core, pub, now_ns, 0);
+}
+
+void client_publisher_on_lost(struct godwit_core *core, struct client_publisher *pub,
+			      struct client_link *link, struct client_link *to, uint64_t now_ns)
+{
+	if ((pub->state == CLIENT_PUBLISHER_OPEN || pub->state == CLIENT_PUBLISHER_OPENING) &&
+	    pub->link == link)
+		client_publisher_ask(core, pub, to, now_ns, 0);
 }
 
 void client_publisher_doubt(struct godwit_core *core, struct client_publisher *pub, uint64_t now_ns)
@@ -48,6 +65,7 @@ void client_publisher_end(struct godwit_core *core, struct client_publisher *pub
 	pub->higher = higher_instance;
 	pub->say_ended = true;
 	core->publisher_news = true;
+	core->is_unsettled = true;
 }
 
 // What the stream holds of our instance decides where to go on. False: it cannot be ours.
@@ -86,6 +104,7 @@ static void publisher_opened(struct godwit_core *core, struct client_publisher *
 	pub->credit = godwit_get32(frame->credit);
 	pub->max_message = godwit_get16(frame->max_message);
 	client_retry_stop(&pub->retry);
+	client_redirect_done(&pub->redirect);
 	if (pub->next > pub->committed + 1) {
 		// What is held but not known to be committed must be asked for.
 		pub->ask = pub->next_send == pub->next;
@@ -106,6 +125,10 @@ static void publisher_refused(struct godwit_core *core, struct client_publisher 
 
 	if (code == GODWIT_UNKNOWN_INSTANCE && pub->instance != 0) {
 		client_publisher_doubt(core, pub, now_ns);
+	} else if (code == GODWIT_NOT_PRIMARY && core->link_count > 1) {
+		// It does not know who is: the next one may.
+		client_publisher_ask(core, pub, client_links_next(core, pub->link), now_ns,
+				     client_redirect_delay(core, &pub->redirect));
 	} else if (publisher_code_is_passing(code)) {
 		client_publisher_reopen(core, pub, now_ns, delay_ns);
 		pub->retry.delay_ns = delay_ns;
@@ -114,7 +137,7 @@ static void publisher_refused(struct godwit_core *core, struct client_publisher 
 	}
 }
 
-static struct client_publisher *publisher_by_request(struct godwit_core *core, uint32_t request)
+struct client_publisher *client_publisher_by_request(struct godwit_core *core, uint32_t request)
 {
 	for (uint32_t i = 0; i < core->publisher_max; i++)
 		if (core->publishers[i].state == CLIENT_PUBLISHER_OPENING &&
@@ -123,14 +146,15 @@ static struct client_publisher *publisher_by_request(struct godwit_core *core, u
 	return NULL;
 }
 
-void client_publisher_on_opened(struct godwit_core *core, uint64_t now_ns,
+void client_publisher_on_opened(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 				const struct godwit_publish_opened *frame)
 {
-	struct client_publisher *pub = publisher_by_request(core, godwit_get32(frame->request));
+	struct client_publisher *pub =
+		client_publisher_by_request(core, godwit_get32(frame->request));
 	uint64_t instance = godwit_get64(frame->instance);
 	uint32_t code = godwit_get16(frame->code);
 
-	if (pub == NULL || pub->id != godwit_get64(frame->publisher))
+	if (pub == NULL || pub->link != link || pub->id != godwit_get64(frame->publisher))
 		return; // the answer to a repeat
 	if (code != GODWIT_OK)
 		publisher_refused(core, pub, now_ns, code, instance);
@@ -140,12 +164,13 @@ void client_publisher_on_opened(struct godwit_core *core, uint64_t now_ns,
 		publisher_opened(core, pub, now_ns, frame);
 }
 
-bool client_publisher_error(struct godwit_core *core, uint64_t now_ns,
+bool client_publisher_error(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			    const struct godwit_error *frame)
 {
-	struct client_publisher *pub = publisher_by_request(core, godwit_get32(frame->request));
+	struct client_publisher *pub =
+		client_publisher_by_request(core, godwit_get32(frame->request));
 
-	if (pub == NULL)
+	if (pub == NULL || pub->link != link)
 		return false;
 	publisher_refused(core, pub, now_ns, godwit_get16(frame->code),
 			  godwit_get64(frame->detail));

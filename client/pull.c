@@ -129,7 +129,7 @@ void client_pull_settle(struct godwit_core *core, struct client_subscription *su
 
 void client_pull_note(struct client_subscription *sub, uint64_t now_ns)
 {
-	if (sub->state != CLIENT_SUBSCRIPTION_LIVE || sub->mark.seq <= sub->acked)
+	if (!sub->is_served || sub->mark.seq <= sub->acked)
 		return;
 	if (sub->mark.seq - sub->acked >= (sub->window + 3) / 4)
 		sub->ack_ns = client_min(sub->ack_ns, now_ns);

@@ -217,8 +217,8 @@ static void receive_accept(struct godwit_core *core, struct client_subscription 
 	client_pull_note(sub, now_ns);
 }
 
-void client_receive_data(struct godwit_core *core, uint64_t now_ns, const struct godwit_data *frame,
-			 size_t length)
+void client_receive_data(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
+			 const struct godwit_data *frame, size_t length)
 {
 	struct client_subscription *sub =
 		client_subscription_by_tag(core, godwit_get64(frame->tag));
@@ -229,6 +229,8 @@ void client_receive_data(struct godwit_core *core, uint64_t now_ns, const struct
 		return;
 	}
 	sub->highest_epoch = client_max(sub->highest_epoch, cursor_epoch);
+	if (cursor_epoch < sub->cursor_epoch)
+		client_move_on_stale(sub, link, now_ns);
 	// Until the answer to a RESUME is here, what its old epoch still sends is as good as ever.
 	if ((sub->state != CLIENT_SUBSCRIPTION_LIVE &&
 	     sub->state != CLIENT_SUBSCRIPTION_RESUMING) ||
@@ -237,21 +239,23 @@ void client_receive_data(struct godwit_core *core, uint64_t now_ns, const struct
 		core->stats.data_early++;
 		return;
 	}
+	sub->heard_ns = now_ns;
 	if (godwit_get16(frame->frame.flags) & GODWIT_FLAG_REPAIR)
 		core->stats.data_repair++;
 	receive_accept(core, sub, now_ns, frame, length);
-	if (sub->state == CLIENT_SUBSCRIPTION_LIVE)
+	if (sub->is_served)
 		receive_watch(core, sub, now_ns, false);
 }
 
 // ---- HEARTBEAT ----------------------------------------------------------------------------------
 
-void client_receive_heartbeat(struct godwit_core *core, uint64_t now_ns,
+void client_receive_heartbeat(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			      const struct godwit_heartbeat *frame)
 {
 	const struct godwit_heartbeat_entry *entries = godwit_heartbeat_entries(frame);
 	uint32_t count = godwit_get16(frame->frame.count);
 
+	client_link_on_echo(link, now_ns, godwit_get64(frame->number));
 	for (uint32_t i = 0; i < count; i++) {
 		struct client_subscription *sub =
 			client_subscription_by_tag(core, godwit_get64(entries[i].tag));
@@ -260,8 +264,11 @@ void client_receive_heartbeat(struct godwit_core *core, uint64_t now_ns,
 		if (sub == NULL)
 			continue;
 		sub->highest_epoch = client_max(sub->highest_epoch, cursor_epoch);
-		if (sub->state != CLIENT_SUBSCRIPTION_LIVE || cursor_epoch != sub->cursor_epoch)
+		if (cursor_epoch < sub->cursor_epoch)
+			client_move_on_stale(sub, link, now_ns);
+		if (!sub->is_served || sub->home != link || cursor_epoch != sub->cursor_epoch)
 			continue;
+		sub->heard_ns = now_ns;
 		sub->commit = client_max(sub->commit, godwit_get64(entries[i].commit));
 		sub->feed_age_ms = godwit_get32(entries[i].feed_age);
 		// Beyond the edge there is nothing to ask for, whatever it says.

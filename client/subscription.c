@@ -101,8 +101,12 @@ int godwit_core_subscribe(struct godwit_core *core, uint64_t now_ns,
 	sub->number = ++core->last_number;
 	sub->tag = client_random_tag(&core->random);
 	sub->ack_ns = CLIENT_NEVER;
+	sub->answer.due_ns = CLIENT_NEVER;
+	sub->stale.due_ns = CLIENT_NEVER;
 	client_receive_restart(sub);
-	client_subscription_again(core, sub, now_ns);
+	sub->state = CLIENT_SUBSCRIPTION_ASKING;
+	sub->request = client_request(core);
+	client_move_to(core, sub, core->home, now_ns, 0, GODWIT_MOVE_NONE, false);
 	*subscription = sub->number;
 	return 0;
 }
@@ -123,15 +127,19 @@ int godwit_core_unsubscribe(struct godwit_core *core, uint64_t now_ns, uint32_t 
 	if (sub->state == CLIENT_SUBSCRIPTION_LEAVING)
 		return 0;
 	subscription_drop(core, sub);
-	if (!client_is_up(core)) {
-		client_subscription_end_code(core, sub, GODWIT_UNSUBSCRIBED);
-		return 0;
-	}
 	// Where it is being asked for or resumed, that goes on under the connection's own handle: the one
 	// before may be of a server that is gone.
-	if (sub->state != CLIENT_SUBSCRIPTION_LIVE) {
-		sub->handle = client_current(core)->handle;
-		sub->key = client_current(core)->key;
+	if (sub->is_served) {
+		sub->target = sub->home;
+	} else {
+		sub->handle = sub->target->handle;
+		sub->key = sub->target->key;
+	}
+	client_move_unserved(sub);
+	core->is_unsettled = true;
+	if (!client_is_up(sub->target)) {
+		client_subscription_end_code(core, sub, GODWIT_UNSUBSCRIBED);
+		return 0;
 	}
 	sub->state = CLIENT_SUBSCRIPTION_LEAVING;
 	sub->request = client_request(core);
@@ -167,8 +175,10 @@ int godwit_core_subscription_state(const struct godwit_core *core, uint32_t subs
 		.sent = sub->sent,
 		.commit = sub->commit,
 		.feed_age_ms = sub->feed_age_ms,
-		.live = sub->state == CLIENT_SUBSCRIPTION_LIVE && client_is_up(core),
+		.live = sub->is_served,
 	};
+	if (sub->home != NULL)
+		state->home = sub->home->address;
 	return 0;
 }
 
@@ -203,6 +213,8 @@ void client_subscription_end(struct godwit_core *core, struct client_subscriptio
 		return;
 	client_stash_cut(&sub->stash, &core->pool, 0);
 	sub->state = CLIENT_SUBSCRIPTION_OVER;
+	sub->is_served = false;
+	core->is_unsettled = true;
 	sub->ended = *ended;
 	sub->ended.kind = GODWIT_EVENT_ENDED;
 	sub->ended.subscription = sub->number;
@@ -220,32 +232,6 @@ void client_subscription_end_code(struct godwit_core *core, struct client_subscr
 				});
 }
 
-void client_subscription_on_lost(struct godwit_core *core, struct client_subscription *sub)
-{
-	// The server that should confirm is gone: without keep-alives it forgets the subscription
-	// by itself.
-	if (sub->state == CLIENT_SUBSCRIPTION_LEAVING)
-		client_subscription_end_code(core, sub, GODWIT_UNSUBSCRIBED);
-}
-
-void client_subscription_on_welcome(struct godwit_core *core, struct client_subscription *sub,
-				    uint64_t now_ns)
-{
-	switch (sub->state) {
-	case CLIENT_SUBSCRIPTION_ASKING:
-		// The same request: where it is the same server, the start stays what it was
-		// resolved to.
-		client_retry_start(&sub->retry, now_ns, CLIENT_REQUEST_NS);
-		break;
-	case CLIENT_SUBSCRIPTION_RESUMING:
-	case CLIENT_SUBSCRIPTION_LIVE:
-		client_subscription_resume(core, sub, now_ns, 0);
-		break;
-	default:
-		break;
-	}
-}
-
 // ---- requests -----------------------------------------------------------------------------------
 
 uint64_t client_subscription_due(const struct client_subscription *sub)
@@ -260,11 +246,16 @@ uint64_t client_subscription_due(const struct client_subscription *sub)
 	case CLIENT_SUBSCRIPTION_ASKING:
 	case CLIENT_SUBSCRIPTION_LEAVING:
 		return sub->retry.due_ns;
-	case CLIENT_SUBSCRIPTION_LIVE:
-		return client_min(sub->ack_ns, client_min(sub->fresh_ns, sub->repeat_ns));
 	default:
 		return CLIENT_NEVER;
 	}
+}
+
+uint64_t client_subscription_ack_due(const struct client_subscription *sub)
+{
+	if (!sub->is_served)
+		return CLIENT_NEVER;
+	return client_min(sub->ack_ns, client_min(sub->fresh_ns, sub->repeat_ns));
 }
 
 static size_t subscription_write_topics(const struct client_subscription *sub, uint8_t *at)
@@ -276,7 +267,7 @@ static size_t subscription_write_topics(const struct client_subscription *sub, u
 static size_t subscription_write_subscribe(struct godwit_core *core,
 					   struct client_subscription *sub, uint8_t *buffer)
 {
-	const struct client_link *link = client_current(core);
+	const struct client_link *link = sub->target;
 	struct godwit_subscribe frame = {
 		.from = client_from(GODWIT_SUBSCRIBE,
 				    sub->topic_count > 0 ? GODWIT_FLAG_FILTERED : 0,
@@ -301,10 +292,12 @@ static size_t subscription_write_subscribe(struct godwit_core *core,
 static size_t subscription_write_resume(struct godwit_core *core, struct client_subscription *sub,
 					uint8_t *buffer)
 {
-	const struct client_link *link = client_current(core);
+	bool is_offer = sub->offer_epoch != 0;
 	struct godwit_resume frame = {
 		.from = client_from(GODWIT_RESUME, sub->topic_count > 0 ? GODWIT_FLAG_FILTERED : 0,
-				    sub->topic_count, link->handle, link->key),
+				    sub->topic_count,
+				    is_offer ? sub->offer_handle : sub->target->handle,
+				    is_offer ? sub->offer_key : sub->target->key),
 		.request = godwit_be32(sub->request),
 		.subscription = godwit_be32(sub->number),
 		.tag = godwit_be64(sub->tag),
@@ -313,6 +306,7 @@ static size_t subscription_write_resume(struct godwit_core *core, struct client_
 		.epoch = godwit_be32(sub->mark.epoch),
 		.attempt = godwit_be32(sub->attempt),
 		.highest_epoch = godwit_be64(sub->highest_epoch),
+		.offer_epoch = godwit_be64(sub->offer_epoch),
 		.edge = godwit_be64(client_edge(sub)),
 		.datagram = godwit_be16(core->datagram),
 		.policy = sub->policy,
@@ -339,8 +333,9 @@ static size_t subscription_write_unsubscribe(const struct client_subscription *s
 size_t client_subscription_output(struct godwit_core *core, struct client_subscription *sub,
 				  uint64_t now_ns, uint8_t *buffer)
 {
-	if (sub->state == CLIENT_SUBSCRIPTION_LIVE || now_ns < client_subscription_due(sub))
+	if (now_ns < client_subscription_due(sub))
 		return 0;
+	core->to = sub->target;
 	client_retry_sent(&sub->retry, now_ns, CLIENT_REQUEST_MAX_NS);
 	switch (sub->state) {
 	case CLIENT_SUBSCRIPTION_ASKING:

@@ -6,6 +6,10 @@
 //	ASKING --SUBSCRIBED--> LIVE --server lost, lapsed, ...--> RESUMING --SUBSCRIBED--> LIVE
 //	any --unsubscribe--> LEAVING --ENDED--> OVER --pulled--> FREE
 //
+// Its home is the server whose SUBSCRIBED it follows, its target the one that is asked. A move can
+// be planned (MIGRATE, TAKE): then the home serves, and is acknowledged, until the target's
+// SUBSCRIBED; if that does not come, everything stays as it was.
+//
 // Owner: its core.
 #ifndef CLIENT_SUBSCRIPTION_H
 #define CLIENT_SUBSCRIPTION_H
@@ -14,6 +18,7 @@
 #include "client/stash.h"
 
 struct godwit_core;
+struct client_link;
 
 // ---- a subscription -----------------------------------------------------------------------------
 
@@ -24,6 +29,25 @@ enum client_subscription_state {
 	CLIENT_SUBSCRIPTION_LIVE,
 	CLIENT_SUBSCRIPTION_LEAVING, // UNSUBSCRIBE repeats until ENDED
 	CLIENT_SUBSCRIPTION_OVER,    // what is ready can be pulled, then `ended`
+};
+
+// A TAKE that waits for the home to fall silent.
+struct client_offer {
+	struct client_link *link; // who offers; NULL: none
+	uint64_t cursor_epoch;
+	uint64_t handle;
+	uint64_t key;
+	uint64_t until_ns;
+};
+
+// An ACK entry for a server that is not the home.
+struct client_aside {
+	struct client_link *link;
+	uint64_t handle;
+	uint64_t key;
+	uint64_t due_ns;  // CLIENT_NEVER: nothing is owed
+	uint64_t next_ns; // no other before
+	uint16_t flags;	  // of the entry
 };
 
 struct client_subscription {
@@ -42,8 +66,23 @@ struct client_subscription {
 	uint32_t request;
 	uint32_t attempt; // of RESUME: grows
 	struct client_retry retry;
+	struct client_link *target; // the server that is asked; the home where none is
+	enum godwit_move move;	    // why another server is asked
+	uint64_t asked_ns;	    // since when the target is asked
+	uint64_t until_ns;	    // patience with it
+	uint64_t offer_epoch;	    // of the TAKE accepted; 0: none
+	uint64_t offer_handle;
+	uint64_t offer_key;
+	struct client_retry redirect; // when the next REDIRECT is followed
+	struct client_offer offer;    // held
+	struct client_aside answer;   // to an offer
+	struct client_aside stale;    // to the home before this one, or who else sends in its stead
 	// the cursor, as the last SUBSCRIBED made it
 	bool begun;
+	bool is_served; // by the home: LIVE, or RESUMING by plan
+	struct client_link *home;
+	uint64_t home_tag; // of the connection there
+	uint64_t heard_ns; // DATA or a heartbeat of the home
 	uint64_t handle;
 	uint64_t key;
 	uint64_t cursor_epoch;
@@ -92,7 +131,8 @@ struct client_subscription *client_subscription_find(const struct godwit_core *c
 struct client_subscription *client_subscription_by_tag(const struct godwit_core *core,
 						       uint64_t tag);
 
-// Begins a RESUME, sent no earlier than delay_ns from now. Of a subscription that has begun.
+// Begins a RESUME at its target, sent no earlier than delay_ns from now. Of a subscription that has
+// begun.
 void client_subscription_resume(struct godwit_core *core, struct client_subscription *sub,
 				uint64_t now_ns, uint64_t delay_ns);
 
@@ -106,31 +146,78 @@ void client_subscription_end(struct godwit_core *core, struct client_subscriptio
 void client_subscription_end_code(struct godwit_core *core, struct client_subscription *sub,
 				  uint32_t code);
 
-// The current server was lost, or a new one answered.
-void client_subscription_on_lost(struct godwit_core *core, struct client_subscription *sub);
-void client_subscription_on_welcome(struct godwit_core *core, struct client_subscription *sub,
-				    uint64_t now_ns);
-
 uint64_t client_subscription_due(const struct client_subscription *sub);
 size_t client_subscription_output(struct godwit_core *core, struct client_subscription *sub,
 				  uint64_t now_ns, uint8_t *buffer);
 
-// ---- answer.c -----------------------------------------------------------------------------------
+// When its ACK entry is due.
+uint64_t client_subscription_ack_due(const struct client_subscription *sub);
 
-void client_answer_subscribed(struct godwit_core *core, uint64_t now_ns,
+// ---- move.c -------------------------------------------------------------------------------------
+
+// Turns to that server, no earlier than delay_ns from now. is_planned: the home serves on.
+void client_move_to(struct godwit_core *core, struct client_subscription *sub,
+		    struct client_link *link, uint64_t now_ns, uint64_t delay_ns,
+		    enum godwit_move move, bool is_planned);
+
+// The home stopped serving it, but may be asked to go on.
+void client_move_unserved(struct client_subscription *sub);
+
+// A planned move is given up: the home goes on.
+void client_move_undo(struct godwit_core *core, struct client_subscription *sub);
+
+// A server was given up, `to` is the one to turn to; or one came up.
+void client_move_on_lost(struct godwit_core *core, struct client_subscription *sub,
+			 struct client_link *link, struct client_link *to, uint64_t now_ns,
+			 enum godwit_code code);
+void client_move_on_up(struct godwit_core *core, struct client_subscription *sub,
+		       struct client_link *link, uint64_t now_ns);
+
+void client_move_on_migrate(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
+			    const struct godwit_migrate *frame);
+
+// A frame of an epoch below ours came from there: it should hear of the new home.
+void client_move_on_stale(struct client_subscription *sub, struct client_link *link,
+			  uint64_t now_ns);
+
+// The lapse time of a server, as far as its WELCOME lets it be known.
+uint64_t client_move_lapse(const struct client_link *link);
+
+void client_move_timers(struct godwit_core *core, struct client_subscription *sub, uint64_t now_ns);
+uint64_t client_move_due(const struct client_subscription *sub);
+
+// ---- offer.c ------------------------------------------------------------------------------------
+
+void client_offer_on_take(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
+			  const struct godwit_take *frame);
+
+// Accepts what is held. False: nothing is.
+bool client_offer_accept_held(struct godwit_core *core, struct client_subscription *sub,
+			      uint64_t now_ns);
+void client_offer_timers(struct godwit_core *core, struct client_subscription *sub,
+			 uint64_t now_ns);
+uint64_t client_offer_due(const struct client_subscription *sub);
+
+// ---- answer.c, ended.c --------------------------------------------------------------------------
+
+// Whether the request under way is the one that link answers.
+bool client_answer_is_awaited(const struct client_subscription *sub, const struct client_link *link,
+			      uint32_t request, uint32_t attempt);
+
+void client_answer_subscribed(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			      const struct godwit_subscribed *frame);
-void client_answer_ended(struct godwit_core *core, uint64_t now_ns,
+void client_answer_ended(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			 const struct godwit_ended *frame);
 
 // True: the ERROR was about a subscription.
-bool client_answer_error(struct godwit_core *core, uint64_t now_ns,
+bool client_answer_error(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			 const struct godwit_error *frame);
 
 // ---- receive.c ----------------------------------------------------------------------------------
 
-void client_receive_data(struct godwit_core *core, uint64_t now_ns, const struct godwit_data *frame,
-			 size_t length);
-void client_receive_heartbeat(struct godwit_core *core, uint64_t now_ns,
+void client_receive_data(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
+			 const struct godwit_data *frame, size_t length);
+void client_receive_heartbeat(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			      const struct godwit_heartbeat *frame);
 
 // Moves what of the stash is in order now to the ready list.

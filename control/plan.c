@@ -58,6 +58,42 @@ void plan_port(const struct config *config, uint32_t number, struct port_config 
 	};
 }
 
+static_assert(CLUSTER_SERVERS_MAX == SERVER_LIST_MAX, "a cluster has the servers of a list");
+
+void plan_cluster(const struct config *config, struct cluster_static_stream *streams,
+		  struct cluster_static_config *cluster)
+{
+	*cluster = (struct cluster_static_config){
+		.server = (uint16_t)config->server.id,
+		.member_count = config->members_count,
+		.stream_count = config->streams_count,
+		.streams = streams,
+	};
+	memcpy(cluster->name, config->cluster.name, sizeof(cluster->name));
+	for (uint32_t i = 0; i < config->members_count; i++) {
+		const struct config_member *from = &config->members[i];
+
+		cluster->members[i] = (struct cluster_member){
+			.id = (uint16_t)from->id,
+			.weight = (uint16_t)from->weight,
+			.address =
+				godwit_address_v4(from->address.ip, (uint16_t)from->address.port),
+		};
+	}
+	for (uint32_t i = 0; i < config->streams_count; i++) {
+		const struct config_stream *from = &config->streams[i];
+
+		streams[i] = (struct cluster_static_stream){
+			.primary = (uint16_t)from->primary,
+			.min_in_sync = (uint16_t)from->min_in_sync,
+			.replica_count = from->replicas.count,
+		};
+		memcpy(streams[i].name, from->name, sizeof(streams[i].name));
+		for (uint32_t j = 0; j < from->replicas.count; j++)
+			streams[i].replicas[j] = (uint16_t)from->replicas.ids[j];
+	}
+}
+
 uint64_t plan_eal_bytes(const struct config *config)
 {
 	uint64_t bytes = PLAN_EAL_BYTES;

@@ -6,6 +6,7 @@
 #ifndef CONTROL_PLAN_H
 #define CONTROL_PLAN_H
 
+#include "control/cluster_static.h"
 #include "control/config.h"
 #include "dataplane/core.h"
 #include "dataplane/port.h"
@@ -30,6 +31,11 @@ void plan_core(const struct config *config, struct core_config *core);
 // Session, epoch and memory are left zero. Pointers go into *config.
 void plan_stream(const struct config *config, uint32_t number, struct stream_config *stream);
 void plan_port(const struct config *config, uint32_t number, struct port_config *port);
+
+// What the static backend keeps of the configured cluster, all its streams by their numbers in the
+// configuration. streams: room for SERVER_STREAMS_MAX, to which *cluster points. The store is left empty.
+void plan_cluster(const struct config *config, struct cluster_static_stream *streams,
+		  struct cluster_static_config *cluster);
 
 // Memory for EAL: as configured, or what the ports need.
 uint64_t plan_eal_bytes(const struct config *config);

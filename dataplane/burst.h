@@ -11,6 +11,7 @@
 #define BURST_MAX 32
 
 struct client;
+struct peer;
 
 struct datagram {
 	const uint8_t *bytes;
@@ -18,6 +19,7 @@ struct datagram {
 	uint8_t type; // by classify: enum godwit_frame_type; 0: dropped
 	struct godwit_address from;
 	struct client *client; // by classify: proved sender, or NULL
+	struct peer *peer;     // by classify: the server that sent it, or NULL
 };
 
 struct burst {

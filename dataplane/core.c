@@ -271,8 +271,10 @@ uint32_t core_turn(struct core *core, struct burst *burst, uint64_t now_ns, uint
 	COUNT(core, rx_datagrams, burst->count);
 	classify_burst(core, burst);
 	session_burst(core, burst);
+	peer_burst(core, burst);
 	ingest_burst(core, burst);
 	work += home_drain(core);
+	work += peers_turn(core); // before bulk: heartbeats wait for nothing
 	work += append_burst(core);
 	work += dispatch_burst(core);
 	work += egress_burst(core);

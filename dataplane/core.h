@@ -160,6 +160,8 @@ struct core {
 	struct live *lives;  // by stream number
 	uint32_t live_first; // stream that has the live budget first in the next turn
 	struct slice_facts facts[CORE_FACTS];
+	// other servers
+	struct route peer_routes[SERVER_PEERS_MAX];
 	// scratch of egress
 	struct slice runs[256];
 	// control

@@ -63,6 +63,37 @@ static void take_cursor(struct core *core, const uint8_t *bytes)
 	cursor_feed_take(core, &entry);
 }
 
+bool home_peer(struct core *core, uint32_t to, const struct peer *peer, const uint8_t *frame,
+	       uint32_t length)
+{
+	struct home_origin origin = {.handle = peer->index, .core = core->config.id};
+
+	return cross(core, to, HOME_PEER, &origin, frame, length);
+}
+
+static void take(struct core *core, const struct crossing_slot *slot)
+{
+	struct home_origin origin;
+	const uint8_t *frame = slot->data + sizeof(origin);
+	uint32_t length = slot->bytes - (uint32_t)sizeof(origin);
+
+	memcpy(&origin, slot->data, sizeof(origin));
+	switch (slot->kind) {
+	case HOME_FRAME:
+		ingest_frame(core, &origin, frame, length);
+		break;
+	case HOME_ANSWER:
+		home_answer(core, &origin, frame, length);
+		break;
+	case HOME_CURSOR:
+		take_cursor(core, frame);
+		break;
+	case HOME_PEER:
+		peer_frame(core, &core->server->peers.peers[origin.handle], frame, length);
+		break;
+	}
+}
+
 uint32_t home_drain(struct core *core)
 {
 	const struct server *server = core->server;
@@ -74,18 +105,7 @@ uint32_t home_drain(struct core *core)
 
 		for (uint32_t n = 0; n < HOME_BUDGET && (slot = crossing_peek(crossing)) != NULL;
 		     n++, total++) {
-			struct home_origin origin;
-			const uint8_t *frame = slot->data + sizeof(origin);
-
-			memcpy(&origin, slot->data, sizeof(origin));
-			if (slot->kind == HOME_FRAME)
-				ingest_frame(core, &origin, frame,
-					     slot->bytes - (uint32_t)sizeof(origin));
-			else if (slot->kind == HOME_CURSOR)
-				take_cursor(core, frame);
-			else
-				home_answer(core, &origin, frame,
-					    slot->bytes - (uint32_t)sizeof(origin));
+			take(core, slot);
 			crossing_pop(crossing);
 		}
 	}

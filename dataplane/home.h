@@ -14,12 +14,13 @@
 enum home_crossing {
 	HOME_FRAME = 1,
 	HOME_ANSWER = 2,
+	HOME_PEER = 3, // a frame of a peer, to the link core or its stream's home
 	HOME_CURSOR = 4, // a struct godwit_cursor for the link core
 };
 
 // Who asked: where an answer goes. Lies before the frame in a crossing's slot.
 struct home_origin {
-	uint64_t handle; // of the client
+	uint64_t handle; // of the client; HOME_PEER: index of the peer
 	uint64_t tag;	 // its connection tag, for the answer
 	uint32_t core;	 // that the client belongs to
 	uint32_t zero;
@@ -35,6 +36,9 @@ void home_answer(struct core *core, const struct home_origin *origin, const void
 
 // An entry of the feed of cursors to the link core. False if the crossing was full.
 bool home_cursor(struct core *core, const struct godwit_cursor *entry);
+// Hand a peer's frame to another core. False if the crossing was full: the caller counts.
+bool home_peer(struct core *core, uint32_t to, const struct peer *peer, const uint8_t *frame,
+	       uint32_t length);
 
 // Deal with what other cores handed over. Returns how many.
 uint32_t home_drain(struct core *core);

@@ -6,6 +6,7 @@
 #define DATAPLANE_SERVER_H
 
 #include "dataplane/crossing.h"
+#include "dataplane/peers.h"
 #include "dataplane/stream.h"
 
 #define SERVER_STREAMS_MAX 64
@@ -18,7 +19,6 @@ struct cursor_feed;
 struct server {
 	// set at start, then read-only				w: control   r: all
 	uint16_t id;
-	uint64_t incarnation;
 	uint32_t mtu;		    // smallest of the ports
 	uint32_t interval_ms;	    // clients' keep-alive interval
 	uint32_t multiplier;	    // silent intervals after which the client counts us dead
@@ -38,7 +38,10 @@ struct server {
 	uint64_t (*cursor_highest)(void *arg, uint64_t client, uint32_t subscription,
 				   uint64_t session);
 	void *cursor_arg;
+	struct peers peers;	    // the rest of the cluster; zeroed: there is none
 	struct crossing *crossings; // [from * core_count + to]; NULL with one core
+	// raised before any role is taken where a peer knows a higher one	w: control   r: all
+	_Atomic uint64_t incarnation;
 	// committed sequence of each stream, in one array that a core watches
 	alignas(CACHE_LINE) _Atomic uint64_t heads[SERVER_STREAMS_MAX]; // w: home   r: all
 };

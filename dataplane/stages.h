@@ -14,6 +14,10 @@
 void classify_burst(struct core *core, struct burst *burst);
 // HELLO ... ACK, SUBSCRIBE, RESUME: what is about clients and their subscriptions.
 void session_burst(struct core *core, struct burst *burst);
+// Frames of other servers to whom they concern: link core, home core of their stream, control.
+void peer_burst(struct core *core, struct burst *burst);
+// The same for one that was classified here or crossed.
+void peer_frame(struct core *core, struct peer *peer, const uint8_t *frame, uint32_t length);
 // PUBLISH, PUBLISH_OPEN, TOPIC to their stream's home.
 void ingest_burst(struct core *core, struct burst *burst);
 // At the home core: judge a PUBLISH and append what is new, or answer PUBLISH_OPEN and TOPIC.

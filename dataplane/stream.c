@@ -68,6 +68,7 @@ struct stream *stream_create(const struct stream_config *config, uint32_t number
 		return NULL;
 	memcpy(stream->name, config->name, name_bytes);
 	stream->number = number;
+	stream->hash = XXH3_64bits(stream->name, GODWIT_NAME_BYTES);
 	stream->home = config->home;
 	stream->session = config->session;
 	stream->epoch = config->epoch;
@@ -87,6 +88,7 @@ struct stream *stream_create(const struct stream_config *config, uint32_t number
 	atomic_store_explicit(&stream->epochs[0].epoch, config->epoch, memory_order_relaxed);
 	atomic_store_explicit(&stream->epochs[0].first, 1, memory_order_relaxed);
 	atomic_store_explicit(&stream->epochs_count, 1, memory_order_release);
+	atomic_init(&stream->feed_heard_ns, STREAM_FEED_OWN);
 	return stream;
 }
 

@@ -15,7 +15,8 @@
 #include "dataplane/log.h"
 #include "dataplane/publishers.h"
 
-#define STREAM_EPOCHS	      64   // kept; older ones lie far below what any log keeps
+#define STREAM_EPOCHS	      64 // kept; older ones lie far below what any log keeps
+#define STREAM_FEED_OWN	      UINT64_MAX
 #define STREAM_PUBLISH_CREDIT 8192 // messages that a publisher may have unacknowledged
 
 struct stream_config {
@@ -46,6 +47,7 @@ struct stream {
 	// set at start, then read-only				w: control   r: all
 	char name[GODWIT_NAME_BYTES];
 	uint32_t number; // index in the server's array
+	uint64_t hash;	 // by which peers name it (peers_stream_hash)
 	uint32_t home;
 	uint32_t max_message;
 	uint64_t session;
@@ -54,6 +56,8 @@ struct stream {
 	// epochs							w: home   r: all
 	alignas(CACHE_LINE) struct stream_epoch epochs[STREAM_EPOCHS];
 	_Atomic uint32_t epochs_count; // entry i lies in epochs[i % STREAM_EPOCHS]
+	// when the feed of its primary was heard last; STREAM_FEED_OWN: it is made here; 0: never
+	_Atomic uint64_t feed_heard_ns;
 	// the sequencer						w: home
 	alignas(CACHE_LINE) struct publishers *publishers;
 	uint32_t epoch;
@@ -84,6 +88,17 @@ uint32_t stream_epoch_of(const struct stream *stream, uint64_t seq, uint64_t *la
 
 // The last sequence of the largest epoch <= `epoch` (UINT64_MAX for the current epoch); 0 if there is none. *found: that epoch.
 uint64_t stream_epoch_end(const struct stream *stream, uint32_t epoch, uint32_t *found);
+
+// How old the feed is, in ms: 0 where it is made here, UINT32_MAX where it never came. Thread: any.
+static inline uint32_t stream_feed_age_ms(const struct stream *stream, uint64_t now_ns)
+{
+	uint64_t heard = atomic_load_explicit(&stream->feed_heard_ns, memory_order_relaxed);
+	uint64_t age_ms = heard < now_ns ? (now_ns - heard) / 1000000 : 0;
+
+	if (heard == 0)
+		return UINT32_MAX;
+	return age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX - 1;
+}
 
 // Where a position leads. Answers: OK, UNKNOWN_SESSION, TRUNCATED, FUTURE, DIVERGED.
 struct resolved {

@@ -42,9 +42,9 @@ lab_order() {
 
 # lab_cpu_of ID: servers share the CPUs that there are.
 lab_cpu_of() {
-	local cpus
-	mapfile -t cpus < <(lab_cpus)
-	say "${LAB_CPUS:-${cpus[($1 - 1) % ${#cpus[@]}]}}"
+	local usable
+	mapfile -t usable < <(lab_cpus)
+	say "${LAB_CPUS:-${usable[($1 - 1) % ${#usable[@]}]}}"
 }
 
 # lab_cluster_config ID STREAM...: prints a member's configuration.

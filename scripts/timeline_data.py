@@ -9,7 +9,10 @@ import json
 import os
 from typing import NamedTuple, Optional
 
+from tables import time_text
+
 STOPPED_NS = 1_500_000_000
+RATE_SPANS = 64  # that may lie in a second
 SILENT = "."
 STOPPED = "-"
 ABSENT = " "
@@ -64,10 +67,11 @@ class Lines:
                 yield value
 
 
-def spans_between(one, two):
-    """One to three spans: the last message of a span may be older than its end."""
+def spans_between(one, two, newest):
+    """One or two spans: the last message may be older than the end. newest: the server that served last, which is
+    what messages came from that a slow subscriber took when nobody served any more."""
     delivered = two["delivered"] - one["delivered"]
-    server = one["server"] or two["server"]
+    server = one["server"] or two["server"] or newest
     begin, end = one["time_ns"], two["time_ns"]
     if end - begin > STOPPED_NS:
         yield Span(begin, end, server, delivered, True)
@@ -90,25 +94,32 @@ class Track:
         self.name = name
         self.lines = Lines(path)
         self.last = None
+        self.newest = None
         self.spans = []
 
     def follow(self):
         for sample in self.lines.read_objects((*COUNTS, "time_ns", "server", "silence_ns", "silence_max_ns")):
             if self.last is not None and sample["time_ns"] > self.last["time_ns"]:
-                self.spans.extend(spans_between(self.last, sample))
+                self.spans.extend(spans_between(self.last, sample, self.newest))
             self.last = sample
+            self.newest = sample["server"] or self.newest
 
     def is_over(self):
         return self.last is not None and bool(self.last.get("last"))
 
     def rate_now(self):
-        return self.spans[-1].rate() if self.spans and not self.is_over() else 0.0
+        """Messages a second, over the newest second."""
+        if not self.spans or self.is_over():
+            return 0.0
+        begin_ns = self.spans[-1].end_ns - 1_000_000_000
+        return sum(span.delivered * min(1.0, (span.end_ns - begin_ns) / (span.end_ns - span.begin_ns))
+                   for span in self.spans[-RATE_SPANS:] if span.end_ns > begin_ns)
 
     def row(self):
         """Of the table; see COLUMNS."""
         last = self.last or {}
         return (self.name, *(last.get(key, 0) for key in COUNTS),
-                f"{last.get('silence_max_ns', 0) / 1e6:.1f} ms", f"{last.get('p99_ns', 0) / 1e6:.2f} ms")
+                f"{last.get('silence_max_ns', 0) / 1e6:.1f} ms", time_text(last.get("p99_ns", 0)))
 
     def cells(self, begin_ns, cell_ns, count, number_of):
         """A character a cell: the number of the server that delivered most in it, SILENT if nobody did, STOPPED

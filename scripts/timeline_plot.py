@@ -15,10 +15,22 @@ WIDTH = 1500
 LANE_PIXELS = 44
 FONT = "DejaVu Sans"
 TITLE = "Who serves whom: messages a second of each subscriber, coloured by its server"
+CUT = 2.5  # times the usual rate of a lane; what is above shows as that, or a moment of catching up hides the rest
+SILENCE_NS = 20_000_000  # what is shorter is none
 SEAM_S = 0.015  # neighbours overlap, or the background shines through between
 LETTERS = 180  # of a label, in the plot's width
 LEVEL = 0.42  # of a label, in lanes
 FILL = 0.86  # of a lane's height, at the highest rate
+
+
+def median(weighted):
+    """Of (value, weight); 0 of nothing."""
+    half = sum(weight for _, weight in weighted) / 2
+    for value, weight in sorted(weighted):
+        half -= weight
+        if half <= 0:
+            return value
+    return 0.0
 
 
 class Lane:
@@ -28,9 +40,29 @@ class Lane:
         self.parts = []  # (begin s, end s, rate, colour)
         self.marks = []  # (begin s, end s, colour)
 
+    def top_rate(self):
+        """The rate that fills the lane."""
+        usual = median([(rate, end - begin) for begin, end, rate, _ in self.parts])
+        return max(1.0, min(CUT * usual, max((part[2] for part in self.parts), default=1.0)))
+
 
 def colour_of(story, server):
     return COLOURS[(int(story.number_of(server)) - 1) % len(COLOURS)]
+
+
+def silences(track):
+    """(begin, end) of the times without a message, after the first one."""
+    found = []
+    begun = False
+    for span in track.spans:
+        begun = begun or span.delivered > 0
+        if not begun or span.delivered or span.is_stopped:
+            continue
+        if found and found[-1][1] == span.begin_ns:
+            found[-1] = (found[-1][0], span.end_ns)
+        else:
+            found.append((span.begin_ns, span.end_ns))
+    return found
 
 
 def track_lane(story, track, begin_ns):
@@ -38,16 +70,17 @@ def track_lane(story, track, begin_ns):
     migrations = last.get("migrations", 0)
     lane = Lane(track.name, f"{last.get('delivered', 0):,} delivered, {migrations} migration{'s' * (migrations != 1)}\\n"
                             f"longest silence {last.get('silence_max_ns', 0) / 1e6:,.0f} ms")
-    begun = False
+    pauses = silences(track)
+    # What comes in bursts has a silence between any two.
+    silence_ns = max(SILENCE_NS, 3 * median([(end - begin, 1) for begin, end in pauses]))
+    lane.marks += [((begin - begin_ns) / 1e9, (end - begin_ns) / 1e9, SILENT_COLOUR)
+                   for begin, end in pauses if end - begin > silence_ns]
     for span in track.spans:
         begin, end = (span.begin_ns - begin_ns) / 1e9, (span.end_ns - begin_ns) / 1e9
         if span.is_stopped:
             lane.marks.append((begin, end, STOPPED_COLOUR))
         elif span.delivered:
-            begun = True
             lane.parts.append((begin, end, span.rate(), colour_of(story, span.server)))
-        elif begun and end - begin > 0.02:
-            lane.marks.append((begin, end, SILENT_COLOUR))
     return lane
 
 
@@ -85,9 +118,9 @@ def script(story, path):
     servers = server_lanes(story, begin_ns, end_ns)
     tracks = [track_lane(story, track, begin_ns) for track in story.shown()]
     for lane in tracks:
-        lane.most = max((part[2] for part in lane.parts), default=1.0)
+        lane.most = lane.top_rate()
     for lane in servers:
-        lane.most = max((part[2] for each in servers for part in each.parts), default=1.0)
+        lane.most = max(each.top_rate() for each in servers)
     lanes = servers + tracks
     # From the bottom: the last subscriber is at 0, and the servers stand a little apart.
     bases = {id(lane): len(lanes) - 1 - i + (0.5 if i < len(servers) else 0) for i, lane in enumerate(lanes)}
@@ -106,7 +139,8 @@ def script(story, path):
         f"set tmargin at screen {1 - 50 / height:.4f}",
         f"set xrange [0:{end_s:.3f}]; set yrange [-0.08:{top + top_labels:.2f}]",
         "unset border; unset key; set ytics scale 0; set xtics nomirror out scale 0.5 textcolor '#333333'",
-        f"set xlabel 'seconds (red: nothing came; grey: the subscriber itself stood still)' textcolor '{TEXT_COLOUR}'",
+        f"set xlabel 'seconds (red: nothing came; grey: the subscriber itself stood still; "
+        f"a lane is as high as {CUT} times its usual rate)' textcolor '{TEXT_COLOUR}'",
         "set style fill solid 1.0 noborder",
     ]
     lines.append("set ytics (" + ", ".join(
@@ -115,13 +149,13 @@ def script(story, path):
         base = bases[id(lane)]
         lines.append(f"set object rectangle from 0,{base:.3f} to {end_s:.3f},{base + FILL:.3f} behind "
                      f"fillcolor '{LANE_COLOUR}' fillstyle solid 1.0 noborder")
-        note = f"{lane.note}\\npeak {rate_text(lane.most)}" if lane in servers else lane.note
+        note = f"{lane.note}\\nlane: {rate_text(lane.most)}" if lane in servers else lane.note
         lines.append(f"set label {quoted(note)} at graph 1.008, first {base + FILL / 2 + 0.13:.3f} left "
                      f"textcolor '#666666' font {quoted(FONT + ',8')}")
     lines += event_labels(placed, lambda column: column * column_s, top)
     lines.append("plot $parts using ($1+$2)/2:3:1:2:3:4:5 with boxxyerror linecolor rgb variable, "
                  "$marks using ($1+$2)/2:3:1:2:3:4:5 with boxxyerror linecolor rgb variable")
-    parts = [part_line(begin, end, bases[id(lane)], FILL * rate / lane.most, colour)
+    parts = [part_line(begin, end, bases[id(lane)], FILL * min(1.0, rate / lane.most), colour)
              for lane in lanes for begin, end, rate, colour in lane.parts]
     marks = [part_line(begin, end, bases[id(lane)], 0.10 if colour == SILENT_COLOUR else 0.25, colour)
              for lane in lanes for begin, end, colour in lane.marks]

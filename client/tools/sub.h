@@ -60,7 +60,7 @@ struct sub {
 	uint16_t end_code;
 	int exit;
 	struct godwit_identifier first, last, mark; // messages; mark: what to resume after
-	uint64_t delivered, bytes, gaps, sessions, disconnects, resumes;
+	uint64_t delivered, bytes, gaps, sessions, disconnects, resumes, migrations;
 	uint64_t wall_ns;		      // when the batch being taken was taken
 	uint64_t begun_ns, first_ns, last_ns; // of the client's clock
 	uint64_t said_ns, said_delivered;

@@ -24,6 +24,32 @@ static void on_begun(struct sub *sub, const struct godwit_event *event)
 			 format_identifier(&event->identifier).text);
 }
 
+static const char *move_text(uint16_t reason)
+{
+	static const char *const texts[] = {
+		[GODWIT_MOVE_CLIENT] = "it was silent",
+		[GODWIT_MOVE_TAKE] = "another took over",
+		[GODWIT_MOVE_TAKE_BY_HOME] = "another took over at its wish",
+		[GODWIT_MOVE_MIGRATE] = "it asked for it",
+		[GODWIT_MOVE_SHUTDOWN] = "it stops",
+		[GODWIT_MOVE_REDIRECT] = "it named another",
+	};
+
+	return reason < sizeof(texts) / sizeof(texts[0]) && texts[reason] != NULL ? texts[reason] :
+										    "unknown";
+}
+
+static void on_migrated(struct sub *sub, const struct godwit_event *event)
+{
+	sub->migrations++;
+	sub->resumes++;
+	tool_say(SUB_NAME, "migrated from %s to %s (%s): heard nothing for %s, %s to replay%s%s",
+		 format_address(&event->from).text, format_address(&event->server).text,
+		 move_text(event->reason), format_ns(event->silence_ns).text,
+		 format_count(event->replayed).text, event->code != GODWIT_OK ? ": " : "",
+		 event->code != GODWIT_OK ? godwit_code_text(event->code) : "");
+}
+
 static void on_gap(struct sub *sub, const struct godwit_event *event)
 {
 	uint64_t count = event->last >= event->first ? event->last - event->first + 1 : 0;
@@ -95,7 +121,7 @@ void sub_event(struct sub *sub, const struct godwit_event *event)
 		break;
 	case GODWIT_EVENT_DISCONNECTED:
 		sub->disconnects++;
-		sub_progress_unserved(&sub->progress);
+		sub_progress_unserved(&sub->progress, &event->server);
 		tool_say(SUB_NAME, "disconnected: %s %s; trying again",
 			 format_address(&event->server).text,
 			 event->code == GODWIT_SHUTDOWN ? "stops" : "is silent");
@@ -109,6 +135,9 @@ void sub_event(struct sub *sub, const struct godwit_event *event)
 			 format_identifier(&event->identifier).text,
 			 event->code != GODWIT_OK ? ": " : "",
 			 event->code != GODWIT_OK ? godwit_code_text(event->code) : "");
+		break;
+	case GODWIT_EVENT_MIGRATED:
+		on_migrated(sub, event);
 		break;
 	case GODWIT_EVENT_GAP:
 		on_gap(sub, event);

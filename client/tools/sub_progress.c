@@ -12,10 +12,14 @@ void sub_progress_took(struct sub_progress *progress, uint64_t last_ns, uint64_t
 		progress->silence_max_ns = now_ns - last_ns;
 }
 
+static bool is_newest(const struct sub_progress *progress, const struct godwit_address *server)
+{
+	return progress->has_server && memcmp(&progress->server, server, sizeof(*server)) == 0;
+}
+
 void sub_progress_served(struct sub_progress *progress, const struct godwit_address *server)
 {
-	bool is_other = progress->has_server &&
-			memcmp(&progress->server, server, sizeof(*server)) != 0;
+	bool is_other = progress->has_server && !is_newest(progress, server);
 
 	progress->migrations += is_other;
 	if (is_other || !progress->is_served)
@@ -25,8 +29,10 @@ void sub_progress_served(struct sub_progress *progress, const struct godwit_addr
 	progress->is_served = true;
 }
 
-void sub_progress_unserved(struct sub_progress *progress)
+void sub_progress_unserved(struct sub_progress *progress, const struct godwit_address *server)
 {
+	if (!is_newest(progress, server))
+		return;
 	progress->is_served = false;
 	progress->due_ns = 0;
 }

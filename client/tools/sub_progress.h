@@ -28,8 +28,8 @@ void sub_progress_took(struct sub_progress *progress, uint64_t last_ns, uint64_t
 // From now on this server serves. Again for the same one: no change.
 void sub_progress_served(struct sub_progress *progress, const struct godwit_address *server);
 
-// No server does.
-void sub_progress_unserved(struct sub_progress *progress);
+// This server does not serve any more; of another one than the newest: no change.
+void sub_progress_unserved(struct sub_progress *progress, const struct godwit_address *server);
 
 // How long the caller may wait until the next line is due; UINT64_MAX without --progress-json.
 uint64_t sub_progress_wait(const struct sub *sub, uint64_t now_ns);

@@ -66,6 +66,7 @@ static json_t *summary_make(const struct sub *sub)
 	set_count(object, "sessions", sub->sessions);
 	set_count(object, "disconnects", sub->disconnects);
 	set_count(object, "resumes", sub->resumes);
+	set_count(object, "migrations", sub->migrations);
 	json_object_set_new(object, "seconds", json_real(seconds));
 	set_count(object, "rate", seconds > 0 ? (uint64_t)((double)sub->delivered / seconds) : 0);
 	set_count(object, "p50_ns", godwit_histogram_quantile(&sub->latency, 0.5));

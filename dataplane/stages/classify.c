@@ -3,7 +3,7 @@
 // classify: validate each datagram whole, name its kind, find its proved sender by handle, key and
 // address: an array access, no hash. What it drops has a reason and gets no answer: the address is not
 // proved.
-#include <godwit/wire_check.h>
+#include <godwit/wire_check_peer.h>
 
 #include "dataplane/stages.h"
 
@@ -60,31 +60,64 @@ static bool from_proved_client(struct core *core, struct datagram *datagram)
 	return false;
 }
 
+static void from_client(struct core *core, struct datagram *datagram)
+{
+	enum godwit_check check = godwit_check_from_client(datagram->bytes, datagram->length);
+
+	if (check != GODWIT_CHECK_OK) {
+		drop_datagram(core, datagram, drop_of_check(check));
+		return;
+	}
+	// A crossing's slot has room for so much, and the path for more.
+	if (datagram->bytes[1] == GODWIT_PUBLISH &&
+	    datagram->length > server_datagram(core->server)) {
+		drop_datagram(core, datagram, DROP_classify_length);
+		return;
+	}
+	datagram->type = datagram->bytes[1];
+	if (datagram->type != GODWIT_HELLO && datagram->type != GODWIT_HELLO_PROOF &&
+	    datagram->type != GODWIT_PROBE_REPLY && !from_proved_client(core, datagram))
+		return;
+	if (datagram->type == GODWIT_PUBLISH)
+		COUNT(core, classify_append, 1);
+	else
+		COUNT(core, classify_session, 1);
+}
+
+static void from_peer(struct core *core, struct datagram *datagram)
+{
+	enum godwit_check check = godwit_check_from_peer(datagram->bytes, datagram->length);
+	uint32_t least = sizeof(struct godwit_from_server) + GODWIT_MAC_BYTES;
+
+	// Of another version only the sender is of interest: every version's frame tells it here.
+	if (check != GODWIT_CHECK_OK &&
+	    (check != GODWIT_CHECK_VERSION || datagram->length < least)) {
+		drop_datagram(core, datagram, drop_of_check(check));
+		return;
+	}
+	if (datagram->length > server_datagram(core->server)) {
+		drop_datagram(core, datagram, DROP_classify_length);
+		return;
+	}
+	if (!peers_classify(core, datagram))
+		return;
+	datagram->type = datagram->bytes[1];
+	COUNT(core, classify_peer, 1);
+}
+
 void classify_burst(struct core *core, struct burst *burst)
 {
 	for (uint32_t i = 0; i < burst->count; i++) {
 		struct datagram *datagram = &burst->datagrams[i];
-		enum godwit_check check =
-			godwit_check_from_client(datagram->bytes, datagram->length);
 
 		datagram->client = NULL;
-		if (check != GODWIT_CHECK_OK) {
-			drop_datagram(core, datagram, drop_of_check(check));
-			continue;
-		}
-		// A crossing's slot has room for so much, and the path for more.
-		if (datagram->bytes[1] == GODWIT_PUBLISH &&
-		    datagram->length > server_datagram(core->server)) {
-			drop_datagram(core, datagram, DROP_classify_length);
-			continue;
-		}
-		datagram->type = datagram->bytes[1];
-		if (datagram->type != GODWIT_HELLO && datagram->type != GODWIT_HELLO_PROOF &&
-		    datagram->type != GODWIT_PROBE_REPLY && !from_proved_client(core, datagram))
-			continue;
-		if (datagram->type == GODWIT_PUBLISH)
-			COUNT(core, classify_append, 1);
+		datagram->peer = NULL;
+		datagram->type = 0;
+		if (core->server->peers.count > 0 &&
+		    datagram->length >= sizeof(struct godwit_frame) &&
+		    datagram->bytes[1] > GODWIT_PEER_TYPES)
+			from_peer(core, datagram);
 		else
-			COUNT(core, classify_session, 1);
+			from_client(core, datagram);
 	}
 }

@@ -60,7 +60,8 @@ struct godwit_core_options {
 	uint16_t datagram; // largest UDP payload taken or sent, >= 1200; 0: GODWIT_DATAGRAM_DEFAULT
 	uint16_t subscriptions; // at most, at a time; 0: 16
 	uint16_t publishers;	// at most, at a time; 0: 4
-	uint16_t zero;
+	bool is_single; // keeps no second server warm: a RESUME elsewhere then has to say HELLO first
+	uint8_t zero;
 };
 
 struct godwit_subscription_options {
@@ -88,16 +89,23 @@ enum godwit_event_kind {
 	GODWIT_EVENT_NONE = 0,
 	// A message of `subscription`: payload, length, topic, identifier, time_ns (ingest time).
 	GODWIT_EVENT_MESSAGE,
-	// The server `server` answered: `instance` is its incarnation.
+	// The server `server` is there and is used from now on, by a subscription, a publisher or as
+	// the one for what comes next. `instance`: its incarnation; 0: not known (it took a
+	// subscription over). The one that is only kept warm is not told of.
 	GODWIT_EVENT_CONNECTED,
-	// The server `server` was silent for too long, or stops; the next one is being tried.
-	// `code`: SHUTDOWN, or OK for silence.
+	// The server `server` was silent for too long, or stops; who used it goes to the next one.
+	// `code`: SHUTDOWN, or OK for silence. A server that nobody uses any more is let go without
+	// an event.
 	GODWIT_EVENT_DISCONNECTED,
 	// `subscription` begins after `identifier`. `code`: OK, or what the policy was applied to.
 	// `first`: earliest sequence kept there; `last`: the last one committed.
 	GODWIT_EVENT_SUBSCRIBED,
-	// The same after a loss of the server. The application need not do anything.
+	// The same after a break, at the same server. The application need not do anything.
 	GODWIT_EVENT_RESUMED,
+	// The same after a move to another server: from `from` to `server`, for `reason`.
+	// `silence_ns`: from the last DATA or HEARTBEAT of the old home to this answer. `replayed`:
+	// messages committed there that had not been received yet, all of which come now.
+	GODWIT_EVENT_MIGRATED,
 	// Messages `first`..`last` of `subscription` will not come (the policy said to go on):
 	// `code` says why. With code DIVERGED or FUTURE they are messages that were taken and that
 	// history no longer has; last is below first where there is none. The next message is the
@@ -130,6 +138,17 @@ enum godwit_event_kind {
 	GODWIT_EVENT_ERROR,
 };
 
+// Why a subscription changed its server.
+enum godwit_move {
+	GODWIT_MOVE_NONE = 0,
+	GODWIT_MOVE_CLIENT, // the client's own RESUME: its home was silent, or refused for too long
+	GODWIT_MOVE_TAKE,   // another server offered to take it, and the home was silent or deaf
+	GODWIT_MOVE_TAKE_BY_HOME, // another server offered to take it, asked by the home
+	GODWIT_MOVE_MIGRATE,	  // the home asked
+	GODWIT_MOVE_SHUTDOWN,	  // the home stops
+	GODWIT_MOVE_REDIRECT,	  // the server asked named another
+};
+
 // Only the fields that the kind names are set. payload and text are valid until the next call of
 // godwit_core_next() or godwit_client_next() on the same core.
 struct godwit_event {
@@ -149,8 +168,12 @@ struct godwit_event {
 	const char *text;
 	uint32_t request;
 	uint32_t credit;
-	uint16_t code; // enum godwit_code
+	uint16_t code;	 // enum godwit_code
+	uint16_t reason; // enum godwit_move
+	uint64_t silence_ns;
+	uint64_t replayed;
 	struct godwit_address server;
+	struct godwit_address from;
 };
 
 // ---- what can be looked at ----------------------------------------------------------------------
@@ -159,14 +182,25 @@ struct godwit_event {
 #define GODWIT_CORE_COUNTERS(X)                                                                    \
 	X(datagrams_in, "datagrams given to the core")                                             \
 	X(datagrams_out, "datagrams made by the core")                                             \
-	X(wrong_source, "ignored: not from the current server")                                    \
+	X(wrong_source, "ignored: not from a server of the list")                                  \
 	X(malformed, "ignored: the frame check refused it")                                        \
 	X(wrong_tag, "ignored: tag or request not ours")                                           \
 	X(unhandled, "ignored: a frame that this version does not act on")                         \
 	X(hellos, "HELLOs sent")                                                                   \
 	X(connects, "WELCOMEs accepted")                                                           \
 	X(disconnects, "servers given up for silence or shutdown")                                 \
+	X(warm_losses, "servers kept warm that fell silent, stopped or refused")                   \
 	X(resumes, "RESUMEs begun")                                                                \
+	X(moves, "subscriptions that went on at another server")                                   \
+	X(moves_undone, "planned moves given up: the target did not answer, or refused")           \
+	X(takes, "offers (TAKE) accepted")                                                         \
+	X(takes_held, "offers held until the home is silent")                                      \
+	X(takes_kept, "offers refused: the home is well, or has the higher epoch")                 \
+	X(migrates, "MIGRATEs followed")                                                           \
+	X(migrates_ignored, "MIGRATEs not of the home, or to a server that is not in the list")    \
+	X(redirects, "REDIRECTs followed")                                                         \
+	X(redirects_ignored, "REDIRECTs to a server that is not in the list")                      \
+	X(stale_told, "ACKs to a server that still sends though it is the home no more")           \
 	X(acks, "ACKs sent")                                                                       \
 	X(naks, "NAK ranges sent")                                                                 \
 	X(data, "DATA taken up")                                                                   \
@@ -195,12 +229,13 @@ struct godwit_core_stats {
 struct godwit_subscription_state {
 	struct godwit_identifier taken; // last message that the application pulled
 	uint64_t cursor_epoch;
-	uint64_t covered;     // received without a hole up to here
-	uint64_t edge;	      // highest sequence accepted
-	uint64_t sent;	      // highest known to be sent in this cursor epoch
-	uint64_t commit;      // of the stream, as the server last said
-	uint32_t feed_age_ms; // of the server's feed, as it last said
-	bool live;	      // SUBSCRIBED was seen from the current server
+	uint64_t covered;	    // received without a hole up to here
+	uint64_t edge;		    // highest sequence accepted
+	uint64_t sent;		    // highest known to be sent in this cursor epoch
+	uint64_t commit;	    // of the stream, as the server last said
+	uint32_t feed_age_ms;	    // of the server's feed, as it last said
+	bool live;		    // a server sends, or will as soon as there is something
+	struct godwit_address home; // that server; the last one where there is none now
 };
 
 struct godwit_publisher_state {
@@ -223,7 +258,7 @@ struct godwit_core *godwit_core_create(const struct godwit_core_options *options
 void godwit_core_destroy(struct godwit_core *core);
 
 // One received datagram; nothing of it is kept after the return. Anything at all may be given: what
-// is not a valid frame of the current server is counted and ignored. Call output and next
+// is not a valid frame of a server of the list is counted and ignored. Call output and next
 // afterwards.
 void godwit_core_input(struct godwit_core *core, uint64_t now_ns, const struct godwit_address *from,
 		       const void *bytes, size_t length);

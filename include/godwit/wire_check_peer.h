@@ -19,8 +19,9 @@ static inline enum godwit_check godwit_check_peer_length(size_t length, size_t b
 }
 
 // The runs of a REPLICATE: ascending, apart, within [first, first + count).
-static inline enum godwit_check godwit_check_runs(const struct godwit_run *runs, uint32_t runs_count,
-						  uint64_t first, uint32_t count)
+static inline enum godwit_check godwit_check_runs(const struct godwit_run *runs,
+						  uint32_t runs_count, uint64_t first,
+						  uint32_t count)
 {
 	uint64_t from = first; // the lowest sequence that the next may begin at
 
@@ -188,42 +189,34 @@ static inline const struct godwit_frame_rule *godwit_rule_from_peer(uint8_t type
 {
 	static const struct godwit_frame_rule rules[] = {
 		[0] = {.fixed = 0},
-		[GODWIT_PEER_HELLO - GODWIT_PEER_TYPES] = {.fixed = sizeof(struct godwit_peer_hello),
-							   .flags = GODWIT_FLAG_ANSWER,
-							   .has_count = true,
-							   .has_tail = true},
-		[GODWIT_PEER_HEARTBEAT -
-			GODWIT_PEER_TYPES] = {.fixed = sizeof(struct godwit_peer_heartbeat),
-					      .has_count = true,
-					      .has_tail = true},
-		[GODWIT_REPLICATE - GODWIT_PEER_TYPES] = {.fixed = sizeof(struct godwit_replicate),
-							  .has_count = true,
-							  .has_tail = true,
-							  .above_1200 = true},
-		[GODWIT_META - GODWIT_PEER_TYPES] = {.fixed = sizeof(struct godwit_meta),
-						     .has_tail = true},
-		[GODWIT_SNAPSHOT - GODWIT_PEER_TYPES] = {.fixed = sizeof(struct godwit_snapshot),
-							 .flags = GODWIT_FLAG_ANSWER,
-							 .has_tail = true},
-		[GODWIT_RECONCILE - GODWIT_PEER_TYPES] = {.fixed = sizeof(struct godwit_reconcile),
-							  .flags = GODWIT_FLAG_ANSWER,
-							  .has_tail = true},
-		[GODWIT_PEER_ACK - GODWIT_PEER_TYPES] = {.fixed = sizeof(struct godwit_peer_ack),
-							 .has_tail = true},
-		[GODWIT_HANDOVER - GODWIT_PEER_TYPES] = {.fixed = sizeof(struct godwit_handover),
-							 .has_tail = true},
-		[GODWIT_HANDOVER_CONFIRM -
-			GODWIT_PEER_TYPES] = {.fixed = sizeof(struct godwit_handover_confirm),
-					      .has_tail = true},
-		[GODWIT_PROBE_FOR - GODWIT_PEER_TYPES] = {.fixed = sizeof(struct godwit_probe_for),
-							  .has_tail = true},
-		[GODWIT_PROBE_RESULT - GODWIT_PEER_TYPES] = {.fixed =
-								     sizeof(struct godwit_probe_for),
-							     .has_tail = true},
+		[GODWIT_PEER_HELLO] = {.fixed = sizeof(struct godwit_peer_hello),
+				       .flags = GODWIT_FLAG_ANSWER,
+				       .has_count = true,
+				       .has_tail = true},
+		[GODWIT_PEER_HEARTBEAT] = {.fixed = sizeof(struct godwit_peer_heartbeat),
+					   .has_count = true,
+					   .has_tail = true},
+		[GODWIT_REPLICATE] = {.fixed = sizeof(struct godwit_replicate),
+				      .has_count = true,
+				      .has_tail = true,
+				      .above_1200 = true},
+		[GODWIT_META] = {.fixed = sizeof(struct godwit_meta), .has_tail = true},
+		[GODWIT_SNAPSHOT] = {.fixed = sizeof(struct godwit_snapshot),
+				     .flags = GODWIT_FLAG_ANSWER,
+				     .has_tail = true},
+		[GODWIT_RECONCILE] = {.fixed = sizeof(struct godwit_reconcile),
+				      .flags = GODWIT_FLAG_ANSWER,
+				      .has_tail = true},
+		[GODWIT_PEER_ACK] = {.fixed = sizeof(struct godwit_peer_ack), .has_tail = true},
+		[GODWIT_HANDOVER] = {.fixed = sizeof(struct godwit_handover), .has_tail = true},
+		[GODWIT_HANDOVER_CONFIRM] = {.fixed = sizeof(struct godwit_handover_confirm),
+					     .has_tail = true},
+		[GODWIT_PROBE_FOR] = {.fixed = sizeof(struct godwit_probe_for), .has_tail = true},
+		[GODWIT_PROBE_RESULT] = {.fixed = sizeof(struct godwit_probe_for),
+					 .has_tail = true},
 	};
-	uint32_t index = type < GODWIT_PEER_TYPES ? 0u : type - (uint32_t)GODWIT_PEER_TYPES;
 
-	return &rules[index < sizeof(rules) / sizeof(rules[0]) ? index : 0];
+	return &rules[type < sizeof(rules) / sizeof(rules[0]) ? type : 0];
 }
 
 // Frames that a server sends to a server. type is bytes[1] once the verdict is OK.

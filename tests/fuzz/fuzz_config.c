@@ -80,7 +80,7 @@ static void print_again(const struct config *config)
 // A text may name any file: only those of this folder, which does not exist, are looked at.
 static bool names_a_file(const char *text, size_t size)
 {
-	static const char key[] = "credential_file";
+	static const char key[] = "_file";
 
 	for (size_t i = 0; i + sizeof(key) - 1 <= size; i++)
 		if (memcmp(text + i, key, sizeof(key) - 1) == 0)

@@ -403,8 +403,8 @@ void host_check_laws(struct sim *sim)
 			for (uint32_t n = 0; client_ring_peek_at(&s->ring, n, &slice); n++)
 				pending += slice_count(slice);
 		}
-		if (GET(rx_datagrams) !=
-		    GET(classify_session) + GET(classify_append) + GET(classify_dropped))
+		if (GET(rx_datagrams) != GET(classify_session) + GET(classify_append) +
+						 GET(classify_peer) + GET(classify_dropped))
 			sim_fail(sim, "law 1: datagrams do not add up");
 		if (GET(ingest_messages) !=
 		    GET(ingest_appended) + GET(ingest_repeats) + GET(ingest_refused))

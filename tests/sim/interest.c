@@ -190,6 +190,7 @@ void interest_event(struct interest *in, const struct godwit_event *e)
 		on_subscribed(in, e);
 		break;
 	case GODWIT_EVENT_RESUMED:
+	case GODWIT_EVENT_MIGRATED:
 		sim_trace(in->actor->sim, "actor %u.%u: resumed after %lu", in->actor->index,
 			  in->subscription, e->identifier.seq);
 		break;

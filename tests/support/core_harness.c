@@ -52,7 +52,7 @@ static enum tx_verdict tx_begin(void *arg, struct route *route, uint32_t bytes_m
 		return TX_FULL;
 	if (tx->no_route)
 		return TX_NO_ROUTE;
-	if (bytes_max > HARNESS_MTU - GODWIT_UDP_OVERHEAD)
+	if (bytes_max > tx->harness->server.mtu - GODWIT_UDP_OVERHEAD)
 		harness_fail(tx->harness, "%u bytes were sent, above the MTU", bytes_max);
 	if (tx->meanwhile != NULL) {
 		void (*meanwhile)(void) = tx->meanwhile;
@@ -89,8 +89,10 @@ static void tx_end(void *arg, uint32_t bytes, uint32_t sum_from, uint32_t sum)
 {
 	struct harness_tx *tx = arg;
 	struct harness *h = tx->harness;
-	enum godwit_check check = godwit_check_from_server(tx->buffer, bytes);
-	struct harness_peer *peer = bytes_of(h, &tx->route->to);
+	enum godwit_check check = tx->buffer[1] > GODWIT_PEER_TYPES ?
+					  godwit_check_from_peer(tx->buffer, bytes) :
+					  godwit_check_from_server(tx->buffer, bytes);
+	struct harness_peer *peer;
 	struct harness_frame *frame;
 
 	if (check != GODWIT_CHECK_OK)
@@ -98,6 +100,11 @@ static void tx_end(void *arg, uint32_t bytes, uint32_t sum_from, uint32_t sum)
 			     bytes, godwit_check_name(check));
 	if (sum != TX_NO_SUM && plain_sum(tx->buffer + sum_from, bytes - sum_from) != folded(sum))
 		harness_fail(h, "a wrong sum was handed to tx");
+	if (h->wire != NULL && h->wire(h, &tx->route->to, tx->buffer, bytes)) {
+		tx->used++;
+		return;
+	}
+	peer = bytes_of(h, &tx->route->to);
 	if (!is_client(h, tx->core, &tx->route->to)) {
 		peer->out += bytes;
 		if (peer->out > 3 * peer->in)
@@ -130,7 +137,7 @@ static void start_stream(struct harness *h, const struct harness_config *c, uint
 		.session = HARNESS_SESSION + i,
 		.epoch = 1,
 		.home = i % h->server.core_count,
-		.mtu = HARNESS_MTU,
+		.mtu = h->server.mtu,
 		.log_bytes = h->log_bytes,
 		.publishers_max = OR(c->publishers_max, 8),
 		.runs_max = OR(c->runs_max, 64),
@@ -173,12 +180,14 @@ void harness_start(struct harness *h, const struct harness_config *config)
 	struct server *server = &h->server;
 
 	memset(h, 0, sizeof(*h));
-	h->now_ns = HARNESS_START_NS;
+	h->now_ns = OR(c->now_ns, HARNESS_START_NS);
+	h->cluster = c->cluster;
+	h->wire = c->wire;
 	h->log_bytes = OR(c->log_bytes, 1 << 20);
 	h->frames = calloc(HARNESS_FRAMES, sizeof(*h->frames));
-	server->id = 7;
-	server->incarnation = HARNESS_WALL_NS;
-	server->mtu = HARNESS_MTU;
+	server->id = OR(c->server, 7);
+	server->incarnation = OR(c->incarnation, HARNESS_WALL_NS);
+	server->mtu = OR(c->mtu, HARNESS_MTU);
 	server->interval_ms = HARNESS_INTERVAL_MS;
 	server->multiplier = 3;
 	server->lapse_ms = HARNESS_LAPSE_MS;
@@ -194,6 +203,10 @@ void harness_start(struct harness *h, const struct harness_config *config)
 	server->stream_count = OR(c->streams, 1);
 	if (h->frames == NULL || server_crossings_create(server, OR(c->crossing_slots, 64)) != 0)
 		abort();
+	if (c->peers != NULL && peers_init(server, c->peers) != 0)
+		abort();
+	if (c->starting != NULL)
+		c->starting(h, c->cluster);
 	for (uint32_t i = 0; i < server->core_count; i++)
 		start_core(h, c, i);
 }
@@ -216,8 +229,8 @@ void harness_check_laws(struct harness *h)
 			for (uint32_t n = 0; client_ring_peek_at(&s->ring, n, &slice); n++)
 				pending += slice_count(slice);
 		}
-		if (GET(rx_datagrams) !=
-		    GET(classify_session) + GET(classify_append) + GET(classify_dropped))
+		if (GET(rx_datagrams) != GET(classify_session) + GET(classify_append) +
+						 GET(classify_peer) + GET(classify_dropped))
 			harness_fail(h, "law 1: datagrams do not add up");
 		if (GET(ingest_messages) !=
 		    GET(ingest_appended) + GET(ingest_repeats) + GET(ingest_refused))
@@ -245,6 +258,7 @@ void harness_stop(struct harness *h)
 	for (uint32_t i = 0; i < h->server.core_count; i++)
 		core_destroy(h->server.cores[i]);
 	server_crossings_destroy(&h->server);
+	peers_fini(&h->server);
 	for (uint32_t i = 0; i < h->server.stream_count; i++) {
 		stream_destroy(h->server.streams[i]);
 		log_memory_unmap(h->log_memory[i], h->log_bytes);
@@ -320,19 +334,26 @@ bool harness_notice(struct harness *h, uint32_t core, enum core_notice_kind kind
 
 // ---- time and datagrams ------------------------------------------------------------------------
 
-void harness_send(struct harness *h, uint32_t core, const struct godwit_address *from,
-		  const void *bytes, uint32_t length)
+bool harness_queue(struct harness *h, uint32_t core, const struct godwit_address *from,
+		   const void *bytes, uint32_t length)
 {
 	struct harness_datagram *d = &h->queue[core][h->queued[core]];
-	struct harness_peer *peer = bytes_of(h, from);
 
 	if (h->queued[core] == HARNESS_QUEUE || length > sizeof(d->data))
-		abort();
+		return false;
 	h->queued[core]++;
 	d->from = *from;
 	d->bytes = length;
 	memcpy(d->data, bytes, length);
-	peer->in += length;
+	return true;
+}
+
+void harness_send(struct harness *h, uint32_t core, const struct godwit_address *from,
+		  const void *bytes, uint32_t length)
+{
+	if (!harness_queue(h, core, from, bytes, length))
+		abort();
+	bytes_of(h, from)->in += length;
 }
 
 static void turn_core(struct harness *h, uint32_t core)

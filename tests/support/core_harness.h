@@ -16,12 +16,12 @@
 
 #include <stdio.h>
 
-#include <godwit/wire_check.h>
+#include <godwit/wire_check_peer.h>
 
 #include "dataplane/core.h"
 
 #define HARNESS_CORES	    2
-#define HARNESS_STREAMS	    3
+#define HARNESS_STREAMS	    20
 #define HARNESS_MTU	    1500
 #define HARNESS_SESSION	    0x5e551000ull // of stream number 0; the next ones count on
 #define HARNESS_FRAMES	    8192
@@ -34,6 +34,8 @@
 #define MS		    1000000ull
 #define US		    1000ull
 
+struct harness;
+
 struct harness_config {		 // 0: the default
 	uint32_t cores, streams; // 1, 1
 	uint64_t log_bytes;	 // 1 MiB
@@ -43,6 +45,18 @@ struct harness_config {		 // 0: the default
 	uint32_t subscriptions_of_client;
 	uint32_t crossing_slots;
 	const char *credential;
+	uint32_t mtu;	      // HARNESS_MTU
+	uint16_t server;      // id; 7
+	uint64_t incarnation; // HARNESS_WALL_NS
+	uint64_t now_ns;      // HARNESS_START_NS
+	// of a server in a cluster (cluster_harness.h)
+	const struct peers_config *peers;
+	void *cluster;
+	// Before the cores are made: streams and peers are there.
+	void (*starting)(struct harness *h, void *cluster);
+	// Takes a frame to an address of a peer. False: it is of none.
+	bool (*wire)(struct harness *h, const struct godwit_address *to, const uint8_t *bytes,
+		     uint32_t length);
 };
 
 struct harness_frame { // that a core sent
@@ -63,8 +77,6 @@ struct harness_datagram {
 	uint32_t bytes;
 	uint8_t data[2048];
 };
-
-struct harness;
 
 struct harness_tx {
 	struct harness *harness;
@@ -89,6 +101,9 @@ struct harness {
 	uint32_t frames_count, frames_taken; // frames_taken: below it all are taken
 	struct harness_peer peers[HARNESS_PEERS];
 	uint32_t peers_count;
+	void *cluster;
+	bool (*wire)(struct harness *h, const struct godwit_address *to, const uint8_t *bytes,
+		     uint32_t length);
 	char failure[256];
 };
 
@@ -158,6 +173,9 @@ bool harness_notice(struct harness *h, uint32_t core, enum core_notice_kind kind
 // Queue a datagram to a core.
 void harness_send(struct harness *h, uint32_t core, const struct godwit_address *from,
 		  const void *bytes, uint32_t length);
+// The same without a word on amplification: what a peer sends. False: the queue is full.
+bool harness_queue(struct harness *h, uint32_t core, const struct godwit_address *from,
+		   const void *bytes, uint32_t length);
 // One turn of every core at the present time.
 void harness_turn(struct harness *h);
 void harness_turns(struct harness *h, uint32_t turns);

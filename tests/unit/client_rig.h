@@ -25,7 +25,9 @@ struct rig {
 	struct godwit_core *core;
 	struct godwit_address server;
 	uint64_t now_ns;
-	uint64_t tag;	  // connection tag
+	uint64_t tag;	 // connection tag
+	uint64_t handle; // that the server gives
+	uint64_t key;
 	uint64_t sub_tag; // of the subscription asked for last
 	uint64_t session;
 	uint64_t cursor_epoch;
@@ -44,7 +46,7 @@ static inline struct godwit_address rig_address(uint32_t index)
 	return godwit_address_v4(0x0a000001 + index, 7400);
 }
 
-static inline struct rig *rig_create_with(const struct godwit_core_options *base, uint32_t servers)
+static inline struct rig *rig_create_list(const struct godwit_core_options *base, uint32_t servers)
 {
 	struct godwit_address list[GODWIT_SERVERS_MAX];
 	struct godwit_core_options options = base != NULL ? *base : (struct godwit_core_options){0};
@@ -56,6 +58,8 @@ static inline struct rig *rig_create_with(const struct godwit_core_options *base
 	rig->session = RIG_SESSION;
 	rig->cursor_epoch = 1 << 16;
 	rig->server = list[0];
+	rig->handle = RIG_HANDLE;
+	rig->key = RIG_KEY;
 	options.client = 42;
 	options.instance = 43;
 	options.seed[0] = options.seed[0] != 0 ? options.seed[0] : 1;
@@ -65,6 +69,15 @@ static inline struct rig *rig_create_with(const struct godwit_core_options *base
 	rig->core = godwit_core_create(&options);
 	cr_assert_not_null(rig->core);
 	return rig;
+}
+
+// One server at a time: none is kept warm.
+static inline struct rig *rig_create_with(const struct godwit_core_options *base, uint32_t servers)
+{
+	struct godwit_core_options options = base != NULL ? *base : (struct godwit_core_options){0};
+
+	options.is_single = true;
+	return rig_create_list(&options, servers);
 }
 
 static inline void rig_destroy(struct rig *rig)
@@ -165,8 +178,8 @@ static inline struct godwit_welcome rig_welcome(struct rig *rig)
 	return (struct godwit_welcome){
 		.frame = rig_frame(GODWIT_WELCOME, 0, 0),
 		.tag = godwit_be64(rig->tag),
-		.handle = godwit_be64(RIG_HANDLE),
-		.key = godwit_be64(RIG_KEY),
+		.handle = godwit_be64(rig->handle),
+		.key = godwit_be64(rig->key),
 		.incarnation = godwit_be64(77),
 		.request = godwit_be32(rig->request),
 		.server = godwit_be16(1),
@@ -231,8 +244,8 @@ static inline void rig_subscribed(struct rig *rig, uint64_t seq, enum godwit_cod
 	frame = (struct godwit_subscribed){
 		.frame = rig_frame(GODWIT_SUBSCRIBED, 0, 0),
 		.tag = godwit_be64(rig->sub_tag),
-		.handle = godwit_be64(RIG_HANDLE),
-		.key = godwit_be64(RIG_KEY),
+		.handle = godwit_be64(rig->handle),
+		.key = godwit_be64(rig->key),
 		.cursor_epoch = godwit_be64(rig->cursor_epoch),
 		.session = godwit_be64(rig->session),
 		.seq = godwit_be64(seq),
@@ -476,8 +489,8 @@ static inline void rig_expect_ack(struct rig *rig, uint64_t seq, uint64_t edge, 
 
 	cr_assert_not_null(entry);
 	cr_assert_eq(godwit_get16(ack->from.frame.count), 1);
-	cr_assert_eq(godwit_get64(ack->from.handle), RIG_HANDLE);
-	cr_assert_eq(godwit_get64(ack->from.key), RIG_KEY);
+	cr_assert_eq(godwit_get64(ack->from.handle), rig->handle);
+	cr_assert_eq(godwit_get64(ack->from.key), rig->key);
 	cr_assert_eq(godwit_get32(entry->subscription), rig->subscription);
 	cr_assert_eq(godwit_get64(entry->cursor_epoch), rig->cursor_epoch);
 	cr_assert_eq(godwit_get64(entry->session), rig->session);

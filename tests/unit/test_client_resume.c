@@ -75,7 +75,7 @@ Test(client_resume, continues_at_the_next_server_after_the_last_message_taken)
 	cr_assert_eq(godwit_get32(resume->attempt), 1);
 	rig_subscribed(rig, 12, GODWIT_OK);
 	rig_take(rig, 13); // was there all the time
-	rig_next(rig, GODWIT_EVENT_RESUMED);
+	rig_next(rig, GODWIT_EVENT_MIGRATED);
 	rig_data(rig, 13, 14);
 	rig_take_range(rig, 14, 16);
 	rig_data(rig, 15, 17);
@@ -224,7 +224,7 @@ Test(client_resume, has_no_gap_where_it_held_what_was_truncated)
 	expect_resume(rig, 10, 110);
 	rig_subscribed(rig, 15, GODWIT_TRUNCATED);
 	rig_take_range(rig, 11, 20);
-	rig_next(rig, GODWIT_EVENT_RESUMED);
+	rig_next(rig, GODWIT_EVENT_MIGRATED);
 	rig_data(rig, 16, 21);
 	rig_take(rig, 21);
 	cr_assert_eq(rig_stats(rig)->gaps, 0);
@@ -290,7 +290,7 @@ Test(client_resume, follows_a_new_session)
 	rig->session = RIG_SESSION;
 	rig_take_range(rig, 11, 12);
 	rig->session = 0x2222;
-	rig_next(rig, GODWIT_EVENT_RESUMED);
+	rig_next(rig, GODWIT_EVENT_MIGRATED);
 	godwit_core_identifier(rig->core, rig->subscription, &identifier);
 	cr_assert_eq(identifier.session, RIG_SESSION);
 	cr_assert_eq(identifier.seq, 12);
@@ -317,7 +317,7 @@ Test(client_resume, takes_back_what_history_cut)
 	lose_server(rig);
 	expect_resume(rig, 15, 115);
 	rig_subscribed(rig, 13, GODWIT_DIVERGED);
-	rig_next(rig, GODWIT_EVENT_RESUMED);
+	rig_next(rig, GODWIT_EVENT_MIGRATED);
 	expect_gap(rig, 14, 15, 13, GODWIT_DIVERGED); // taken, and no longer so
 	rig_no_event(rig);
 	rig_expect_ack(rig, 13, 113, 0, NULL);
@@ -337,7 +337,7 @@ Test(client_resume, drops_what_was_not_pulled_and_is_cut)
 	expect_resume(rig, 12, 112);
 	rig_subscribed(rig, 14, GODWIT_DIVERGED);
 	rig_take_range(rig, 13, 14);
-	rig_next(rig, GODWIT_EVENT_RESUMED);
+	rig_next(rig, GODWIT_EVENT_MIGRATED);
 	rig_no_event(rig);
 	rig_data(rig, 15, 21);
 	rig_take_range(rig, 15, 21);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "control/plan.h"
 #include "tests/unit/config_rig.h"
 
 // Three servers, of which this one is the first.
@@ -307,6 +308,32 @@ Test(config_cluster, hashes_what_all_servers_must_agree_on)
 	cr_assert_neq(hash, hash_of(CLUSTER SERVERS PORT REPLICATED "    max_message: 99 B\n"));
 	cr_assert_neq(hash, hash_of(CLUSTER SERVERS PORT REPLICATED
 				    "  - {name: b, log: 1 MiB, primary: 3}\n"));
+}
+
+Test(config_cluster, becomes_what_the_static_backend_keeps)
+{
+	static struct cluster_static_stream streams[SERVER_STREAMS_MAX];
+	struct outcome o = outcome_of("t.yaml", CLUSTER SERVERS PORT REPLICATED
+				      "  - {name: b, log: 1 MiB, primary: 2}\n");
+	struct cluster_static_config plan;
+
+	plan_cluster(&o.config, streams, &plan);
+	cr_assert_str_eq(plan.name, "lab");
+	cr_assert_eq(plan.server, 1);
+	cr_assert_eq(plan.member_count, 3);
+	cr_assert_eq(plan.members[2].id, 3);
+	cr_assert_eq(plan.members[2].weight, 5);
+	cr_assert_eq(godwit_address_ip4(&plan.members[2].address), 0x0a000003);
+	cr_assert_eq(plan.members[2].address.port, 5679);
+	cr_assert_eq(plan.stream_count, 2);
+	cr_assert_str_eq(plan.streams[0].name, "trades");
+	cr_assert_eq(plan.streams[0].primary, 1);
+	cr_assert_eq(plan.streams[0].min_in_sync, 2);
+	cr_assert_eq(plan.streams[0].replica_count, 2);
+	cr_assert_eq(plan.streams[0].replicas[1], 3);
+	cr_assert_eq(plan.streams[1].primary, 2);
+	cr_assert_eq(plan.streams[1].replica_count, 0);
+	free(o.text);
 }
 
 Test(config_cluster, prints_a_cluster_that_reads_back_but_for_its_key)

@@ -72,6 +72,10 @@ class TimelineTest(unittest.TestCase):
         self.write("a.out", sample(0, 0, ONE), sample(500, 50, ONE), sample(3000, 50, ONE), sample(3500, 90, ONE))
         self.assertEqual(self.cells(self.story(), 7), "1-----1")
 
+    def test_what_is_taken_after_the_loss_of_a_server_came_from_it(self):
+        self.write("a.out", sample(0, 0, ONE), sample(500, 50, ONE), sample(1000, 60, None), sample(1500, 70, None))
+        self.assertEqual(self.cells(self.story(), 3), "111")
+
     def test_the_server_that_delivered_most_gets_the_cell(self):
         self.write("a.out", sample(0, 0, ONE), sample(200, 20, TWO), sample(500, 90, TWO))
         self.assertEqual(self.cells(self.story(), 1), "2")
@@ -85,7 +89,14 @@ class TimelineTest(unittest.TestCase):
     def test_the_newest_sample_makes_the_row_of_the_table(self):
         self.write("a.out", sample(0, 0, ONE), sample(500, 1234567, ONE, lost=1, repeated=2, reordered=3, truncated=4,
                                                       migrations=5, silence_max_ns=41_200_000, p99_ns=1_500_000))
-        self.assertEqual(self.story().shown()[0].row(), ("a", 1234567, 1, 2, 3, 4, 5, "41.2 ms", "1.50 ms"))
+        self.assertEqual(self.story().shown()[0].row(), ("a", 1234567, 1, 2, 3, 4, 5, "41.2 ms", "1.5 ms"))
+
+    def test_the_rate_is_that_of_the_newest_second(self):
+        self.write("a.out", sample(0, 0, ONE), sample(500, 500, ONE), sample(1000, 600, ONE),
+                   sample(1500, 700, ONE, silence_ns=MS))
+        self.assertAlmostEqual(self.story().shown()[0].rate_now(), 200)
+        self.write("a.out", sample(1600, 700, ONE, last=True))
+        self.assertEqual(self.story().shown()[0].rate_now(), 0)
 
     def test_no_label_covers_another_or_its_line(self):
         marks = [(0, "kill -9 3"), (4, "stop 2"), (4, "cut 1>2"), (30, "heal"), (31, "drain 1")]

@@ -123,7 +123,10 @@ Test(tools_sub, another_server_is_one_migration_and_a_line_at_once)
 	sub.progress.due_ns = 60 * SECOND_NS;
 	sub_progress_served(&sub.progress, &one);
 	cr_assert_eq(sub.progress.due_ns, 60 * SECOND_NS);
-	sub_progress_unserved(&sub.progress);
+	sub_progress_unserved(&sub.progress, &two);
+	cr_assert(sub.progress.is_served, "another server's end is not its home's");
+	sub_progress_unserved(&sub.progress, &one);
+	cr_assert_not(sub.progress.is_served);
 	cr_assert_eq(sub.progress.due_ns, 0);
 	sub_progress_served(&sub.progress, &one); // the same one came back
 	cr_assert_eq(sub.progress.migrations, 0);
