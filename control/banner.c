@@ -72,7 +72,7 @@ static void print_streams(const struct daemon *daemon)
 		    "%016llx",
 		    i, stream->name, config_bytes_text(log->bytes, bytes),
 		    log->is_huge ? "hugepages" : "ordinary memory", node_text(log->node, node),
-		    stream->home, stream->max_message, (unsigned long long)stream->session);
+		    stream->home, stream->max_message, (unsigned long long)stream_session(stream));
 		if (home >= 0 && log->node >= 0 && home != log->node)
 			logline(&daemon->log, LOG_LEVEL_WARNING,
 				"stream %s: its log is on node %d, its home core on node %d: that node has no "

@@ -42,6 +42,8 @@ enum core_command_kind {
 	CORE_COMMAND_DROP,
 	CORE_COMMAND_MIGRATE,
 	CORE_COMMAND_PROBE,
+	CORE_COMMAND_RECORD, // struct replication_record
+	CORE_COMMAND_FETCH,  // struct replication_fetch
 };
 struct core_command {
 	uint64_t handle;   // CLOSE_CLIENT
@@ -68,6 +70,9 @@ enum core_notice_kind {
 	CORE_NOTICE_CLIENT_SUSPECT,
 	CORE_NOTICE_CLIENT_BACK,
 	CORE_NOTICE_PROBE_REPLY,
+	CORE_NOTICE_PROPOSE, // struct replication_notice: a peer may be taken into the in-sync set
+	CORE_NOTICE_LAGS, // the same: it keeps the commit back by more than half the smallest log
+	CORE_NOTICE_FETCHED, // the same: the log of the member is here
 };
 struct core_notice {
 	uint64_t client, instance, handle;

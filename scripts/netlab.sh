@@ -195,7 +195,7 @@ lab_config_server() {
 		ports:
 		  - driver: af_packet
 		    interface: eth0
-		    address: $1/24
+		    address: $1/${LAB_BITS:-24}
 		    udp_port: $LAB_PORT
 		    queues: ${LAB_QUEUES:-auto}
 	END
