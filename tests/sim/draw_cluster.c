@@ -30,6 +30,13 @@ static void draw_stream(struct sim *sim, struct sim_stream *stream)
 		stream->min_in_sync = 2;
 }
 
+static void draw_ack(struct sim *sim, struct sim_stream *stream)
+{
+	stream->ack_local = stream->replicas != 0 && rng_percent(&sim->rng, 20);
+	if (stream->ack_local)
+		stream->min_in_sync = 1;
+}
+
 static void draw_logs(struct sim *sim, uint32_t i)
 {
 	struct rng *rng = &sim->rng;
@@ -60,6 +67,7 @@ static void draw_servers(struct sim *sim)
 	}
 	for (uint32_t i = 0; i < sim->stream_count; i++) {
 		draw_stream(sim, &sim->streams[i]);
+		draw_ack(sim, &sim->streams[i]);
 		draw_logs(sim, i);
 	}
 	for (uint32_t i = 0; i < sim->host_count; i++)

@@ -37,6 +37,7 @@ static void draw_role(struct host *host, uint32_t i, struct stream_config *confi
 		config->session = rng_next(&sim->rng) | 1;
 		return;
 	}
+	config->ack_local = stream->ack_local;
 	config->role = STREAM_PRIMARY;
 	for (uint32_t k = 0; k < sim->host_count; k++)
 		if (k != host->index && (stream->replicas & 1u << k))
@@ -195,6 +196,7 @@ void host_stop(struct host *host)
 		host->streams[i].reached_before = host->streams[i].reached;
 		host->streams[i].truth = NULL;
 		host->streams[i].reached = 0;
+		host->streams[i].reconciled = 0;
 	}
 	sim_trace(sim, host_node(host), "down");
 }

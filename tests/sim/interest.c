@@ -39,9 +39,19 @@ static void check_epoch(struct interest *in, const struct godwit_identifier *id,
 	struct sim *sim = in->actor->sim;
 	const struct truth *truth = truth_of(sim, id->session);
 
+	if (truth != NULL && truth->lost_count > 0 && truth_find(truth, id->seq, id->epoch) != NULL)
+		return; // of a history that was
 	if (truth != NULL && id->seq != 0 && id->epoch != truth_epoch(truth, id->seq))
 		sim_fail(sim, "actor %u.%u: %s %lu of epoch %u has epoch %u", in->actor->index,
 			 in->subscription, what, id->seq, truth_epoch(truth, id->seq), id->epoch);
+}
+
+// It names a message that was committed and is history no more.
+static bool of_lost(const struct truth *truth, const struct godwit_identifier *id)
+{
+	const struct truth_record *record = truth_find(truth, id->seq, id->epoch);
+
+	return record != NULL && (id->seq > truth->count || record != &truth->records[id->seq - 1]);
 }
 
 static void on_message(struct interest *in, const struct godwit_event *e)
@@ -52,6 +62,16 @@ static void on_message(struct interest *in, const struct godwit_event *e)
 	const struct truth_record *record;
 
 	sim->messages_delivered++;
+	if (truth != NULL && truth->lost_count > 0 && seq > in->taken.seq &&
+	    e->identifier.session == in->taken.session && of_lost(truth, &e->identifier)) {
+		in->taken = e->identifier; // it is told later
+		return;
+	}
+	if (truth != NULL && of_lost(truth, &in->taken)) {
+		sim_fail(sim, "actor %u.%u: message %lu after %lu, which was lost, unannounced",
+			 in->actor->index, in->subscription, seq, in->taken.seq);
+		return;
+	}
 	if (truth == NULL || seq == 0 || seq > truth->count || seq > truth->commit) {
 		sim_fail(sim, "actor %u.%u: message %lu that is not committed", in->actor->index,
 			 in->subscription, seq);
@@ -94,7 +114,10 @@ static void on_gap(struct interest *in, const struct godwit_event *e)
 	if (in->options.policy == GODWIT_POLICY_FAIL)
 		sim_fail(sim, "actor %u.%u: a gap with the policy to fail", in->actor->index,
 			 in->subscription);
-	if (e->last >= e->first && truth != NULL) {
+	if (e->code == GODWIT_DIVERGED && !sim->streams[in->stream].ack_local)
+		sim_fail(sim, "actor %u.%u: diverged, and acks are not local", in->actor->index,
+			 in->subscription);
+	if (e->last >= e->first && truth != NULL && e->code != GODWIT_DIVERGED) {
 		wanted = next_wanted(in, truth, in->taken.seq, e->first - 1);
 		if (wanted != 0)
 			sim_fail(sim, "actor %u.%u: gap from %lu hides %lu", in->actor->index,
@@ -148,7 +171,9 @@ static void on_ended(struct interest *in, const struct godwit_event *e)
 	bool fails = in->options.policy == GODWIT_POLICY_FAIL;
 	bool typed = e->code == GODWIT_UNSUBSCRIBED ||
 		     (fails && (e->code == GODWIT_TRUNCATED || e->code == GODWIT_FUTURE ||
-				e->code == GODWIT_UNKNOWN_SESSION));
+				e->code == GODWIT_UNKNOWN_SESSION ||
+				(e->code == GODWIT_DIVERGED &&
+				 in->actor->sim->streams[in->stream].ack_local)));
 
 	sim_trace(sim, actor_node(in->actor), "%u: ended %s", in->subscription,
 		  godwit_code_name(e->code));
@@ -254,7 +279,7 @@ bool interest_complete(struct interest *in)
 	if (in->ended)
 		return true;
 	// The identifier gets to the commit also where nothing matched.
-	if (!in->begun || in->taken.session != truth->session ||
+	if (!in->begun || in->taken.session != truth->session || of_lost(truth, &in->taken) ||
 	    next_wanted(in, truth, in->taken.seq, truth->commit) != 0 ||
 	    godwit_core_identifier(in->actor->core, in->subscription, &identifier) != 0 ||
 	    identifier.session != truth->session)

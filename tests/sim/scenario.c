@@ -271,8 +271,10 @@ static void cleanup(struct sim *sim)
 		for (uint32_t k = 0; k < sim->stream_count; k++)
 			log_memory_unmap(host->streams[k].log_memory, host->streams[k].log_bytes);
 	}
-	for (uint32_t i = 0; i < sim->truth_count; i++)
+	for (uint32_t i = 0; i < sim->truth_count; i++) {
 		free(sim->truths[i].records);
+		free(sim->truths[i].lost);
+	}
 	network_clear(sim);
 }
 

@@ -115,6 +115,11 @@ struct truth { // of one session of one stream
 	struct truth_record *records; // sequence n at n - 1
 	uint64_t count, capacity;
 	uint64_t commit;
+	struct { // what was committed by a primary alone, and lost with it
+		uint64_t seq;
+		struct truth_record record;
+	} * lost;
+	uint64_t lost_count;
 	struct { // epoch that begins at `first`
 		uint32_t epoch;
 		uint64_t first;
@@ -147,6 +152,7 @@ struct host_stream { // a stream as a host holds it; its number is the cluster's
 	struct truth *truth;  // of the session that the place is of
 	uint64_t commit_seen; // it never goes back within a session
 	uint64_t reached;     // end of its log
+	uint32_t reconciled;  // in that epoch with its primary, when it was read last
 	// the same of its last process
 	struct truth *truth_before;
 	uint64_t reached_before;
@@ -200,6 +206,7 @@ struct sim_stream {	   // of the cluster
 	uint32_t primary;	   // host
 	uint32_t replicas;	   // mask of hosts
 	uint32_t min_in_sync;
+	bool ack_local;
 	struct cluster_record record; // in force
 };
 
@@ -330,7 +337,7 @@ struct sim {
 	bool tight; // tables too small for all
 	struct godwit_address attacker_address;
 	// sums over all scenarios of a run, for the report
-	uint64_t messages_delivered, migrations;
+	uint64_t messages_delivered, migrations, lost_messages;
 	uint64_t counts[COUNTERS], drops[DROPS]; // what was reached
 };
 
@@ -399,6 +406,9 @@ struct truth *truth_begin(struct sim *sim, uint32_t stream, uint64_t session);
 void truth_begin_epoch(struct truth *truth, uint32_t epoch, uint64_t first);
 // The epoch in which a sequence was appended.
 uint32_t truth_epoch(const struct truth *truth, uint64_t seq);
+// A record by its place in one of the stream's histories: of a stream of local acks there may be more than
+// one. NULL: it never was committed.
+const struct truth_record *truth_find(const struct truth *truth, uint64_t seq, uint32_t epoch);
 // What a host has committed of a stream since the last time: it adds to the truth, or is what others had.
 void truth_read(struct host *host, uint32_t stream);
 

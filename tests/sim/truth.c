@@ -4,6 +4,7 @@
 // each turn. Who is first adds to it; whatever another has committed is compared with it.
 #include <stdlib.h>
 
+#include "dataplane/replication.h"
 #include "tests/sim/sim.h"
 
 struct truth *truth_of(struct sim *sim, uint64_t session)
@@ -41,6 +42,36 @@ uint32_t truth_epoch(const struct truth *truth, uint64_t seq)
 	while (--i > 0 && truth->epochs[i].first > seq)
 		;
 	return truth->epochs[i].epoch;
+}
+
+const struct truth_record *truth_find(const struct truth *truth, uint64_t seq, uint32_t epoch)
+{
+	if (seq > 0 && seq <= truth->count && truth->records[seq - 1].epoch == epoch)
+		return &truth->records[seq - 1];
+	for (uint64_t i = truth->lost_count; i-- > 0;)
+		if (truth->lost[i].seq == seq && truth->lost[i].record.epoch == epoch)
+			return &truth->lost[i].record;
+	return NULL;
+}
+
+// A stream of local acks goes on after `seq`: what was committed above went with its primary.
+static void lose_above(struct sim *sim, struct truth *truth, uint64_t seq)
+{
+	uint64_t lost = truth->count - seq;
+
+	truth->lost = realloc(truth->lost, (truth->lost_count + lost) * sizeof(*truth->lost));
+	if (truth->lost == NULL)
+		abort();
+	for (uint64_t at = seq + 1; at <= truth->count; at++) {
+		truth->lost[truth->lost_count].seq = at;
+		truth->lost[truth->lost_count++].record = truth->records[at - 1];
+	}
+	truth->count = truth->commit = seq;
+	while (truth->epochs_count > 1 && truth->epochs[truth->epochs_count - 1].first > seq)
+		truth->epochs_count--;
+	sim->lost_messages += lost;
+	sim_trace(sim, SIM_NODES, "stream %u: %lu records above %lu are lost", truth->stream, lost,
+		  seq);
 }
 
 static uint64_t hash_of(const uint8_t *bytes, uint32_t length)
@@ -103,6 +134,8 @@ static void check_holders(struct sim *sim, const struct truth *truth, uint64_t s
 	const struct cluster_record *record = &stream->record;
 	uint32_t holders = 0;
 
+	if (stream->ack_local)
+		return;
 	for (uint32_t i = 0; i < sim->host_count; i++)
 		holders += held(sim, i, truth, seq);
 	if (holders < stream->min_in_sync)
@@ -163,6 +196,23 @@ static void meet(struct host *host, struct host_stream *hs, uint64_t seq,
 	known.publisher = ids[0];
 	known.instance = ids[1];
 	known.number = ids[2];
+	if (host->sim->streams[truth->stream].ack_local && seq <= truth->count &&
+	    memcmp(&known, &truth->records[seq - 1], sizeof(known)) != 0) {
+		const struct truth_record *lost = truth_find(truth, seq, known.epoch);
+
+		if (hs->stream->role == STREAM_PRIMARY) {
+			lose_above(sim, truth, seq - 1);
+		} else {
+			// It does not know yet that its end is history no more.
+			if (lost == NULL || memcmp(&known, lost, sizeof(known)) != 0)
+				sim_fail(sim, "stream %u: s%u has a record %lu that never was",
+					 truth->stream, host->index + 1, seq);
+			return;
+		}
+	}
+	if (seq > truth->count && hs->stream->role == STREAM_REPLICA &&
+	    truth_find(truth, seq, known.epoch) != NULL)
+		return; // the same
 	if (seq > truth->count)
 		learn(host, hs->stream, truth, &known);
 	else if (memcmp(&known, &truth->records[seq - 1], sizeof(known)) != 0)
@@ -207,7 +257,9 @@ static void check_commit(struct host *host, struct host_stream *hs, uint32_t str
 {
 	struct sim *sim = host->sim;
 
-	if (commit < hs->commit_seen)
+	bool ack_local = sim->streams[stream].ack_local;
+
+	if (commit < hs->commit_seen && !ack_local)
 		sim_fail(sim, "stream %u: the commit of s%u went back from %lu to %lu", stream,
 			 host->index + 1, hs->commit_seen, commit);
 	hs->commit_seen = commit;
@@ -216,8 +268,11 @@ static void check_commit(struct host *host, struct host_stream *hs, uint32_t str
 	    (hs->stream->role != STREAM_REPLICA || hs->place.seq <= commit))
 		sim_fail(sim, "stream %u: read up to %lu, s%u committed %lu", stream,
 			 hs->place.seq - 1, host->index + 1, commit);
-	if (commit > hs->truth->commit)
+	if (commit > hs->truth->commit && commit <= hs->truth->count)
 		hs->truth->commit = commit;
+	if (ack_local && hs->stream->role == STREAM_PRIMARY && hs->stream->replication->writable &&
+	    log_head_seq(&hs->stream->log) < hs->truth->count)
+		lose_above(sim, hs->truth, log_head_seq(&hs->stream->log));
 }
 
 void truth_read(struct host *host, uint32_t stream)
@@ -231,10 +286,13 @@ void truth_read(struct host *host, uint32_t stream)
 	if (hs->stream->session_held == 0)
 		return;
 	// A replica that was too far behind began anew further up.
+	// One of local acks may have been cut back below its commit.
 	if (hs->truth == NULL || hs->truth->session != hs->stream->session_held ||
+	    (host->sim->streams[stream].ack_local && hs->reconciled != hs->stream->reconciled) ||
 	    (hs->stream->role == STREAM_REPLICA && log_earliest(log) > hs->place.seq))
 		enter_session(host, hs, stream);
 	hs->reached = log_head_seq(log);
+	hs->reconciled = hs->stream->reconciled;
 	for (;;) {
 		uint64_t pos = hs->place.pos, number;
 		enum log_read read = log_next(log, &hs->place, commit, log->slice_bytes,
