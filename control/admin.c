@@ -107,7 +107,7 @@ static int stream_add(const struct daemon *daemon, uint32_t number, struct rte_t
 	char session[24];
 	uint64_t last;
 
-	snprintf(session, sizeof(session), "%016llx", (unsigned long long)stream->session);
+	snprintf(session, sizeof(session), "%016llx", (unsigned long long)stream_session(stream));
 	rte_tel_data_add_dict_string(data, "name", stream->name);
 	rte_tel_data_add_dict_string(data, "session", session);
 	rte_tel_data_add_dict_u64(data, "epoch", stream_epoch_of(stream, head.seq + 1, &last));

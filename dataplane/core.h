@@ -34,7 +34,9 @@ extern const struct core_config core_config_default; // daemon's defaults but fo
 // Commands from control (crossing.kind of the inbox; data: struct core_command).
 enum core_command_kind {
 	CORE_COMMAND_STOP = 1,
-	CORE_COMMAND_CLOSE_CLIENT
+	CORE_COMMAND_CLOSE_CLIENT,
+	CORE_COMMAND_RECORD, // struct replication_record
+	CORE_COMMAND_FETCH,  // struct replication_fetch
 };
 struct core_command {
 	uint64_t handle;   // CLOSE_CLIENT
@@ -44,14 +46,17 @@ struct core_command {
 enum core_notice_kind {
 	CORE_NOTICE_OPENED = 1,
 	CORE_NOTICE_CLOSED,
-	CORE_NOTICE_STOPPED
+	CORE_NOTICE_STOPPED,
+	CORE_NOTICE_PROPOSE, // struct replication_notice: a peer may be taken into the in-sync set
+	CORE_NOTICE_LAGS, // the same: it keeps the commit back by more than half the smallest log
+	CORE_NOTICE_FETCHED, // the same: the log of the member is here
 };
 struct core_notice {
 	uint64_t client, instance, handle;
 	uint32_t core;
 	struct godwit_address address;
 };
-#define CORE_COMMAND_BYTES 64 // slot_bytes of inbox and outbox
+#define CORE_COMMAND_BYTES 384 // slot_bytes of inbox and outbox
 
 enum ready_list {
 	READY_NONE,

@@ -124,10 +124,9 @@ void client_close(struct core *core, struct client *client, enum godwit_code cod
 	while (client->subscriptions != NONE) {
 		struct subscription *s = &core->subscriptions[client->subscriptions];
 
-		subscription_end(core, s, code,
-				 (struct godwit_identifier){.session = s->stream->session,
-							    .seq = s->sent},
-				 0);
+		subscription_end(
+			core, s, code,
+			(struct godwit_identifier){.session = s->acked.session, .seq = s->sent}, 0);
 	}
 	while (*link != client->index)
 		link = &core->clients[*link].next;

@@ -14,7 +14,9 @@
 enum home_crossing {
 	HOME_FRAME = 1,
 	HOME_ANSWER = 2,
-	HOME_PEER = 3 // a frame of a peer, to the link core or its stream's home
+	HOME_PEER = 3,	       // a frame of a peer, to the link core or its stream's home
+	HOME_STREAM_CLOSE = 4, // struct home_closing: end subscriptions
+	HOME_STREAM_CLOSED = 5 // the same, back: they are ended
 };
 
 // Who asked: where an answer goes. Lies before the frame in a crossing's slot.
@@ -24,6 +26,15 @@ struct home_origin {
 	uint32_t core;	 // that the client belongs to
 	uint32_t zero;
 };
+
+struct home_closing {	// a stream's log is about to be cut back
+	uint64_t above; // end the subscriptions that stand above it; 0: all
+	uint32_t stream;
+	uint32_t number; // of the closing
+};
+
+// Have another core end subscriptions; it confirms. False: no room, tried again next turn.
+bool home_close(struct core *core, uint32_t to, const struct home_closing *closing);
 
 // Take a checked frame to its stream's home. False if the crossing was full: the caller counts.
 bool home_frame(struct core *core, struct stream *stream, const struct home_origin *origin,

@@ -14,6 +14,14 @@ struct stream *server_stream(const struct server *server, const uint8_t name[GOD
 	return NULL;
 }
 
+const struct godwit_server_entry *server_entry(const struct server *server, uint16_t id)
+{
+	for (uint32_t i = 0; i < server->list_count; i++)
+		if (godwit_get16(server->list[i].id) == id)
+			return &server->list[i];
+	return NULL;
+}
+
 int server_crossings_create(struct server *server, uint32_t slots)
 {
 	uint32_t cores = server->core_count;

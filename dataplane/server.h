@@ -49,6 +49,9 @@ static inline struct crossing *server_crossing(const struct server *server, uint
 // The stream of that name (zero padded to 64 bytes), or NULL. Thread: any.
 struct stream *server_stream(const struct server *server, const uint8_t name[GODWIT_NAME_BYTES]);
 
+// The server's entry in the list that clients get, or NULL. Thread: any.
+const struct godwit_server_entry *server_entry(const struct server *server, uint16_t id);
+
 // The largest UDP payload that the server sends and takes.
 static inline uint32_t server_datagram(const struct server *server)
 {

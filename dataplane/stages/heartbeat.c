@@ -61,10 +61,9 @@ static void lapse_unheard(struct core *core, struct client *client)
 		if (client->heard_ns < s->heard_ns + lapse_ns)
 			continue;
 		COUNT(core, subscriptions_lapsed, 1);
-		subscription_end(core, s, GODWIT_LAPSED,
-				 (struct godwit_identifier){.session = s->stream->session,
-							    .seq = s->sent},
-				 0);
+		subscription_end(
+			core, s, GODWIT_LAPSED,
+			(struct godwit_identifier){.session = s->acked.session, .seq = s->sent}, 0);
 	}
 }
 
