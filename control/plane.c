@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "control/plane_inside.h"
-#include "dataplane/replication.h"
 
 #define ENTRIES_BUDGET 512 // slots of the feed of cursors in one step
 #define PUNTS_BUDGET   256
@@ -38,32 +37,25 @@ void plane_say(struct plane *plane, const char *format, ...)
 	plane->config.say(plane->config.arg, line);
 }
 
-bool plane_command(struct plane *plane, uint32_t core, uint32_t kind, const void *data,
-		   uint32_t bytes)
-{
-	struct crossing *inbox = &plane->server->cores[core]->inbox;
-	struct crossing_slot *slot = crossing_begin(inbox);
-
-	if (slot == NULL)
-		return false;
-	slot->kind = kind;
-	slot->bytes = bytes;
-	memcpy(slot->data, data, bytes);
-	crossing_end(inbox);
-	return true;
-}
-
 // ---- what migration acts through ---------------------------------------------------------------
 
 static bool on_command(void *arg, uint32_t core, enum core_command_kind kind,
 		       const struct core_command *command)
 {
 	struct plane *plane = arg;
+	struct crossing_slot *slot;
 
 	// A cursor may name a core that an earlier process of this server had.
 	if (core >= plane->server->core_count)
 		core = SERVER_LINK_CORE;
-	return plane_command(plane, core, kind, command, sizeof(*command));
+	slot = crossing_begin(&plane->server->cores[core]->inbox);
+	if (slot == NULL)
+		return false;
+	slot->kind = kind;
+	slot->bytes = sizeof(*command);
+	memcpy(slot->data, command, sizeof(*command));
+	crossing_end(&plane->server->cores[core]->inbox);
+	return true;
 }
 
 static bool on_post(void *arg, uint32_t peer, const void *frame, uint32_t length)
@@ -133,7 +125,6 @@ struct plane *plane_create(const struct plane_config *config, uint64_t now_ns)
 	plane->server = config->server;
 	plane->random[0] = config->random[0] | 1;
 	plane->random[1] = config->random[1];
-	plane->started_ns = now_ns;
 	table.seed = plane_random(plane);
 	plane->table = cursor_table_create(&table);
 	plane->migration = plane->table != NULL ? start_migration(plane) : NULL;
@@ -146,7 +137,6 @@ struct plane *plane_create(const struct plane_config *config, uint64_t now_ns)
 	plane->server->cursor_arg = plane;
 	plane->server->cursor_highest = on_highest;
 	plane_links_init(plane, now_ns);
-	plane_streams_init(plane);
 	return plane;
 }
 
@@ -238,26 +228,6 @@ static void take_punts(struct plane *plane, uint64_t now_ns)
 	}
 }
 
-static void get_ready(struct plane *plane, uint64_t now_ns)
-{
-	struct peers *peers = &plane->server->peers;
-	uint64_t above = atomic_load_explicit(&peers->known_above, memory_order_relaxed);
-	uint32_t met = 1;
-
-	if (above >= plane->server->incarnation) {
-		atomic_store_explicit(&plane->server->incarnation, above + 1, memory_order_relaxed);
-		plane_say(plane,
-			  "a server knows a later start of this one: it counts as that of %llu",
-			  (unsigned long long)above + 1);
-	}
-	for (uint32_t i = 0; i < peers->count; i++)
-		met += peer_takes_part(&peers->peers[i]);
-	if (met * 2 <= peers->count + 1 && now_ns - plane->started_ns < plane->config.start_ns)
-		return;
-	plane->is_ready = true;
-	plane_say(plane, "%u of %u servers of the cluster are met", met, peers->count + 1);
-}
-
 void plane_step(struct plane *plane, uint64_t now_ns)
 {
 	const struct cursor_expiry expiry = {
@@ -266,44 +236,22 @@ void plane_step(struct plane *plane, uint64_t now_ns)
 		.own = plane->server->id,
 	};
 
-	plane->now_ns = now_ns;
-	if (!plane->is_ready)
-		get_ready(plane, now_ns);
 	look(plane, now_ns);
 	take_entries(plane, now_ns);
 	plane_links_step(plane, now_ns);
 	take_punts(plane, now_ns);
-	if (plane->is_ready)
-		plane_streams_step(plane, now_ns);
 	migration_step(plane->migration, now_ns);
 	cursor_table_expire(plane->table, &expiry, now_ns, EXPIRE_SLOTS);
 	cursor_table_reclaim(plane->table, now_ns);
 }
 
-void plane_notice(struct plane *plane, uint32_t kind, const void *data, uint64_t now_ns)
+void plane_notice(struct plane *plane, enum core_notice_kind kind, const struct core_notice *notice,
+		  uint64_t now_ns)
 {
-	switch (kind) {
-	case CORE_NOTICE_PROPOSE:
-	case CORE_NOTICE_LAGS:
-	case CORE_NOTICE_FETCHED:
-		plane_streams_notice(plane, kind, data);
-		break;
-	default: {
-		struct core_notice notice;
-
-		memcpy(&notice, data, sizeof(notice));
-		migration_notice(plane->migration, kind, &notice, now_ns);
-		break;
-	}
-	}
+	migration_notice(plane->migration, kind, notice, now_ns);
 }
 
 // ---- for people --------------------------------------------------------------------------------
-
-bool plane_is_ready(const struct plane *plane)
-{
-	return plane->is_ready;
-}
 
 struct migration *plane_migration(struct plane *plane)
 {
@@ -318,11 +266,4 @@ struct cursor_table *plane_cursors(struct plane *plane)
 const struct link_detector *plane_link(const struct plane *plane, uint32_t peer)
 {
 	return peer < plane->server->peers.count ? &plane->peers[peer].link : NULL;
-}
-
-const struct primary *plane_primary(const struct plane *plane, uint32_t stream)
-{
-	return stream < plane->server->stream_count && plane->config.streams[stream].is_led ?
-		       &plane->primaries[stream] :
-		       NULL;
 }

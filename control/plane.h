@@ -3,45 +3,30 @@
 // The control plane of one server of a cluster: it glues what the nouns decide. Pure: everything that it knows
 // comes from the server's memory, its rings and the time given; the daemon and the simulator run the same.
 //
-//   peers[].heard_ns, incarnations --> links (link.h) ----> verdicts --> migration, primaries   plane_links.c
+//   peers[].heard_ns, incarnations --> links (link.h) ----> verdicts --> migration              plane_links.c
 //   streams, what peers tell of them -> view ------------> migration                           plane.c
 //   cursor feed, punts, notices ----> cursor table, migration --> commands, frames to peers     plane.c
-//   cluster records <--------------> primaries (primary.h) --> RECORD, FETCH to home cores      plane_streams.c
 //
-// A server takes no role before more than half of the cluster was met, or start_ns has passed: until then
-// its incarnation is raised above any that a peer reports of it.
+// The records of streams are the keeper's (keeper.h), which goes by the verdicts that are made here.
 //
 // Owner and thread: control. One plane a server, made after the cores and destroyed before them.
 #ifndef CONTROL_PLANE_H
 #define CONTROL_PLANE_H
 
-#include "control/cluster.h"
 #include "control/link.h"
 #include "control/migration.h"
-#include "control/primary.h"
 
 #define PLANE_STEP_NS 1000000ull // between two steps, about
 
-struct plane_stream { // by the server's stream number
-	bool is_led;  // this server is its primary, and it has replicas
-	uint32_t replicas_count;
-	uint16_t replicas[SERVER_PEERS_MAX];
-	uint16_t min_in_sync;
-	uint32_t cluster_stream; // its number in the cluster
-};
-
 struct plane_config {
-	struct server *server;	 // with peers, streams and cores; its cursor feed is made
-	struct cluster *cluster; // NULL: no stream is led here
+	struct server *server; // with peers, streams and cores; its cursor feed is made
 	uint16_t weight;
 	uint32_t multiplier; // silent intervals of a server until it is suspect
-	uint64_t start_ns;
 	uint32_t cursors_max, clients_max;
 	bool huge;
 	int node;
 	struct reclaim reclaim;
 	uint64_t random[2];
-	struct plane_stream streams[SERVER_STREAMS_MAX];
 	// The core at which this client's frames arrive; NULL: core 0.
 	uint32_t (*core_of)(void *arg, uint64_t client, uint32_t attempt);
 	// A line for people: who changed how. NULL: nobody reads.
@@ -59,17 +44,14 @@ void plane_destroy(struct plane *plane);
 // PLANE_STEP_NS; late is told from early.
 void plane_step(struct plane *plane, uint64_t now_ns);
 
-// A notice of a core; STOPPED, OPENED and CLOSED too, which it ignores. data: as the kind says.
-void plane_notice(struct plane *plane, uint32_t kind, const void *data, uint64_t now_ns);
-
-// Whether the server has taken its roles.
-bool plane_is_ready(const struct plane *plane);
+// A notice of a core (struct core_notice); of kinds that are not about moves it takes none.
+void plane_notice(struct plane *plane, enum core_notice_kind kind, const struct core_notice *notice,
+		  uint64_t now_ns);
 
 // ---- for people; thread: control, or with the caller's lock --------------------------------------
 
 struct migration *plane_migration(struct plane *plane);
 struct cursor_table *plane_cursors(struct plane *plane);
 const struct link_detector *plane_link(const struct plane *plane, uint32_t peer);
-const struct primary *plane_primary(const struct plane *plane, uint32_t stream); // NULL: not led
 
 #endif

@@ -18,17 +18,11 @@ struct plane {
 	struct cursor_table *table;
 	struct migration *migration;
 	struct plane_peer peers[SERVER_PEERS_MAX];
-	struct primary primaries[SERVER_STREAMS_MAX];
 	uint64_t random[2];
-	uint64_t started_ns, reclaimed_ns, now_ns;
-	bool is_ready;
 };
 
 uint64_t plane_random(struct plane *plane);
 void plane_say(struct plane *plane, const char *format, ...) __attribute__((format(printf, 2, 3)));
-// Into a core's mailbox. False: it is full.
-bool plane_command(struct plane *plane, uint32_t core, uint32_t kind, const void *data,
-		   uint32_t bytes);
 
 // plane_links.c
 void plane_links_init(struct plane *plane, uint64_t now_ns);
@@ -36,11 +30,5 @@ void plane_links_step(struct plane *plane, uint64_t now_ns);
 // PROBE_FOR or PROBE_RESULT about a server. False: it is about a client.
 bool plane_links_frame(struct plane *plane, uint32_t peer, const struct godwit_probe_for *frame,
 		       uint64_t now_ns);
-
-// plane_streams.c
-void plane_streams_init(struct plane *plane);
-void plane_streams_step(struct plane *plane, uint64_t now_ns);
-void plane_streams_notice(struct plane *plane, uint32_t kind, const void *data);
-void plane_streams_dead(struct plane *plane, uint16_t server);
 
 #endif

@@ -73,7 +73,6 @@ static void died(struct plane *plane, uint32_t peer, bool is_old, uint64_t now_n
 	became(plane, peer, PEER_DEAD);
 	plane_say(plane, "server %u is dead: %s", view->id,
 		  link_why_name(plane->peers[peer].link.why));
-	plane_streams_dead(plane, view->id);
 	migration_dead(plane->migration, peer, now_ns);
 }
 

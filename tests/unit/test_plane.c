@@ -11,7 +11,9 @@
 #undef cluster
 
 #include "control/cluster_static.h"
+#include "control/keeper.h"
 #include "control/plane.h"
+#include "dataplane/replication.h"
 #include "dataplane/stages.h"
 #include "tests/support/checked.h"
 
@@ -21,6 +23,7 @@ static struct harness_cluster c;
 static struct {
 	struct plane *plane;
 	struct cluster records;
+	struct keeper *keeper;
 	char file[4096]; // survives the process
 	size_t file_bytes;
 } own[SERVERS];
@@ -77,6 +80,77 @@ static void starting(struct harness_cluster *cl, uint32_t server)
 	cr_assert_eq(cursor_feed_create(s), 0);
 }
 
+static struct crossing_slot *inbox_of(uint32_t i)
+{
+	return crossing_begin(&harness_core(cluster_harness(&c, i), 0)->inbox);
+}
+
+static bool order(uint32_t i, uint32_t kind, const void *data, uint32_t bytes)
+{
+	struct crossing_slot *slot = inbox_of(i);
+
+	if (slot == NULL)
+		return false;
+	slot->kind = kind;
+	slot->bytes = bytes;
+	memcpy(slot->data, data, bytes);
+	crossing_end(&harness_core(cluster_harness(&c, i), 0)->inbox);
+	return true;
+}
+
+static bool order_record(void *arg, uint32_t number, const struct cluster_record *record,
+			 uint64_t proposals)
+{
+	struct replication_record r = {.stream = number,
+				       .epoch = record->epoch,
+				       .session = record->session,
+				       .proposals = proposals,
+				       .min_in_sync = record->min_in_sync,
+				       .count = record->in_sync_count};
+
+	for (uint32_t i = 0; i < r.count; i++) {
+		r.members[i].server = record->in_sync[i].server;
+		r.members[i].incarnation = record->in_sync[i].incarnation;
+	}
+	return order((uint32_t)(uintptr_t)arg, CORE_COMMAND_RECORD, &r, sizeof(r));
+}
+
+static bool order_fetch(void *arg, uint32_t number, const struct cluster_record *record,
+			uint16_t server)
+{
+	struct replication_fetch f = {.stream = number,
+				      .epoch = record->epoch,
+				      .session = record->session,
+				      .server = server};
+
+	return order((uint32_t)(uintptr_t)arg, CORE_COMMAND_FETCH, &f, sizeof(f));
+}
+
+static uint64_t any_number(void *arg)
+{
+	static uint64_t last = 0x1234567;
+
+	(void)arg;
+	return last = last * 6364136223846793005ull + 1442695040888963407ull;
+}
+
+static void keeper_begin(uint32_t i)
+{
+	static const struct keeper_stream streams[] = {
+		{.min_in_sync = 2, .replica_count = 2, .replicas = {2, 3}}};
+	struct keeper_config config = {
+		.server = cluster_server(&c, i),
+		.cluster = &own[i].records,
+		.start_timeout_ns = 500 * MS,
+		.stream_count = i == 0 ? 1 : 0,
+		.streams = streams,
+		.ops = {order_record, order_fetch, any_number, (void *)(uintptr_t)i},
+	};
+
+	own[i].keeper = keeper_create(&config);
+	cr_assert_not_null(own[i].keeper);
+}
+
 static void plane_begin(uint32_t i)
 {
 	static const struct cluster_static_stream streams[] = {{.name = "s0",
@@ -94,10 +168,8 @@ static void plane_begin(uint32_t i)
 	};
 	struct plane_config config = {
 		.server = cluster_server(&c, i),
-		.cluster = &own[i].records,
 		.weight = 1,
 		.multiplier = 3,
-		.start_ns = 500 * MS,
 		.cursors_max = 1024,
 		.clients_max = 1024,
 		.node = -1,
@@ -109,8 +181,7 @@ static void plane_begin(uint32_t i)
 		records.members[k] = (struct cluster_member){
 			.id = (uint16_t)(k + 1), .weight = 1, .address = cluster_address(k)};
 	cr_assert_eq(cluster_static_create(&own[i].records, &records), 0);
-	config.streams[0] = (struct plane_stream){
-		.is_led = i == 0, .replicas_count = 2, .replicas = {2, 3}, .min_in_sync = 2};
+	keeper_begin(i);
 	own[i].plane = plane_create(&config, c.now_ns);
 	cr_assert_not_null(own[i].plane);
 }
@@ -121,8 +192,26 @@ static void plane_end(uint32_t i)
 		return;
 	plane_destroy(own[i].plane);
 	own[i].plane = NULL;
+	keeper_destroy(own[i].keeper);
 	cluster_destroy(&own[i].records);
 	cursor_feed_destroy(cluster_server(&c, i));
+}
+
+static void take_notice(uint32_t i, const struct crossing_slot *slot)
+{
+	struct replication_notice n;
+	struct core_notice notice;
+
+	memcpy(&n, slot->data, sizeof(n));
+	memcpy(&notice, slot->data, sizeof(notice));
+	if (slot->kind == CORE_NOTICE_PROPOSE)
+		keeper_proposed(own[i].keeper, n.stream, n.server, n.incarnation, n.proposal);
+	else if (slot->kind == CORE_NOTICE_LAGS)
+		keeper_lags(own[i].keeper, n.stream, n.server, n.incarnation, c.now_ns);
+	else if (slot->kind == CORE_NOTICE_FETCHED)
+		keeper_fetched(own[i].keeper, n.stream, n.server, n.incarnation);
+	else
+		plane_notice(own[i].plane, slot->kind, &notice, c.now_ns);
 }
 
 static void plane_turn(uint32_t i)
@@ -131,10 +220,11 @@ static void plane_turn(uint32_t i)
 	struct crossing_slot *slot;
 
 	while ((slot = crossing_peek(outbox)) != NULL) {
-		plane_notice(own[i].plane, slot->kind, slot->data, c.now_ns);
+		take_notice(i, slot);
 		crossing_pop(outbox);
 	}
 	plane_step(own[i].plane, c.now_ns);
+	keeper_step(own[i].keeper, c.now_ns);
 }
 
 static uint32_t frozen = SERVERS; // whose control and cores stand still
@@ -186,6 +276,14 @@ static void restart(uint32_t i)
 static struct stream *stream_at(uint32_t i)
 {
 	return harness_stream(cluster_harness(&c, i), 0);
+}
+
+static struct keeper_view kept(void)
+{
+	struct keeper_view view;
+
+	keeper_look(own[0].keeper, 0, &view);
+	return view;
 }
 
 static uint64_t session_at(uint32_t i)
@@ -270,24 +368,21 @@ static const struct migration_record *record_at(uint32_t i)
 Checked(plane, a_cluster_without_history_begins_a_session_and_gets_in_sync, stop)
 {
 	cr_assert_neq(session_at(0), 0);
-	for (uint32_t i = 0; i < SERVERS; i++) {
-		cr_assert(plane_is_ready(own[i].plane));
+	for (uint32_t i = 0; i < SERVERS; i++)
 		cr_assert_eq(session_at(i), session_at(0));
-	}
-	cr_assert_eq(plane_primary(own[0].plane, 0)->state, PRIMARY_ACTIVE);
-	cr_assert_eq(plane_primary(own[0].plane, 0)->record.in_sync_count, 3);
-	cr_assert_null(plane_primary(own[1].plane, 0));
+	cr_assert_eq(kept().state, KEEPER_LEADING);
+	cr_assert_eq(kept().record.in_sync_count, 3);
 }
 
 Checked(plane, a_dead_replica_leaves_the_set_and_comes_back, stop)
 {
 	kill_server(2);
 	pass(100 * MS);
-	cr_assert_eq(plane_primary(own[0].plane, 0)->record.in_sync_count, 2);
+	cr_assert_eq(kept().record.in_sync_count, 2);
 	cr_assert_eq(plane_link(own[0].plane, 1)->state, LINK_DEAD);
 	restart(2);
 	pass(1500 * MS);
-	cr_assert_eq(plane_primary(own[0].plane, 0)->record.in_sync_count, 3);
+	cr_assert_eq(kept().record.in_sync_count, 3);
 }
 
 Checked(plane, a_primary_that_starts_again_goes_on_in_its_session, stop)
@@ -299,11 +394,10 @@ Checked(plane, a_primary_that_starts_again_goes_on_in_its_session, stop)
 	cr_assert_eq(log_committed_seq(&stream_at(1)->log), 30);
 	restart(0);
 	pass(3000 * MS);
-	cr_assert_eq(plane_primary(own[0].plane, 0)->state, PRIMARY_ACTIVE, "%s",
-		     primary_state_name(plane_primary(own[0].plane, 0)->state));
+	cr_assert_eq(kept().state, KEEPER_LEADING);
 	cr_assert_eq(session_at(0), session);
 	cr_assert_eq(log_head(&stream_at(0)->log).seq, 30);
-	cr_assert_geq(plane_primary(own[0].plane, 0)->record.epoch, 2);
+	cr_assert_geq(kept().record.epoch, 2);
 }
 
 // ---- cursors -----------------------------------------------------------------------------------
