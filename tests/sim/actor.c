@@ -43,7 +43,7 @@ static void open_core(struct actor *a)
 	struct sim *sim = a->sim;
 	struct godwit_address servers[SIM_HOSTS];
 	struct godwit_core_options options = {
-		.client = 1000 + a->index,
+		.client = SIM_CLIENT_ID + a->index,
 		.instance = ++a->instance,
 		.seed = {rng_next(&sim->rng) | 1, rng_next(&sim->rng)},
 		.servers = servers,

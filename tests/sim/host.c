@@ -105,7 +105,8 @@ static void start_peers(struct host *host)
 				.address = sim->hosts[i].address,
 			};
 	}
-	if (config.count > 0 && peers_init(&host->server, &config) != 0)
+	if (config.count > 0 &&
+	    (peers_init(&host->server, &config) != 0 || cursor_feed_create(&host->server) != 0))
 		abort();
 }
 
@@ -176,6 +177,7 @@ void host_stop(struct host *host)
 		return;
 	host->up = host->paused = false;
 	clear_inboxes(host);
+	host_control_stop(host);
 	for (uint32_t i = 0; i < host->core_count; i++) {
 		const struct counters *counters = host->cores[i].core->counters;
 
@@ -185,7 +187,7 @@ void host_stop(struct host *host)
 			sim->drops[k] += drop_get(counters, k);
 		core_destroy(host->cores[i].core);
 	}
-	host_control_stop(host);
+	cursor_feed_destroy(&host->server);
 	server_crossings_destroy(&host->server);
 	peers_fini(&host->server);
 	for (uint32_t i = 0; i < sim->stream_count; i++) {
@@ -201,6 +203,12 @@ void host_stop(struct host *host)
 	sim_trace(sim, host_node(host), "down");
 }
 
+// As RSS does: an address always lands on one core.
+uint32_t host_core_of(const struct host *host, const struct godwit_address *from)
+{
+	return (from->port * 2654435761u >> 16) % host->core_count;
+}
+
 void host_input(struct host *host, struct packet *packet)
 {
 	struct host_core *hc;
@@ -209,8 +217,7 @@ void host_input(struct host *host, struct packet *packet)
 		free(packet->data);
 		return;
 	}
-	// As RSS does: an address always lands on one core.
-	hc = &host->cores[(packet->from.port * 2654435761u >> 16) % host->core_count];
+	hc = &host->cores[host_core_of(host, &packet->from)];
 	if (hc->inbox_count == sizeof(hc->inbox) / sizeof(hc->inbox[0])) {
 		free(packet->data); // the port's queue is full
 		return;
@@ -294,10 +301,4 @@ void host_check_laws(struct host *host)
 {
 	for (uint32_t i = 0; host->up && i < host->core_count; i++)
 		check_core(host, host->cores[i].core);
-}
-
-void host_drain(struct host *host, bool begins)
-{
-	(void)host;
-	(void)begins;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The control of a simulated server, between its cores' turns: the links to its peers, the keeper of the
-// records of the streams that it leads, and the files that these lie in.
+// The control of a simulated server, between its cores' turns: its plane, the keeper of the records of the
+// streams that it leads, and the files that these lie in.
 #include <errno.h>
 #include <stdlib.h>
 
@@ -121,8 +121,14 @@ static void on_notice(struct host *host, const struct crossing_slot *slot)
 	struct replication_notice notice;
 
 	if (slot->kind != CORE_NOTICE_PROPOSE && slot->kind != CORE_NOTICE_LAGS &&
-	    slot->kind != CORE_NOTICE_FETCHED)
+	    slot->kind != CORE_NOTICE_FETCHED) {
+		struct core_notice moved;
+
+		memcpy(&moved, slot->data, sizeof(moved));
+		if (host->control.plane != NULL)
+			plane_notice(host->control.plane, slot->kind, &moved, host_now(host));
 		return;
+	}
 	memcpy(&notice, slot->data, sizeof(notice));
 	if (slot->kind == CORE_NOTICE_FETCHED)
 		keeper_fetched(keeper, notice.stream, notice.server, notice.incarnation);
@@ -147,42 +153,39 @@ static void hear_cores(struct host *host)
 	}
 }
 
-// ---- links ------------------------------------------------------------------------------------
+// ---- what the plane asks and says -------------------------------------------------------------
 
-static void set_verdict(struct host *host, struct peer *peer, uint32_t verdict)
+static void say(void *arg, const char *line)
 {
-	static const char *const names[] = {"unknown", "up", "suspect", "dead"};
+	const struct host *host = arg;
 
-	if (peer->verdict == verdict)
-		return;
-	peer->verdict = verdict;
-	sim_trace(host->sim, host_node(host), "finds s%u %s", peer->id, names[verdict]);
+	sim_trace(host->sim, host_node(host), "%s", line);
 }
 
-// Nobody else is asked: silence is enough.
-static void watch_peer(struct host *host, struct peer *peer)
+// As a port does: an address always lands on one core. At another attempt, or of others, any.
+static uint32_t core_of(void *arg, uint64_t client, uint32_t attempt)
 {
-	static const uint32_t verdicts[] = {
-		[LINK_UP] = PEER_UP, [LINK_SUSPECT] = PEER_SUSPECT, [LINK_DEAD] = PEER_DEAD};
-	struct host_link *link = &host->control.links[peer->index];
-	uint64_t now_ns = host_now(host);
-	uint32_t actions = 0;
+	const struct host *host = arg;
+	uint64_t index = client - SIM_CLIENT_ID;
+	uint32_t core = index < host->sim->actor_count ?
+				host_core_of(host, &host->sim->actors[index].address) :
+				0;
 
-	if (peer->incarnation == 0)
+	return (core + attempt) % host->core_count;
+}
+
+void host_drain(struct host *host, bool begins)
+{
+	struct plane *plane = host->control.plane;
+
+	if (plane == NULL || !host->up)
 		return;
-	if (link->incarnation != peer->incarnation) {
-		if (link->incarnation != 0)
-			link_kill(&link->detector, LINK_WHY_INCARNATION, now_ns);
-		link->incarnation = peer->incarnation;
-	}
-	if (link->heard_ns != peer->heard_ns) {
-		link->heard_ns = peer->heard_ns;
-		actions |= link_heard(&link->detector, now_ns);
-	}
-	actions |= link_tick(&link->detector, now_ns);
-	if (actions & LINK_ASK)
-		link_asked(&link->detector, 0, now_ns);
-	set_verdict(host, peer, verdicts[link->detector.state]);
+	if (begins)
+		sim_trace(
+			host->sim, host_node(host), "drain: %s",
+			godwit_code_name(migration_drain(plane_migration(plane), host_now(host))));
+	else
+		migration_undrain(plane_migration(plane), host_now(host));
 }
 
 // ---- records ----------------------------------------------------------------------------------
@@ -300,20 +303,45 @@ static void start_keeper(struct host *host)
 		abort();
 }
 
+static void start_plane(struct host *host)
+{
+	struct plane_config config = {
+		.server = &host->server,
+		.weight = 1,
+		.multiplier = 3,
+		.cursors_max = 1024,
+		.clients_max = 1024,
+		.node = -1,
+		.reclaim = reclaim_at_once(),
+		.random = {rng_next(&host->sim->rng), rng_next(&host->sim->rng)},
+		.core_of = core_of,
+		.say = say,
+		.arg = host,
+	};
+
+	host->control.plane = plane_create(&config, host_now(host));
+	if (host->control.plane == NULL)
+		abort();
+}
+
 void host_control_start(struct host *host)
 {
-	struct link_config config = link_config(HOST_INTERVAL_NS, 3);
-
 	memset(&host->control, 0, sizeof(host->control));
 	host->control.started_ns = host->sim->now_ns;
-	for (uint32_t i = 0; i < SIM_HOSTS; i++)
-		link_init(&host->control.links[i].detector, &config, LINK_DEAD, host_now(host));
 	start_cluster(host);
 	start_keeper(host);
+	if (host->sim->host_count > 1)
+		start_plane(host);
 }
 
 void host_control_stop(struct host *host)
 {
+	struct plane *plane = host->control.plane;
+
+	for (uint32_t i = 0; plane != NULL && i < MIGRATION_COUNTERS_COUNT; i++)
+		host->sim->moves[i] += migration_counter(plane_migration(plane), i);
+	plane_destroy(plane);
+	host->control.plane = NULL;
 	keeper_destroy(host->control.keeper);
 	cluster_destroy(&host->control.cluster);
 }
@@ -354,14 +382,12 @@ static bool starts_again(struct host *host)
 void host_control_turn(struct host *host)
 {
 	struct sim *sim = host->sim;
-	struct peers *peers = &host->server.peers;
 
 	hear_cores(host);
 	if (sim->host_count == 1 || sim->now_ns < host->control.due_ns)
 		return;
 	host->control.due_ns = sim->now_ns + TURN_NS;
-	for (uint32_t i = 0; i < peers->count; i++)
-		watch_peer(host, &peers->peers[i]);
+	plane_step(host->control.plane, host_now(host));
 	if (!has_met_peers(host) || starts_again(host))
 		return;
 	keeper_step(host->control.keeper, host_now(host));

@@ -220,6 +220,11 @@ static void describe_stuck(struct sim *sim)
 static void check_left(struct host *host)
 {
 	struct sim *sim = host->sim;
+	struct plane *plane = host->control.plane;
+
+	if (plane != NULL && migration_pending(plane_migration(plane)) != 0)
+		sim_fail(sim, "s%u: %u moves are pending", host->index + 1,
+			 migration_pending(plane_migration(plane)));
 
 	for (uint32_t i = 0; host->up && i < host->core_count; i++) {
 		const struct core *core = host->cores[i].core;
@@ -227,6 +232,9 @@ static void check_left(struct host *host)
 		if (core->client_count != 0 || core->subscription_count != 0)
 			sim_fail(sim, "s%u: core %u keeps %u clients, %u subscriptions",
 				 host->index + 1, i, core->client_count, core->subscription_count);
+		if (core->moves.offer_count != 0)
+			sim_fail(sim, "s%u: core %u keeps %u offers", host->index + 1, i,
+				 core->moves.offer_count);
 		for (uint32_t k = 0; k < host->server.stream_count; k++)
 			if (core->lives[k].active)
 				sim_fail(sim, "s%u: a live dispatcher without members",

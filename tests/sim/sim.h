@@ -29,7 +29,7 @@
 
 #include "control/cluster_static.h"
 #include "control/keeper.h"
-#include "control/link.h"
+#include "control/plane.h"
 #include "dataplane/core.h"
 
 #define SIM_HOSTS	 5
@@ -40,6 +40,7 @@
 #define SIM_INTERESTS	 3
 #define SIM_NAMES	 8 // topic names that clients ask for
 #define SIM_HOMES	 8192
+#define SIM_CLIENT_ID	 1000ull // of the first actor
 #define SIM_FILES	 SIM_STREAMS
 #define HOST_INTERVAL_NS (10 * MS) // of heartbeats between hosts
 #define SIM_FAULTS	 8
@@ -165,16 +166,11 @@ struct host_file {
 	size_t bytes;
 };
 
-struct host_link { // to a peer
-	struct link_detector detector;
-	uint64_t incarnation, heard_ns;
-};
-
 struct host_control {
 	struct cluster cluster;
 	struct keeper *keeper;
-	uint32_t streams[SIM_STREAMS];	   // that the keeper keeps, by its order
-	struct host_link links[SIM_HOSTS]; // by the peer's index
+	struct plane *plane;	       // NULL: a host alone
+	uint32_t streams[SIM_STREAMS]; // that the keeper keeps, by its order
 	uint64_t started_ns, due_ns;
 	bool has_begun; // it may take roles
 };
@@ -338,7 +334,8 @@ struct sim {
 	struct godwit_address attacker_address;
 	// sums over all scenarios of a run, for the report
 	uint64_t messages_delivered, migrations, lost_messages;
-	uint64_t counts[COUNTERS], drops[DROPS]; // what was reached
+	uint64_t counts[COUNTERS], drops[DROPS],
+		moves[MIGRATION_COUNTERS_COUNT]; // what was reached
 };
 
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -378,6 +375,8 @@ void network_clear(struct sim *sim);
 void host_start(struct host *host);
 void host_stop(struct host *host);
 void host_input(struct host *host, struct packet *packet); // takes the data
+// The core at which what comes from an address arrives.
+uint32_t host_core_of(const struct host *host, const struct godwit_address *from);
 // One turn of every core. Returns the work done.
 uint32_t host_turn(struct host *host);
 void host_check_laws(struct host *host);

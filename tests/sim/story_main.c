@@ -21,7 +21,8 @@ static int usage(const struct story *story)
 }
 
 struct totals {
-	uint64_t delivered, counts[COUNTERS], drops[DROPS];
+	uint64_t delivered, migrations, lost;
+	uint64_t counts[COUNTERS], drops[DROPS], moves[MIGRATION_COUNTERS_COUNT];
 };
 
 struct arguments {
@@ -36,6 +37,23 @@ static void print_coverage(const struct totals *totals)
 		printf("%-28s %lu\n", counter_infos[i].name, totals->counts[i]);
 	for (uint32_t i = 0; i < DROPS; i++)
 		printf("drop %-23s %lu\n", drop_infos[i].name, totals->drops[i]);
+	for (uint32_t i = 0; i < MIGRATION_COUNTERS_COUNT; i++)
+		printf("migration %-18s %lu\n", migration_counter_name(i), totals->moves[i]);
+	printf("client migrations            %lu\n", totals->migrations);
+	printf("lost of local acks           %lu\n", totals->lost);
+}
+
+static void add(struct totals *totals, const struct sim *sim)
+{
+	totals->delivered += sim->messages_delivered;
+	totals->migrations += sim->migrations;
+	totals->lost += sim->lost_messages;
+	for (uint32_t i = 0; i < COUNTERS; i++)
+		totals->counts[i] += sim->counts[i];
+	for (uint32_t i = 0; i < DROPS; i++)
+		totals->drops[i] += sim->drops[i];
+	for (uint32_t i = 0; i < MIGRATION_COUNTERS_COUNT; i++)
+		totals->moves[i] += sim->moves[i];
 }
 
 static uint32_t run_range(const struct story *story, uint64_t from, uint64_t to, bool trace,
@@ -51,11 +69,7 @@ static uint32_t run_range(const struct story *story, uint64_t from, uint64_t to,
 			if (++failures == 20)
 				break;
 		}
-		totals->delivered += sim.messages_delivered;
-		for (uint32_t i = 0; i < COUNTERS; i++)
-			totals->counts[i] += sim.counts[i];
-		for (uint32_t i = 0; i < DROPS; i++)
-			totals->drops[i] += sim.drops[i];
+		add(totals, &sim);
 	}
 	return failures;
 }
