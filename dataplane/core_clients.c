@@ -29,7 +29,7 @@ uint64_t client_lapse_ns(const struct core *core, const struct client *client)
 
 struct client *core_client(struct core *core, uint64_t handle)
 {
-	uint64_t slot = handle >> 32;
+	uint32_t slot = handle_slot(handle);
 	struct client *client;
 
 	if (slot >= core->config.clients_max)

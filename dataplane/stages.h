@@ -12,14 +12,18 @@
 
 // Validate each datagram, name its kind, find its proved sender. What is dropped gets type 0.
 void classify_burst(struct core *core, struct burst *burst);
+// The same for a frame of a client that crossed: its form was checked where it arrived.
+void classify_crossed(struct core *core, struct datagram *datagram);
 // HELLO ... ACK, SUBSCRIBE, RESUME: what is about clients and their subscriptions.
 void session_burst(struct core *core, struct burst *burst);
+void session_datagram(struct core *core, struct datagram *datagram);
 // Frames of other servers to whom they concern: link core, home core of their stream, control.
 void peer_burst(struct core *core, struct burst *burst);
 // The same for one that was classified here or crossed.
 void peer_frame(struct core *core, struct peer *peer, const uint8_t *frame, uint32_t length);
 // PUBLISH, PUBLISH_OPEN, TOPIC to their stream's home.
 void ingest_burst(struct core *core, struct burst *burst);
+void ingest_datagram(struct core *core, const struct datagram *datagram);
 // At the home core: judge a PUBLISH and append what is new, or answer PUBLISH_OPEN and TOPIC.
 void ingest_frame(struct core *core, const struct home_origin *origin, const uint8_t *frame,
 		  uint32_t length);
