@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "dataplane/replication.h"
 #include "dataplane/stages.h"
 
 #define MAILBOX_SLOTS	  1024
@@ -222,7 +223,7 @@ static bool stop_client(struct core *core, struct client *client)
 	}
 	while (client->subscriptions != NONE) {
 		struct subscription *s = &core->subscriptions[client->subscriptions];
-		struct godwit_identifier sent = {.session = s->stream->session, .seq = s->sent};
+		struct godwit_identifier sent = {.session = s->acked.session, .seq = s->sent};
 		uint8_t *at;
 
 		// Asked before it is closed: what is not told now can not be told later.
@@ -279,6 +280,7 @@ uint32_t core_turn(struct core *core, struct burst *burst, uint64_t now_ns, uint
 	work += home_drain(core);
 	work += peers_turn(core); // before bulk: heartbeats wait for nothing
 	work += append_burst(core);
+	work += replication_burst(core);
 	work += dispatch_burst(core);
 	work += egress_burst(core);
 	work += heartbeat_burst(core);

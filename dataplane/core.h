@@ -56,6 +56,8 @@ enum core_command_kind {
 	CORE_COMMAND_DROP,
 	CORE_COMMAND_MIGRATE,
 	CORE_COMMAND_PROBE,
+	CORE_COMMAND_RECORD, // struct replication_record
+	CORE_COMMAND_FETCH,  // struct replication_fetch
 };
 struct core_command {
 	uint64_t handle;   // CLOSE_CLIENT
@@ -82,6 +84,9 @@ enum core_notice_kind {
 	CORE_NOTICE_CLIENT_SUSPECT,
 	CORE_NOTICE_CLIENT_BACK,
 	CORE_NOTICE_PROBE_REPLY,
+	CORE_NOTICE_PROPOSE, // struct replication_notice: a peer may be taken into the in-sync set
+	CORE_NOTICE_LAGS, // the same: it keeps the commit back by more than half the smallest log
+	CORE_NOTICE_FETCHED, // the same: the log of the member is here
 };
 struct core_notice {
 	uint64_t client, instance, handle;
@@ -158,7 +163,8 @@ struct core {
 	struct client *clients;
 	uint32_t client_free, client_count;
 	uint32_t *client_heads; // hash of client ids
-	uint64_t *client_heard; // packed, swept some slots a turn; 0: slot free
+	_Atomic uint64_t
+		*client_heard; // packed, swept some slots a turn; 0: slot free	w: core   r: all
 	uint32_t sweep_next;
 	struct wheel_timer *timers; // heartbeats, by client slot
 	struct wheel wheel;

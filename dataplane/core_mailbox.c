@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // A core's mailbox: commands of control in, notices to control out.
+#include "dataplane/replication.h"
 #include "dataplane/stages.h"
 
 #define MAILBOX_BUDGET 64
@@ -36,9 +37,11 @@ static void close_client(struct core *core, const struct core_command *command)
 	client_close(core, client, GODWIT_FENCED);
 }
 
-static void obey(struct core *core, uint32_t kind, const struct core_command *command)
+static void obey(struct core *core, const struct crossing_slot *slot)
 {
-	switch (kind) {
+	const struct core_command *command = (const void *)slot->data;
+
+	switch (slot->kind) {
 	case CORE_COMMAND_STOP:
 		core->stopping = true;
 		break;
@@ -57,6 +60,12 @@ static void obey(struct core *core, uint32_t kind, const struct core_command *co
 	case CORE_COMMAND_PROBE:
 		moves_probe(core, command);
 		break;
+	case CORE_COMMAND_RECORD:
+		replication_record(core, (const void *)slot->data);
+		break;
+	case CORE_COMMAND_FETCH:
+		replication_fetch(core, (const void *)slot->data);
+		break;
 	}
 }
 
@@ -66,10 +75,7 @@ uint32_t core_obey(struct core *core)
 	uint32_t n = 0;
 
 	for (; n < MAILBOX_BUDGET && (slot = crossing_peek(&core->inbox)) != NULL; n++) {
-		struct core_command command;
-
-		memcpy(&command, slot->data, sizeof(command));
-		obey(core, slot->kind, &command);
+		obey(core, slot);
 		crossing_pop(&core->inbox);
 		COUNT(core, mailbox_commands, 1);
 	}

@@ -62,7 +62,7 @@ void subscription_own_set(struct subscription *s)
 	s->own = (struct subscription_own){
 		.tag = godwit_be64(s->tag),
 		.cursor_epoch = godwit_be64(s->cursor_epoch),
-		.session = godwit_be64(s->stream->session),
+		.session = godwit_be64(s->acked.session),
 	};
 	s->own_sum = tx_sum((const uint8_t *)&s->own, sizeof(s->own));
 }
@@ -122,7 +122,7 @@ void subscription_end(struct core *core, struct subscription *s, enum godwit_cod
 void subscription_truncate(struct core *core, struct subscription *s)
 {
 	struct godwit_identifier kept = {
-		.session = s->stream->session,
+		.session = s->acked.session,
 		.seq = log_earliest(&s->stream->log) - 1,
 	};
 

@@ -67,7 +67,7 @@ void cursor_feed_walk(struct server *server)
 // ---- at the link core ----------------------------------------------------------------------------
 
 // The slot for control that is being filled is handed over.
-static void entries_close(struct cursor_feed *feed)
+void cursor_feed_close(struct cursor_feed *feed)
 {
 	if (feed->open == NULL)
 		return;
@@ -97,7 +97,7 @@ static void to_control(struct core *core, const struct godwit_cursor *entry)
 	slot = (struct cursor_feed_slot *)feed->open->data;
 	slot->cursors[slot->count++] = *entry;
 	if (slot->count == CURSOR_FEED_FRAME)
-		entries_close(feed);
+		cursor_feed_close(feed);
 }
 
 void cursor_feed_take(struct core *core, const struct godwit_cursor *entry)
@@ -237,7 +237,9 @@ uint32_t cursor_feed_burst(struct core *core)
 	}
 	if (own->walking && core->now_ns >= own->allowed_at_ns)
 		done += walk(core);
-	if (core->config.id == SERVER_LINK_CORE)
-		entries_close(feed);
+	if (core->config.id == SERVER_LINK_CORE) {
+		cursor_feed_close(feed);
+		done += cursor_feed_to_peers(core);
+	}
 	return done;
 }

@@ -48,8 +48,9 @@ struct cursor_feed_peer {     // to and from one peer
 	uint64_t base;	      // first entry that it is to get
 	uint64_t next;	      // to send
 	uint64_t acked;
-	uint64_t moved_ns; // when acked moved, or sending began again
-	uint64_t end;	   // of its feed: what we have of it without a hole
+	uint64_t moved_ns;     // when acked moved, or sending began again
+	uint64_t from_session; // of its feed
+	uint64_t end;	       // of its feed: what we have of it without a hole
 };
 
 struct cursor_feed {
@@ -58,8 +59,7 @@ struct cursor_feed {
 	uint64_t session;	    //					w, r: link core
 	struct crossing_slot *open; // slot of [entries] being filled	w, r: link core
 	struct cursor_feed_peer peers[SERVER_PEERS_MAX]; //		w, r: link core
-	_Atomic uint32_t
-		walks;		 // walks asked for			w: link core, control   r: all
+	_Atomic uint32_t walks;	 // walks asked for			w: link core, control   r: all
 	struct crossing entries; //					w: link core   r: control
 	void *entries_memory;
 };
@@ -97,6 +97,13 @@ uint32_t cursor_feed_burst(struct core *core);
 
 // Entries of this server.
 void cursor_feed_take(struct core *core, const struct godwit_cursor *entry);
+
+// What peers have not got yet, and what they have not acknowledged for long. Returns frames sent.
+uint32_t cursor_feed_to_peers(struct core *core);
+// A frame of a peer that is of no stream: of a feed of cursors? False: it is not.
+bool cursor_feed_frame(struct core *core, struct peer *peer, const uint8_t *frame, uint32_t length);
+// Own entries that wait for more of them go to control now.
+void cursor_feed_close(struct cursor_feed *feed);
 
 // All cores write all their cursors again. Thread: any.
 void cursor_feed_walk(struct server *server);

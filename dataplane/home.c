@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/home.h"
 
+#include "dataplane/replication.h"
 #include "dataplane/stages.h"
 
 #define HOME_BUDGET 64 // slots taken from one core in one turn
@@ -99,7 +100,34 @@ bool home_peer(struct core *core, uint32_t to, const struct peer *peer, const ui
 	return cross(core, to, HOME_PEER, &origin, frame, length);
 }
 
-static void take(struct core *core, const struct crossing_slot *slot)
+bool home_close(struct core *core, uint32_t to, const struct home_closing *closing)
+{
+	struct home_origin origin = {.core = core->config.id};
+
+	return cross(core, to, HOME_STREAM_CLOSE, &origin, closing, sizeof(*closing));
+}
+
+// False: it cannot be confirmed now, and is taken up again next turn.
+static bool close_for(struct core *core, const struct home_origin *origin, const uint8_t *data)
+{
+	struct home_origin own = {.core = core->config.id};
+	struct home_closing closing;
+
+	memcpy(&closing, data, sizeof(closing));
+	replication_end_subscriptions(core, core->server->streams[closing.stream], closing.above);
+	return cross(core, origin->core, HOME_STREAM_CLOSED, &own, &closing, sizeof(closing));
+}
+
+static void closed_by(struct core *core, const struct home_origin *origin, const uint8_t *data)
+{
+	struct home_closing closing;
+
+	memcpy(&closing, data, sizeof(closing));
+	sink_closed(core, core->server->streams[closing.stream], origin->core, closing.number);
+}
+
+// False: it stays where it is.
+static bool take(struct core *core, const struct crossing_slot *slot)
 {
 	struct home_origin origin;
 	const uint8_t *frame = slot->data + sizeof(origin);
@@ -122,7 +150,13 @@ static void take(struct core *core, const struct crossing_slot *slot)
 	case HOME_CLIENT:
 		take_client(core, slot);
 		break;
+	case HOME_STREAM_CLOSE:
+		return close_for(core, &origin, frame);
+	case HOME_STREAM_CLOSED:
+		closed_by(core, &origin, frame);
+		break;
 	}
+	return true;
 }
 
 uint32_t home_drain(struct core *core)
@@ -136,7 +170,8 @@ uint32_t home_drain(struct core *core)
 
 		for (uint32_t n = 0; n < HOME_BUDGET && (slot = crossing_peek(crossing)) != NULL;
 		     n++, total++) {
-			take(core, slot);
+			if (!take(core, slot))
+				break;
 			crossing_pop(crossing);
 		}
 	}

@@ -20,9 +20,11 @@
 enum home_crossing {
 	HOME_FRAME = 1,
 	HOME_ANSWER = 2,
-	HOME_PEER = 3,	 // a frame of a peer, to the link core or its stream's home
-	HOME_CURSOR = 4, // a struct godwit_cursor for the link core
-	HOME_CLIENT = 5, // a frame of a client to the client's core, behind a struct home_sender
+	HOME_PEER = 3,		// a frame of a peer, to the link core or its stream's home
+	HOME_STREAM_CLOSE = 4,	// struct home_closing: end subscriptions
+	HOME_STREAM_CLOSED = 5, // the same, back: they are ended
+	HOME_CURSOR = 6,	// a struct godwit_cursor for the link core
+	HOME_CLIENT = 7,	// a frame of a client to its core, behind a struct home_sender
 };
 
 // Who asked: where an answer goes. Lies before the frame in a crossing's slot.
@@ -44,6 +46,15 @@ static_assert(sizeof(struct home_sender) == sizeof(struct home_origin), "one hea
 // not this one. False if there was no room: the caller counts.
 bool home_client(struct core *core, uint32_t to, const struct godwit_address *from,
 		 const uint8_t *frame, uint32_t length);
+
+struct home_closing {	// a stream's log is about to be cut back
+	uint64_t above; // end the subscriptions that stand above it; 0: all
+	uint32_t stream;
+	uint32_t number; // of the closing
+};
+
+// Have another core end subscriptions; it confirms. False: no room, tried again next turn.
+bool home_close(struct core *core, uint32_t to, const struct home_closing *closing);
 
 // Take a checked frame to its stream's home. False if the crossing was full: the caller counts.
 bool home_frame(struct core *core, struct stream *stream, const struct home_origin *origin,

@@ -215,6 +215,51 @@ void log_epoch(struct log *log, uint32_t epoch)
 	log->cut_due = true;
 }
 
+bool log_cut_back(struct log *log, uint64_t seq, uint32_t epoch)
+{
+	uint64_t end = atomic_load_explicit(&log->cuts_end, memory_order_relaxed);
+	uint64_t first = atomic_load_explicit(&log->cuts_first, memory_order_relaxed);
+	uint64_t time_ns = seq >= log_earliest(log) ? log_time(log, seq) : 0;
+	struct place place;
+
+	if (seq > log_head_seq(log) || log->head_own.seq != log_head_seq(log) ||
+	    !log_seek(log, seq + 1, &place))
+		return false;
+	while (end > first && atomic_load_explicit(&log->cuts[(end - 1) & log->cut_mask].seq,
+						   memory_order_relaxed) > seq)
+		end--;
+	log->head_own = (struct mark){seq, place.pos};
+	if (log->commit_own.seq > seq) {
+		log->commit_own = log->head_own;
+		mark_store(&log->commit, log->commit_own);
+	}
+	mark_store(&log->head, log->head_own);
+	// Readers search below what they see here. pairs with: log_cut, cuts_bounds
+	atomic_store_explicit(&log->cuts_end, end, memory_order_release);
+	log->last_time_ns = time_ns;
+	log->epoch = epoch;
+	log->cut_due = true;
+	return true;
+}
+
+void log_reset(struct log *log, uint64_t first_seq, uint32_t epoch)
+{
+	struct mark empty = {first_seq - 1, 0};
+
+	assert(first_seq > 0);
+	// Both to 0, the end first: a search in between finds nothing.
+	atomic_store_explicit(&log->cuts_end, 0, memory_order_release);
+	atomic_store_explicit(&log->cuts_first, 0, memory_order_release);
+	atomic_store_explicit(&log->reserve, 0, memory_order_release);
+	log->head_own = empty;
+	log->commit_own = empty;
+	mark_store(&log->commit, empty);
+	mark_store(&log->head, empty);
+	log->last_time_ns = 0;
+	log->epoch = epoch;
+	log->cut_due = true;
+}
+
 // A mark at or below `seq` (published, above the commit) to walk from: the commit where that is
 // near, else the cut before `seq`. False if `seq` is not kept any more.
 static bool commit_start(const struct log *log, uint64_t seq, struct mark *mark)

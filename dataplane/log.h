@@ -16,6 +16,10 @@
 // most LOG_CUT_RECORDS records of one stream epoch within GODWIT_SLICE_SPAN_NS of ingest time. So
 // whatever lies inside one interval fits one packet, and a slice never crosses a cut.
 //
+// A log may be cut back (a replica's end that its primary never had) and emptied: the writer takes
+// cuts away from the newest, and the next record begins a cut. Readers that stand at or below the
+// place of the cut do not notice; nobody may stand above it (the caller ended them first).
+//
 // Threads: one writer (the stream's home core): log_append, log_epoch, log_commit. Readers on any
 // core, with no lock: they take a mark, look up cuts, copy bytes, and then ask log_valid() whether
 // the writer had begun to overwrite them. The writer moves `reserve` past what it is about to
@@ -179,6 +183,20 @@ void log_epoch(struct log *log, uint32_t epoch);
 // commit. Thread: home core.
 uint64_t log_commit(struct log *log, uint64_t seq);
 
+// Forget every record above `seq`: earliest - 1 <= seq <= head, all of it published. The next record
+// is seq + 1 in stream epoch `epoch`, at any ingest time not below that of `seq`. A commit above goes
+// back with it. The caller knows that no reader stands above `seq` + 1. Returns false, and does
+// nothing, where `seq` is not in these limits. Cost: a search of the cuts and a walk of one interval.
+// Thread: home core.
+bool log_cut_back(struct log *log, uint64_t seq, uint32_t epoch);
+
+// Forget everything: the next record is first_seq (>= 1) in stream epoch `epoch`. The caller knows that
+// there is no reader but of marks and of log_earliest(). Thread: home core.
+void log_reset(struct log *log, uint64_t first_seq, uint32_t epoch);
+
+// The full ingest time of the record `seq` that is kept; 0 where it is not. Thread: any. Cost: as log_seek.
+uint64_t log_time(const struct log *log, uint64_t seq);
+
 // Readers. Thread: any. A mark is consistent, possibly old by one publication. It is {0, 0} where
 // the writer lost its CPU while it published: nothing new then, the reader looks again next turn;
 // so treat marks as monotone, and keep the last one where its position is needed.
@@ -196,7 +214,7 @@ static inline uint64_t log_committed_seq(const struct log *log)
 	return atomic_load_explicit(&log->commit.seq, memory_order_acquire);
 }
 
-// Sequence of the earliest record still kept: it begins a cut interval. first_seq of an empty log.
+// Sequence of the earliest record still kept: it begins a cut interval. head + 1 of an empty log.
 uint64_t log_earliest(const struct log *log);
 
 // Whether bytes at `pos` and above were still whole until now: ask after copying or after using

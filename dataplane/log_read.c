@@ -86,7 +86,7 @@ uint64_t log_earliest(const struct log *log)
 
 	for (uint32_t tries = 0; tries < EARLIEST_TRIES; tries++) {
 		cuts_bounds(log, &first, &end);
-		if (end == 0)
+		if (end <= first) // none: empty, or cut back to that
 			break;
 		// Where the writer takes cuts away as fast as they are read, look further from the
 		// edge.
@@ -96,6 +96,12 @@ uint64_t log_earliest(const struct log *log)
 			return cut.seq;
 	}
 	return mark_seq(&log->head) + 1;
+}
+
+// Whether the cut of this number, which log_cut() refused, is one that the writer took back.
+static bool is_cut_back(const struct log *log, uint64_t number)
+{
+	return number >= atomic_load_explicit(&log->cuts_end, memory_order_acquire);
 }
 
 // Number of the first cut whose sequence (or time) is above `key`; that of the next cut if there is
@@ -109,8 +115,10 @@ static uint64_t cut_above(const struct log *log, bool by_time, uint64_t key)
 	while (low < high) {
 		uint64_t middle = low + (high - low) / 2;
 
-		// One that is gone meanwhile is below any that is kept: go on above it.
-		if (!log_cut(log, middle, &cut) || (by_time ? cut.time_ns : cut.seq) <= key)
+		// One that is gone meanwhile is below any that is kept: go on above it. Or it was cut
+		// back: then it is above all.
+		if (log_cut(log, middle, &cut) ? (by_time ? cut.time_ns : cut.seq) <= key :
+						 !is_cut_back(log, middle))
 			low = middle + 1;
 		else
 			high = middle;
@@ -175,11 +183,14 @@ bool log_seek(const struct log *log, uint64_t seq, struct place *place)
 	if (seq > head + 1)
 		return false;
 	if (!cut_of(log, seq, &number, &cut)) {
+		struct mark mark;
+
 		cuts_bounds(log, &first, &end);
-		if (end != 0 || seq != head + 1)
+		mark = mark_load(&log->head);
+		if (end > first || seq != mark.seq + 1)
 			return false;
-		// Nothing was ever appended: the first record will make cut 0 at position 0.
-		*place = (struct place){seq, 0, 0};
+		// Nothing is kept: the first record will make the next cut at the head's position.
+		*place = (struct place){seq, mark.pos, end};
 		return true;
 	}
 	struct walk walk = {
@@ -219,6 +230,21 @@ static bool time_walk(const struct log *log, const struct cut *cut, uint64_t tim
 		pos += bytes;
 	}
 	return log_valid(log, cut->pos);
+}
+
+uint64_t log_time(const struct log *log, uint64_t seq)
+{
+	struct godwit_record record;
+	struct place place;
+	struct cut cut;
+
+	if (!log_seek(log, seq, &place) || seq > mark_seq(&log->head) ||
+	    !log_cut(log, place.cut, &cut))
+		return 0;
+	memcpy(&record, log_at(log, place.pos), sizeof(record));
+	return log_valid(log, place.pos) ?
+		       cut.time_ns + (uint32_t)(godwit_get32(record.time) - (uint32_t)cut.time_ns) :
+		       0;
 }
 
 uint64_t log_find_time(const struct log *log, uint64_t time_ns)

@@ -18,7 +18,7 @@ static struct godwit_peer_stream entry_of(const struct core *core, const struct 
 
 	return (struct godwit_peer_stream){
 		.stream = godwit_be64(stream->hash),
-		.session = godwit_be64(stream->session),
+		.session = godwit_be64(stream_session_held(stream)),
 		.earliest = godwit_be64(log_earliest(&stream->log)),
 		.end = godwit_be64(end),
 		.commit = godwit_be64(log_committed_seq(&stream->log)),

@@ -417,3 +417,164 @@ bool publishers_base(const struct publishers *p, uint64_t id, uint64_t *instance
 	*seq = p->released_seq;
 	return true;
 }
+
+// ---- of another server's table ------------------------------------------------------------------
+
+// A higher instance is in force from now on; its numbers begin again.
+static void entry_adopt(struct publisher *entry, uint64_t instance)
+{
+	if (instance <= entry->instance)
+		return;
+	entry->instance = instance;
+	entry->last = entry->committed = entry->last_seq = 0;
+	entry->handle = entry->tag = entry->open_tag = 0;
+	entry->open_request = entry->core = 0;
+	entry->code = 0;
+}
+
+static uint32_t entry_of(struct publishers *p, uint64_t id)
+{
+	uint32_t number = publishers_find(p, id);
+
+	return number != PUBLISHER_NONE ? number : entry_add(p, id);
+}
+
+bool publishers_adopt(struct publishers *p, uint64_t id, uint64_t instance)
+{
+	uint32_t number = entry_of(p, id);
+
+	if (number == PUBLISHER_NONE)
+		return false;
+	entry_adopt(&p->entries[number], instance);
+	return true;
+}
+
+// Whether `run` goes on where the newest run ends.
+static bool foreign_continues(const struct publishers *p, const struct publisher_run *run)
+{
+	const struct publisher_run *newest = run_at(p, p->runs_end - 1);
+
+	return p->runs_end > p->runs_first && newest->publisher == run->publisher &&
+	       newest->instance == run->instance &&
+	       run_last_number(newest) + 1 == run->first_number &&
+	       run_last_seq(newest) + 1 == run->first_seq &&
+	       newest->count <= UINT32_MAX - run->count;
+}
+
+// The run is in the ring: its publisher stands at its end now.
+static void run_apply(struct publishers *p, uint32_t number, const struct publisher_run *run)
+{
+	struct publisher *entry = &p->entries[number];
+
+	entry_adopt(entry, run->instance);
+	if (run->instance == entry->instance && run_last_number(run) > entry->last) {
+		entry->last = run_last_number(run);
+		entry->last_seq = run_last_seq(run);
+	}
+}
+
+bool publishers_append_foreign(struct publishers *p, const struct publisher_run *run)
+{
+	bool continues = foreign_continues(p, run);
+	uint32_t number;
+
+	assert(run->count > 0);
+	assert(p->runs_end == p->runs_first ||
+	       run->first_seq > run_last_seq(run_at(p, p->runs_end - 1)));
+	if (!continues && !publishers_room(p))
+		return false;
+	number = entry_of(p, run->publisher);
+	if (number == PUBLISHER_NONE)
+		return false;
+	if (continues) {
+		run_at(p, p->runs_end - 1)->count += run->count;
+		if (p->commit_run == p->runs_end)
+			p->commit_run--;
+	} else {
+		*run_at(p, p->runs_end) = *run;
+		p->notes[p->runs_end & p->run_mask] =
+			(struct run_note){.older = p->pasts[number].newest_run, .number = number};
+		p->pasts[number].newest_run = p->runs_end++;
+	}
+	run_apply(p, number, run);
+	return true;
+}
+
+uint64_t publishers_base_seq(const struct publishers *p)
+{
+	return p->released_seq;
+}
+
+uint32_t publishers_copy(const struct publishers *p, uint64_t seq, struct publisher_state *states)
+{
+	for (uint32_t i = 0; i < p->count; i++) {
+		const struct publisher *entry = &p->entries[i];
+		const struct publisher_past *past = &p->pasts[i];
+
+		states[i] = (struct publisher_state){entry->id, entry->instance, 0};
+		if (past->base_instance == entry->instance)
+			states[i].last = past->base_last;
+	}
+	for (uint64_t i = p->runs_first; i < p->runs_end; i++) {
+		const struct publisher_run *run = run_at(p, i);
+		struct publisher_state *state = &states[p->notes[i & p->run_mask].number];
+
+		if (run->first_seq > seq)
+			break;
+		if (run->instance == state->instance)
+			state->last = run_last_seq(run) <= seq ?
+					      run_last_number(run) :
+					      run->first_number + (seq - run->first_seq);
+	}
+	return p->count;
+}
+
+static void entries_clear(struct publishers *p)
+{
+	p->count = 0;
+	memset(p->heads, 0xff, (p->head_mask + 1) * sizeof(*p->heads));
+}
+
+bool publishers_load(struct publishers *p, uint64_t seq, const struct publisher_state *states,
+		     uint32_t count)
+{
+	if (seq < p->released_seq || count > p->count_max)
+		return false;
+	entries_clear(p);
+	p->runs_first = run_find(p, seq + 1);
+	p->commit_run = p->runs_first;
+	p->released_seq = seq;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t number = entry_of(p, states[i].id);
+		struct publisher *entry = &p->entries[number];
+
+		entry->instance = states[i].instance;
+		entry->last = entry->committed = states[i].last;
+		entry->last_seq = states[i].last == 0 ? 0 : seq;
+		p->pasts[number].base_instance = states[i].instance;
+		p->pasts[number].base_last = states[i].last;
+		p->pasts[number].base_seq = entry->last_seq;
+	}
+	for (uint64_t i = p->runs_first; i < p->runs_end; i++) {
+		uint32_t number = entry_of(p, run_at(p, i)->publisher);
+
+		// The publishers of runs are in the snapshot, or were opened after it where there was
+		// room, as there is here. Configured alike, so this is for a table that is not.
+		if (number == PUBLISHER_NONE) {
+			publishers_reset(p, run_last_seq(run_at(p, p->runs_end - 1)));
+			return false;
+		}
+		p->notes[i & p->run_mask] =
+			(struct run_note){.older = p->pasts[number].newest_run, .number = number};
+		p->pasts[number].newest_run = i;
+		run_apply(p, number, run_at(p, i));
+	}
+	return true;
+}
+
+void publishers_reset(struct publishers *p, uint64_t seq)
+{
+	entries_clear(p);
+	p->runs_first = p->commit_run = p->runs_end;
+	p->released_seq = seq;
+}

@@ -117,4 +117,38 @@ uint32_t publishers_runs(const struct publishers *p, uint64_t first, uint64_t la
 bool publishers_base(const struct publishers *p, uint64_t id, uint64_t *instance, uint64_t *last,
 		     uint64_t *seq);
 
+// ---- of another server's table ------------------------------------------------------------------
+
+struct publisher_state { // what a snapshot tells of one publisher
+	uint64_t id;
+	uint64_t instance; // highest one given
+	uint64_t last; // number of its last message in that instance at or below the snapshot's sequence
+};
+
+// A run that came with its records, which are appended at its sequences just now; the runs of all
+// sequences came in order. Makes the publisher known, and adopts a higher instance. A run that was
+// clipped where the records before it were held already continues the one before. False: the table
+// is full, or publishers_room() is false and the run continues no other; nothing changed. Thread: home.
+bool publishers_append_foreign(struct publishers *p, const struct publisher_run *run);
+
+// The instance of an id is at least `instance`: a META entry said so. A higher one begins at number 0.
+// False: the table is full. Thread: home.
+bool publishers_adopt(struct publishers *p, uint64_t id, uint64_t instance);
+
+// The sequence that the base is as of: runs above it are all held. Thread: home.
+uint64_t publishers_base_seq(const struct publishers *p);
+
+// The state of every publisher as of `seq` (>= publishers_base_seq()) into `states` (room for
+// publishers_count()); returns how many. Thread: home. Cost: all publishers, and the runs up to seq.
+uint32_t publishers_copy(const struct publishers *p, uint64_t seq, struct publisher_state *states);
+
+// Take over a whole table as of `seq`: it replaces all publishers, then the runs above `seq` are applied to
+// it. No entry is in the stages' list. False: seq is below publishers_base_seq(), so that runs are
+// missing, or the table is too small; what it then holds is for a later snapshot to replace. Thread: home. Cost: as publishers_copy.
+bool publishers_load(struct publishers *p, uint64_t seq, const struct publisher_state *states,
+		     uint32_t count);
+
+// Forget everything: no publisher, no run, the base as of `seq`. Thread: home.
+void publishers_reset(struct publishers *p, uint64_t seq);
+
 #endif

@@ -34,6 +34,14 @@ uint32_t server_core_for(const struct server *server, uint64_t client)
 	return i;
 }
 
+const struct godwit_server_entry *server_entry(const struct server *server, uint16_t id)
+{
+	for (uint32_t i = 0; i < server->list_count; i++)
+		if (godwit_get16(server->list[i].id) == id)
+			return &server->list[i];
+	return NULL;
+}
+
 int server_crossings_create(struct server *server, uint32_t slots)
 {
 	uint32_t cores = server->core_count;

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "dataplane/replication.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -22,7 +24,7 @@ uint64_t stream_table_bytes(const struct stream_config *config)
 	       log_cuts_bytes(config->log_bytes, godwit_slice_bytes(config->mtu)) +
 	       publishers_bytes(config->publishers_max, config->runs_max) +
 	       (uint64_t)config->topics_max * sizeof(struct topic_name) +
-	       power_of_two(config->topics_max) * sizeof(uint32_t);
+	       power_of_two(config->topics_max) * sizeof(uint32_t) + replication_bytes(config);
 }
 
 static void *zeroed_lines(uint64_t bytes)
@@ -32,6 +34,12 @@ static void *zeroed_lines(uint64_t bytes)
 	if (memory != NULL)
 		memset(memory, 0, bytes);
 	return memory;
+}
+
+void stream_topics_reset(struct stream *stream)
+{
+	stream->topics_count = 0;
+	memset(stream->topic_heads, 0xff, (stream->topic_mask + 1) * sizeof(*stream->topic_heads));
 }
 
 static int stream_tables(struct stream *stream, const struct stream_config *config)
@@ -46,9 +54,9 @@ static int stream_tables(struct stream *stream, const struct stream_config *conf
 	if (stream->cuts == NULL || stream->publishers == NULL || stream->topics == NULL ||
 	    stream->topic_heads == NULL)
 		return -ENOMEM;
-	memset(stream->topic_heads, 0xff, heads * sizeof(*stream->topic_heads));
 	stream->topic_mask = heads - 1;
 	stream->topics_max = config->topics_max;
+	stream_topics_reset(stream);
 	return 0;
 }
 
@@ -58,8 +66,9 @@ struct stream *stream_create(const struct stream_config *config, uint32_t number
 	struct stream *stream;
 	int error;
 
-	if (name_bytes == 0 || name_bytes >= GODWIT_NAME_BYTES || config->session == 0 ||
-	    config->epoch == 0 || config->topics_max == 0 || godwit_max_message(config->mtu) == 0) {
+	if (name_bytes == 0 || name_bytes >= GODWIT_NAME_BYTES ||
+	    (config->session == 0 && config->role == STREAM_ALONE) || config->epoch == 0 ||
+	    config->topics_max == 0 || godwit_max_message(config->mtu) == 0) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -70,11 +79,20 @@ struct stream *stream_create(const struct stream_config *config, uint32_t number
 	stream->number = number;
 	stream->hash = XXH3_64bits(stream->name, GODWIT_NAME_BYTES);
 	stream->home = config->home;
-	stream->session = config->session;
+	stream->role = config->role;
+	stream->primary = config->primary;
+	stream->replicas = config->replicas;
+	stream->ack_local = config->ack_local;
+	stream->min_in_sync = config->min_in_sync > 0 ? config->min_in_sync : 1;
+	stream->room_bytes = config->log_bytes / 2;
+	atomic_init(&stream->session_held, config->session);
+	stream_serve(stream, true);
 	stream->epoch = config->epoch;
 	stream->dirty = PUBLISHER_NONE;
 	stream->max_message = godwit_max_message(config->mtu);
 	error = stream_tables(stream, config);
+	if (error == 0)
+		error = replication_create(stream, config);
 	if (error == 0)
 		publishers_floor(stream->publishers, config->instance_floor);
 	if (error == 0)
@@ -88,7 +106,7 @@ struct stream *stream_create(const struct stream_config *config, uint32_t number
 	atomic_store_explicit(&stream->epochs[0].epoch, config->epoch, memory_order_relaxed);
 	atomic_store_explicit(&stream->epochs[0].first, 1, memory_order_relaxed);
 	atomic_store_explicit(&stream->epochs_count, 1, memory_order_release);
-	atomic_init(&stream->feed_heard_ns, STREAM_FEED_OWN);
+	atomic_init(&stream->feed_heard_ns, config->role == STREAM_REPLICA ? 0 : STREAM_FEED_OWN);
 	return stream;
 }
 
@@ -96,6 +114,7 @@ void stream_destroy(struct stream *stream)
 {
 	if (stream == NULL)
 		return;
+	replication_destroy(stream);
 	publishers_destroy(stream->publishers);
 	free(stream->topic_heads);
 	free(stream->topics);
@@ -129,22 +148,15 @@ void stream_begin_epoch(struct stream *stream, uint32_t epoch)
 
 	assert(epoch > stream->epoch);
 	stream->epoch = epoch;
+	if (count + 1 >= STREAM_EPOCHS)
+		atomic_store_explicit(&stream->epochs_first, count + 2 - STREAM_EPOCHS,
+				      memory_order_release);
 	// The table is written before the first record of the epoch can be seen.
 	atomic_store_explicit(&entry->epoch, epoch, memory_order_relaxed);
 	atomic_store_explicit(&entry->first, stream->log.head_own.seq + 1, memory_order_relaxed);
 	// pairs with: the acquire in epochs_range
 	atomic_store_explicit(&stream->epochs_count, count + 1, memory_order_release);
 	log_epoch(&stream->log, epoch);
-}
-
-// Entries [*from, count) are readable. An entry that is rewritten while it is read belongs to an epoch
-// that is STREAM_EPOCHS changes old: no log keeps anything of it, and the answer is TRUNCATED anyway.
-static uint32_t epochs_range(const struct stream *stream, uint32_t *from)
-{
-	uint32_t count = atomic_load_explicit(&stream->epochs_count, memory_order_acquire);
-
-	*from = count > STREAM_EPOCHS - 1 ? count - (STREAM_EPOCHS - 1) : 0;
-	return count;
 }
 
 static uint64_t epoch_first(const struct stream *stream, uint32_t i)
@@ -155,6 +167,51 @@ static uint64_t epoch_first(const struct stream *stream, uint32_t i)
 static uint32_t epoch_value(const struct stream *stream, uint32_t i)
 {
 	return atomic_load_explicit(&stream->epochs[i % STREAM_EPOCHS].epoch, memory_order_relaxed);
+}
+
+bool stream_cut_back(struct stream *stream, uint64_t seq)
+{
+	uint32_t first = atomic_load_explicit(&stream->epochs_first, memory_order_relaxed);
+	uint32_t count = atomic_load_explicit(&stream->epochs_count, memory_order_relaxed);
+
+	// An epoch without a record is forgotten, but the last of the table.
+	while (count > first + 1 && epoch_first(stream, count - 1) > seq)
+		count--;
+	if (seq < publishers_base_seq(stream->publishers) ||
+	    !log_cut_back(&stream->log, seq, epoch_value(stream, count - 1)))
+		return false;
+	stream->epoch = epoch_value(stream, count - 1);
+	atomic_store_explicit(&stream->epochs_count, count, memory_order_release);
+	publishers_cut_back(stream->publishers, seq);
+	return true;
+}
+
+void stream_reset(struct stream *stream, uint64_t session, uint64_t first, uint32_t epoch)
+{
+	log_reset(&stream->log, first, epoch);
+	publishers_reset(stream->publishers, first - 1);
+	stream_topics_reset(stream);
+	stream->dirty = PUBLISHER_NONE;
+	stream->epoch = epoch;
+	atomic_store_explicit(&stream->session_held, session, memory_order_relaxed);
+	atomic_store_explicit(&stream->epochs_count, 0, memory_order_relaxed);
+	atomic_store_explicit(&stream->epochs_first, 0, memory_order_relaxed);
+	atomic_store_explicit(&stream->epochs[0].epoch, epoch, memory_order_relaxed);
+	// The record before the first one is known to be of the epoch: identifiers name it.
+	atomic_store_explicit(&stream->epochs[0].first, first > 1 ? first - 1 : 1,
+			      memory_order_relaxed);
+	// pairs with: the acquire in epochs_range
+	atomic_store_explicit(&stream->epochs_count, 1, memory_order_release);
+}
+
+// Entries [*from, count) are readable. An entry that is rewritten while it is read belongs to an epoch
+// that is STREAM_EPOCHS changes old: no log keeps anything of it, and the answer is TRUNCATED anyway.
+static uint32_t epochs_range(const struct stream *stream, uint32_t *from)
+{
+	uint32_t count = atomic_load_explicit(&stream->epochs_count, memory_order_acquire);
+
+	*from = atomic_load_explicit(&stream->epochs_first, memory_order_relaxed);
+	return count;
 }
 
 uint32_t stream_epoch_of(const struct stream *stream, uint64_t seq, uint64_t *last)
@@ -190,25 +247,50 @@ static struct godwit_identifier identifier_at(const struct stream *stream, uint6
 	uint64_t last;
 
 	return (struct godwit_identifier){
-		.session = stream->session,
+		.session = stream_session(stream),
 		.seq = seq,
 		.epoch = seq == 0 ? 0 : stream_epoch_of(stream, seq, &last),
 	};
 }
 
+// A replica's log may be short, or not yet be the stream's history: it says DIVERGED only where it agreed
+// with a primary of a later epoch than the identifier's, and holds what came instead or knows where
+// that epoch ended.
+static struct resolved resolve_replica(const struct stream *stream, struct godwit_identifier id)
+{
+	uint32_t reconciled = atomic_load_explicit(&stream->reconciled, memory_order_acquire);
+	bool held = id.seq <= log_head_seq(&stream->log);
+	uint32_t found;
+	uint64_t end;
+
+	if (held && stream_epoch_of(stream, id.seq, &end) == id.epoch)
+		return (struct resolved){GODWIT_OK, id};
+	end = stream_epoch_end(stream, id.epoch, &found);
+	if (id.epoch >= reconciled || (!held && (found != id.epoch || id.seq <= end)))
+		return (struct resolved){GODWIT_BEHIND, id};
+	if (found == 0 || end >= id.seq)
+		end = found == 0 ? log_earliest(&stream->log) - 1 : id.seq - 1;
+	return (struct resolved){GODWIT_DIVERGED, identifier_at(stream, end)};
+}
+
 struct resolved stream_resolve(const struct stream *stream, struct godwit_identifier id)
 {
+	uint64_t session = stream_session(stream);
 	uint64_t earliest = log_earliest(&stream->log);
 	uint64_t head = log_head_seq(&stream->log);
 	uint64_t end;
 	uint32_t found;
 
-	if (id.session != stream->session)
+	if (session == 0)
+		return (struct resolved){GODWIT_BUSY, id};
+	if (id.session != session)
 		return (struct resolved){GODWIT_UNKNOWN_SESSION, {.session = id.session}};
 	if (id.seq < earliest - 1)
 		return (struct resolved){GODWIT_TRUNCATED, identifier_at(stream, earliest - 1)};
 	if (id.seq == 0)
 		return (struct resolved){GODWIT_OK, id};
+	if (stream->role == STREAM_REPLICA)
+		return resolve_replica(stream, id);
 	end = stream_epoch_end(stream, id.epoch, &found);
 	// The largest epoch not above the identifier's must be its own, and must reach its sequence.
 	if (found == 0 || id.seq > end)
@@ -222,7 +304,7 @@ struct resolved stream_resolve(const struct stream *stream, struct godwit_identi
 }
 
 // `earliest` keeps clear of the edge that the writer is about to move over: an eighth of the log.
-static uint64_t earliest_start(const struct stream *stream)
+uint64_t stream_earliest_start(const struct stream *stream)
 {
 	const struct log *log = &stream->log;
 	uint64_t reserve = atomic_load_explicit(&log->reserve, memory_order_relaxed);
@@ -255,7 +337,7 @@ struct godwit_identifier stream_apply_policy(const struct stream *stream, struct
 	case GODWIT_DIVERGED:
 		return failed.identifier;
 	default:
-		return identifier_at(stream, earliest_start(stream) - 1);
+		return identifier_at(stream, stream_earliest_start(stream) - 1);
 	}
 }
 
@@ -263,16 +345,19 @@ struct resolved stream_start(const struct stream *stream, enum godwit_start star
 			     uint64_t session, uint32_t epoch)
 {
 	const struct log *log = &stream->log;
+	uint64_t served = stream_session(stream);
 	struct godwit_identifier id;
 
-	if (session != 0 && session != stream->session)
+	if (served == 0)
+		return (struct resolved){GODWIT_BUSY, {.session = session}};
+	if (session != 0 && session != served)
 		return (struct resolved){GODWIT_UNKNOWN_SESSION, {.session = session}};
 	switch (start) {
 	case GODWIT_START_LATEST:
 		return (struct resolved){GODWIT_OK, identifier_at(stream, log_committed_seq(log))};
 	case GODWIT_START_EARLIEST:
 		return (struct resolved){GODWIT_OK,
-					 identifier_at(stream, earliest_start(stream) - 1)};
+					 identifier_at(stream, stream_earliest_start(stream) - 1)};
 	case GODWIT_START_TIME:
 		id = identifier_at(stream, log_find_time(log, value) - 1);
 		return (struct resolved){GODWIT_OK, id};

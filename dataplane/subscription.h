@@ -95,7 +95,8 @@ struct subscription {
 	uint32_t window; // messages: the client's first statement, for quarter windows
 	uint32_t datagram;
 	uint64_t start; // first sequence of this cursor epoch
-	struct godwit_identifier acked;
+	struct godwit_identifier
+		acked;	   // its session is the subscription's, whatever the stream's is by now
 	uint64_t heard_ns; // last request or ACK entry for it
 	struct nak_seen naks[GODWIT_NAK_RANGES];
 	uint32_t nak_slot;

@@ -4,6 +4,7 @@
 // visible, the commit moves, and each publisher that sent hears how far it is committed.
 #include <godwit/wire_check.h>
 
+#include "dataplane/replication.h"
 #include "dataplane/stages.h"
 
 void append_records(struct core *core, struct stream *stream, const uint8_t *records,
@@ -26,7 +27,8 @@ static void on_committed(void *arg, uint32_t number)
 	struct stream *stream = arg;
 	struct publisher *publisher = publisher_at(stream->publishers, number);
 
-	if (publisher->dirty)
+	// No handle: it has not sent anything to this server yet.
+	if (publisher->dirty || publisher->handle == 0)
 		return;
 	publisher->dirty = true;
 	publisher->next_dirty = stream->dirty;
@@ -75,14 +77,23 @@ uint32_t append_burst(struct core *core)
 		if (stream->home != core->config.id)
 			continue;
 		log_publish(log);
-		commit = stream->commit_held ? log->commit_own.seq :
-					       log_commit(log, log->head_own.seq);
+		commit = log->head_own.seq;
+		if (stream->replication != NULL)
+			commit = insync_commit(stream->replication);
+		commit = stream->commit_held ? log->commit_own.seq : log_commit(log, commit);
 		if (commit != atomic_load_explicit(&server->heads[i], memory_order_relaxed)) {
 			publishers_commit(stream->publishers, commit, on_committed, stream);
-			publishers_release(stream->publishers, commit);
+			if (stream->replication == NULL)
+				publishers_release(stream->publishers, commit);
 			// pairs with: the acquire in dispatch_burst
 			atomic_store_explicit(&server->heads[i], commit, memory_order_release);
 			moved++;
+		}
+		if (stream->replication != NULL) {
+			// Also where the commit rests: acknowledgements and tables move by themselves.
+			publishers_commit(stream->publishers, commit, on_committed, stream);
+			publishers_release(stream->publishers,
+					   insync_release(stream->replication, commit));
 		}
 		if (stream->dirty != PUBLISHER_NONE) {
 			send_publish_acks(core, stream);

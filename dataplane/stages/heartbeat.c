@@ -61,10 +61,9 @@ static void lapse_unheard(struct core *core, struct client *client)
 		if (client->heard_ns < s->heard_ns + lapse_ns)
 			continue;
 		COUNT(core, subscriptions_lapsed, 1);
-		subscription_end(core, s, GODWIT_LAPSED,
-				 (struct godwit_identifier){.session = s->stream->session,
-							    .seq = s->sent},
-				 0);
+		subscription_end(
+			core, s, GODWIT_LAPSED,
+			(struct godwit_identifier){.session = s->acked.session, .seq = s->sent}, 0);
 	}
 }
 
@@ -154,7 +153,8 @@ static void sweep(struct core *core)
 
 	for (uint32_t n = 0; n < slots; n++) {
 		uint32_t slot = core->sweep_next++ & (core->config.clients_max - 1);
-		uint64_t heard = core->client_heard[slot];
+		uint64_t heard =
+			atomic_load_explicit(&core->client_heard[slot], memory_order_relaxed);
 
 		if (heard == 0 || core->now_ns - heard < suspect_ns)
 			continue;

@@ -4,6 +4,7 @@
 // as a repeat, or refused with a reason, and the publisher hears of it by PUBLISH_ACK.
 #include <godwit/wire_check.h>
 
+#include "dataplane/replication.h"
 #include "dataplane/stages.h"
 
 static void count_refused(struct core *core, enum drop reason, uint32_t messages)
@@ -85,13 +86,13 @@ static void refuse_publish(struct core *core, struct stream *stream,
 	COUNT(core, publish_acks, 1);
 }
 
-// Appends that would put the head too far above the commit wait for it: half the log here; the
-// smallest log of the in-sync set once there are replicas.
+// Appends that would put the head too far above the commit wait for it: half the smallest log of those
+// that have to hold it.
 static bool log_has_room(const struct stream *stream, uint32_t bytes)
 {
 	const struct log *log = &stream->log;
 
-	return log->head_own.pos + bytes - log->commit_own.pos <= log->size / 2;
+	return log->head_own.pos + bytes - log->commit_own.pos <= stream->room_bytes;
 }
 
 // Index of the first record from `skip` on that is above max_message; count if there is none.
@@ -106,6 +107,83 @@ static uint32_t first_too_large(const struct stream *stream, const uint8_t *at, 
 		i++;
 	}
 	return i;
+}
+
+// ---- in a cluster -------------------------------------------------------------------------------
+
+// Whether this server takes messages for the stream now. Else *code: what the asker is told.
+static bool is_writable(const struct stream *stream, enum godwit_code *code)
+{
+	if (stream->replication == NULL || stream->replication->writable)
+		return true;
+	*code = stream->role == STREAM_REPLICA ? GODWIT_NOT_PRIMARY : GODWIT_BUSY;
+	return false;
+}
+
+// To the primary, where the server list names it; else to be asked again.
+static void send_elsewhere(struct core *core, const struct stream *stream,
+			   const struct home_origin *origin, struct godwit_be32 request,
+			   enum godwit_code code)
+{
+	const struct godwit_server_entry *entry =
+		stream->role == STREAM_REPLICA ?
+			server_entry(core->server, core->server->peers.peers[stream->primary].id) :
+			NULL;
+	struct godwit_redirect redirect = {
+		.frame = {.version = GODWIT_VERSION, .type = GODWIT_REDIRECT},
+		.tag = godwit_be64(origin->tag),
+		.request = request,
+		.code = godwit_be16((uint16_t)code),
+	};
+	struct godwit_error error = {
+		.frame = {.version = GODWIT_VERSION, .type = GODWIT_ERROR},
+		.tag = godwit_be64(origin->tag),
+		.request = request,
+		.code = godwit_be16((uint16_t)code),
+	};
+
+	if (entry == NULL) {
+		COUNT(core, answer_busy, 1);
+		home_answer(core, origin, &error, sizeof(error));
+		return;
+	}
+	redirect.target = *entry;
+	COUNT(core, answer_redirect, 1);
+	home_answer(core, origin, &redirect, sizeof(redirect));
+}
+
+// An answer that goes out when all in sync hold what it tells.
+static struct meta_entry *hold_answer(struct core *core, struct stream *stream,
+				      const struct home_origin *origin, const void *answer,
+				      uint32_t bytes)
+{
+	struct meta_entry *entry = meta_add(core, stream->replication);
+
+	assert(bytes <= sizeof(entry->answer));
+	entry->origin_handle = origin->handle;
+	entry->origin_tag = origin->tag;
+	entry->origin_core = origin->core;
+	entry->answer_bytes = bytes;
+	memcpy(entry->answer, answer, bytes);
+	return entry;
+}
+
+// Whether a request that makes something may go on: its like does not wait already, and there is room.
+// Else it is answered or left to its repeat.
+static bool may_make(struct core *core, const struct stream *stream,
+		     const struct home_origin *origin, struct godwit_be32 request, bool waits)
+{
+	if (stream->replication == NULL)
+		return true;
+	if (waits) {
+		COUNT(core, meta_waiting, 1);
+		return false;
+	}
+	if (!meta_is_full(stream->replication))
+		return true;
+	COUNT(core, meta_busy, 1);
+	send_elsewhere(core, stream, origin, request, GODWIT_BUSY);
+	return false;
 }
 
 static void take_next(struct core *core, struct stream *stream, const struct home_origin *origin,
@@ -126,6 +204,8 @@ static void take_next(struct core *core, struct stream *stream, const struct hom
 	    !publishers_room(stream->publishers)) {
 		count_refused(core, DROP_ingest_busy, count - skip);
 		COUNT(core, publish_busy, 1);
+		if (stream->replication != NULL)
+			insync_lags(core, stream->replication);
 		owe_ack(stream, number, origin, GODWIT_BUSY);
 		return;
 	}
@@ -143,8 +223,17 @@ static void ingest_publish(struct core *core, const struct home_origin *origin,
 	enum publish_verdict verdict = publishers_judge(
 		stream->publishers, godwit_get64(frame->publisher), godwit_get64(frame->instance),
 		godwit_get64(frame->first), count == 0 ? 1 : count, &number, &skip);
+	enum godwit_code code = GODWIT_OK;
 
 	COUNT(core, ingest_messages, count);
+	if (!is_writable(stream, &code)) {
+		count_refused(core,
+			      code == GODWIT_BUSY ? DROP_ingest_not_writable :
+						    DROP_ingest_not_primary,
+			      count);
+		refuse_publish(core, stream, origin, frame, code, number);
+		return;
+	}
 	switch (verdict) {
 	case PUBLISH_NEXT:
 		if (count == 0)
@@ -184,7 +273,7 @@ static void ingest_open(struct core *core, const struct home_origin *origin,
 		.tag = godwit_be64(origin->tag),
 		.publisher = frame->publisher,
 		.instance = frame->instance,
-		.session = godwit_be64(stream->session),
+		.session = godwit_be64(stream_session(stream)),
 		.epoch = godwit_be32(stream->epoch),
 		.request = frame->request,
 		.stream = godwit_be32(stream->number),
@@ -194,8 +283,20 @@ static void ingest_open(struct core *core, const struct home_origin *origin,
 	uint64_t instance = godwit_get64(frame->instance);
 	struct publisher *publisher;
 	uint32_t number = publishers_find(stream->publishers, godwit_get64(frame->publisher));
+	struct meta_entry *entry;
+	enum godwit_code refusal;
 	unsigned int code;
+	bool made = false;
 
+	if (!is_writable(stream, &refusal)) {
+		send_elsewhere(core, stream, origin, frame->request, refusal);
+		return;
+	}
+	if (!may_make(core, stream, origin, frame->request,
+		      stream->replication != NULL &&
+			      meta_waits_publisher(stream->replication,
+						   godwit_get64(frame->publisher))))
+		return;
 	// The repeat of a request for a new instance gets the instance that it made.
 	publisher = number == PUBLISHER_NONE ? NULL : publisher_at(stream->publishers, number);
 	if (publisher != NULL && instance == 0 && publisher->open_tag == origin->tag &&
@@ -209,6 +310,7 @@ static void ingest_open(struct core *core, const struct home_origin *origin,
 		opened.last = godwit_be64(publisher->last);
 		// Only what made the instance: a late repeat of it must not make another.
 		if (code == GODWIT_OK && godwit_get64(frame->instance) == 0) {
+			made = instance == 0;
 			publisher->open_tag = origin->tag;
 			publisher->open_request = godwit_get32(frame->request);
 		}
@@ -220,8 +322,15 @@ static void ingest_open(struct core *core, const struct home_origin *origin,
 	if (code == GODWIT_LIMIT)
 		COUNT(core, answer_limit, 1);
 	opened.code = godwit_be16((uint16_t)code);
-	home_answer(core, origin, &opened, sizeof(opened));
 	COUNT(core, publish_opens, 1);
+	if (!made || stream->replication == NULL) {
+		home_answer(core, origin, &opened, sizeof(opened));
+		return;
+	}
+	entry = hold_answer(core, stream, origin, &opened, sizeof(opened));
+	entry->kind = GODWIT_META_INSTANCE;
+	entry->bytes = sizeof(entry->instance);
+	entry->instance = (struct godwit_meta_instance){frame->publisher, opened.instance};
 }
 
 static void ingest_topic(struct core *core, const struct home_origin *origin,
@@ -229,13 +338,14 @@ static void ingest_topic(struct core *core, const struct home_origin *origin,
 {
 	struct stream *stream = server_stream(core->server, frame->stream);
 	bool create = godwit_get16(frame->from.frame.flags) & GODWIT_FLAG_CREATE, made;
-	uint32_t topic = stream_topic(stream, frame->name, create, &made);
+	uint32_t topic = stream_topic(stream, frame->name, false, &made);
 	struct godwit_topic_number number = {
 		.frame = {.version = GODWIT_VERSION, .type = GODWIT_TOPIC_NUMBER},
 		.tag = godwit_be64(origin->tag),
 		.request = frame->request,
-		.topic = godwit_be32(topic),
 	};
+	struct meta_entry *entry;
+	enum godwit_code refusal;
 	struct godwit_error error = {
 		.frame = {.version = GODWIT_VERSION, .type = GODWIT_ERROR},
 		.tag = godwit_be64(origin->tag),
@@ -244,6 +354,17 @@ static void ingest_topic(struct core *core, const struct home_origin *origin,
 		.code = godwit_be16(create ? GODWIT_LIMIT : GODWIT_UNKNOWN_TOPIC),
 	};
 
+	if (!is_writable(stream, &refusal)) {
+		send_elsewhere(core, stream, origin, frame->request, refusal);
+		return;
+	}
+	if ((topic != 0 || create) &&
+	    !may_make(core, stream, origin, frame->request,
+		      stream->replication != NULL && topic != 0 &&
+			      meta_waits_topic(stream->replication, topic)))
+		return;
+	if (topic == 0)
+		topic = stream_topic(stream, frame->name, create, &made);
 	if (made)
 		COUNT(core, topics_made, 1);
 	if (topic == 0) {
@@ -254,8 +375,17 @@ static void ingest_topic(struct core *core, const struct home_origin *origin,
 		home_answer(core, origin, &error, sizeof(error));
 		return;
 	}
+	number.topic = godwit_be32(topic);
 	memcpy(number.name, frame->name, sizeof(number.name));
-	home_answer(core, origin, &number, sizeof(number));
+	if (!made || stream->replication == NULL) {
+		home_answer(core, origin, &number, sizeof(number));
+		return;
+	}
+	entry = hold_answer(core, stream, origin, &number, sizeof(number));
+	entry->kind = GODWIT_META_TOPIC;
+	entry->bytes = GODWIT_NAME_BYTES;
+	entry->topic = topic;
+	memcpy(entry->name, frame->name, sizeof(entry->name));
 }
 
 void ingest_frame(struct core *core, const struct home_origin *origin, const uint8_t *frame,

@@ -94,7 +94,7 @@ static bool take_identifier(struct core *core, struct subscription *s,
 		.epoch = godwit_get32(entry->epoch),
 	};
 
-	if (id.session != s->stream->session || id.seq < s->acked.seq) {
+	if (id.session != s->acked.session || id.seq < s->acked.seq) {
 		COUNT(core, ack_backwards, 1);
 		return true;
 	}

@@ -18,6 +18,7 @@ struct request { // what SUBSCRIBE and RESUME have in common
 	const struct godwit_be32 *topics; // NULL: whole
 	uint32_t topics_count;
 	struct resolved resolved;
+	struct godwit_identifier asked; // session 0: no identifier
 };
 
 static void send_subscribed(struct core *core, struct subscription *s)
@@ -29,7 +30,7 @@ static void send_subscribed(struct core *core, struct subscription *s)
 		.handle = godwit_be64(client->handle),
 		.key = godwit_be64(client->key),
 		.cursor_epoch = godwit_be64(s->cursor_epoch),
-		.session = godwit_be64(s->stream->session),
+		.session = s->own.session,
 		.seq = godwit_be64(s->start - 1),
 		.epoch = godwit_be32(s->answer_epoch),
 		.request = godwit_be32(s->request),
@@ -76,7 +77,7 @@ static void send_failed(struct core *core, struct client *client, const struct r
 		.seq = godwit_be64(id->seq),
 		.epoch = godwit_be32(id->epoch),
 		.request = godwit_be32(r->request),
-		.next_session = godwit_be64(other ? r->stream->session : 0),
+		.next_session = godwit_be64(other ? stream_session(r->stream) : 0),
 		.code = godwit_be16((uint16_t)r->resolved.answer),
 		.attempt = godwit_be32(r->attempt),
 	};
@@ -102,6 +103,69 @@ static void refuse(struct core *core, struct client *client, enum godwit_code co
 		break;
 	}
 	client_error(core, client, code, r->request, detail);
+}
+
+// A peer that is up and holds what comes after the position, or NULL.
+static const struct godwit_server_entry *holder(const struct core *core,
+						const struct stream *stream,
+						struct godwit_identifier after)
+{
+	const struct peers *peers = &core->server->peers;
+
+	for (uint32_t i = 0; i < peers->count; i++) {
+		const struct peer *peer = &peers->peers[i];
+		const struct godwit_server_entry *entry = server_entry(core->server, peer->id);
+		struct peer_stream_facts facts;
+
+		if (entry != NULL &&
+		    atomic_load_explicit(&peer->verdict, memory_order_relaxed) == PEER_UP &&
+		    peer_stream_get(&peer->streams[stream->number], &facts) &&
+		    facts.session == after.session && after.seq <= facts.end &&
+		    after.seq + 1 >= facts.earliest)
+			return entry;
+	}
+	return NULL;
+}
+
+static void redirect(struct core *core, struct client *client, const struct request *r,
+		     const struct godwit_server_entry *target)
+{
+	struct godwit_redirect frame = {
+		.frame = {.version = GODWIT_VERSION, .type = GODWIT_REDIRECT},
+		.tag = godwit_be64(r->tag),
+		.request = godwit_be32(r->request),
+		.code = godwit_be16((uint16_t)r->resolved.answer),
+		.target = *target,
+	};
+
+	COUNT(core, answer_redirect, 1);
+	core_send(core, client, &frame, sizeof(frame));
+}
+
+// Nothing is wrong with the position, but it cannot be served here, or not now. False: it can, or
+// another answer is due.
+static bool sent_elsewhere(struct core *core, struct client *client, const struct request *r)
+{
+	enum godwit_code answer = r->resolved.answer;
+	const struct godwit_server_entry *target = NULL;
+
+	if (answer == GODWIT_BUSY) {
+		COUNT(core, answer_busy, 1);
+		client_error(core, client, answer, r->request, 0);
+		return true;
+	}
+	if ((answer != GODWIT_BEHIND && answer != GODWIT_TRUNCATED) || r->asked.session == 0)
+		return false;
+	target = holder(core, r->stream, r->asked);
+	if (target != NULL) {
+		redirect(core, client, r, target);
+		return true;
+	}
+	if (answer != GODWIT_BEHIND)
+		return false;
+	COUNT(core, answer_behind, 1);
+	client_error(core, client, answer, r->request, 0);
+	return true;
 }
 
 // The class of the request's filter; FILTER_NONE for a whole subscription. False: no room.
@@ -146,6 +210,8 @@ static void open_request(struct core *core, struct client *client, struct reques
 	uint64_t highest = r->highest_epoch;
 	uint32_t filter;
 
+	if (sent_elsewhere(core, client, r))
+		return;
 	if (r->resolved.answer != GODWIT_OK) {
 		count_answer(core, r->resolved.answer);
 		if (r->policy == GODWIT_POLICY_FAIL) {
@@ -299,6 +365,7 @@ void session_resume(struct core *core, struct client *client, const struct godwi
 	}
 	COUNT(core, subscriptions_resumed, 1);
 	r.resolved = stream_resolve(r.stream, id);
+	r.asked = id;
 	open_request(core, client, &r);
 }
 

@@ -243,7 +243,7 @@ static void ack_fill(struct run *r, const struct client_peer *p, struct harness_
 	ack->number = program_below(&r->in, 4);
 	s = subscription_of(r, p, ack->number);
 	ack->cursor_epoch = program_near(&r->in, s ? s->cursor_epoch : 1 << 16 | 7);
-	ack->session = s ? s->stream->session : HARNESS_SESSION;
+	ack->session = s ? stream_session(s->stream) : HARNESS_SESSION;
 	ack->epoch = (s ? s->stream->epoch : 1) - program_below(&r->in, 8) / 7;
 	ack->seq = program_near(&r->in, s ? s->sent : 0);
 	ack->edge = program_near(&r->in, s ? s->edge : 1000);
@@ -286,7 +286,7 @@ static void op_ack_all(struct run *r)
 			acks[count++] = (struct harness_ack){
 				.number = number,
 				.cursor_epoch = s->cursor_epoch,
-				.session = s->stream->session,
+				.session = stream_session(s->stream),
 				.seq = s->sent,
 				.epoch = s->stream->epoch,
 				.edge = s->sent + s->window,

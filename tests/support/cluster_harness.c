@@ -61,6 +61,15 @@ static bool wire(struct harness *h, const struct godwit_address *to, const uint8
 
 // ---- start and stop ----------------------------------------------------------------------------
 
+static void configuring(struct harness *h, void *cluster, struct stream_config *stream,
+			uint32_t number)
+{
+	struct cluster *c = cluster;
+
+	if (c->config.configuring != NULL)
+		c->config.configuring(c, (uint32_t)(h->server.id - 1), stream, number);
+}
+
 static void starting(struct harness *h, void *cluster)
 {
 	struct cluster *c = cluster;
@@ -96,6 +105,8 @@ static void start_server(struct cluster *c, uint32_t i)
 	each.now_ns = c->now_ns;
 	each.peers = &peers;
 	each.cluster = c;
+	each.log_bytes = OR(config->log_bytes[i], each.log_bytes);
+	each.configuring = configuring;
 	each.starting = starting;
 	each.wire = wire;
 	harness_start(&s->h, &each);

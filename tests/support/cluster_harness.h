@@ -10,7 +10,7 @@
 // a server are those of its core_harness: harness_connect(&...) with harness_peer(cluster_harness(c, i), ...);
 // a turn that such a helper makes is of that server alone.
 //
-// Roles are the caller's: `starting` is called for each server, also when it is started again, with streams and
+// Roles are the caller's: `configuring` is called for each stream before it is made, `starting` is called for each server, also when it is started again, with streams and
 // peers set and before its cores are made; `started` when they are.
 //
 // Owner: the test; one at a time. Every frame on the wire is checked whole, cluster_stop checks law 1.
@@ -31,9 +31,12 @@ struct cluster_config {	  // 0: the default
 	uint32_t interval_ms;
 	struct harness_config
 		each; // of every server; peers, wire and what is told below are set here
-	uint32_t mtu[CLUSTER_SERVERS];	  // each.mtu
-	uint64_t config[CLUSTER_SERVERS]; // CLUSTER_CONFIG
+	uint32_t mtu[CLUSTER_SERVERS];	     // each.mtu
+	uint64_t log_bytes[CLUSTER_SERVERS]; // each.log_bytes
+	uint64_t config[CLUSTER_SERVERS];    // CLUSTER_CONFIG
 	const char *secret[CLUSTER_SERVERS], *name[CLUSTER_SERVERS];
+	void (*configuring)(struct cluster *c, uint32_t server, struct stream_config *stream,
+			    uint32_t number);
 	void (*starting)(struct cluster *c, uint32_t server);
 	void (*started)(struct cluster *c, uint32_t server);
 	void *arg; // the caller's, in struct cluster

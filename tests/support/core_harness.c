@@ -144,6 +144,8 @@ static void start_stream(struct harness *h, const struct harness_config *c, uint
 		.topics_max = OR(c->topics_max, 16),
 	};
 
+	if (c->configuring != NULL)
+		c->configuring(h, c->cluster, &config, i);
 	snprintf(name, sizeof(name), "s%u", i);
 	h->log_memory[i] = config.log_memory = log_memory_map(h->log_bytes, false, -1);
 	h->server.streams[i] = config.log_memory ? stream_create(&config, i) : NULL;

@@ -52,6 +52,9 @@ struct harness_config {		 // 0: the default
 	// of a server in a cluster (cluster_harness.h)
 	const struct peers_config *peers;
 	void *cluster;
+	// Before a stream is made: its role may be set.
+	void (*configuring)(struct harness *h, void *cluster, struct stream_config *stream,
+			    uint32_t number);
 	// Before the cores are made: streams and peers are there.
 	void (*starting)(struct harness *h, void *cluster);
 	// Takes a frame to an address of a peer. False: it is of none.

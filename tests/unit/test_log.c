@@ -560,3 +560,146 @@ Test(log, reads_a_record_over_the_end_of_the_ring_in_one_piece)
 	cr_assert_eq(((uint8_t *)memory)[25], RECORD_40);
 	log_stop();
 }
+
+// ---- cutting back ------------------------------------------------------------------------------
+
+Test(log, cut_back_takes_the_newest_records_away)
+{
+	struct log *log = log_start(SIZE, SLICE, 1);
+	struct mark kept;
+
+	append_many(log, 20);
+	log_commit(log, 5);
+	kept = (struct mark){13, place_at(log, 14).pos};
+	cr_assert(log_cut_back(log, 13, 3));
+	cr_assert_eq(log_head(log).seq, kept.seq);
+	cr_assert_eq(log_head(log).pos, kept.pos);
+	cr_assert_eq(log_committed(log).seq, 5, "below the cut the commit stays");
+	cr_assert_not(log_seek(log, 15, &(struct place){0}));
+	append_many(log, 10);
+	cr_assert_eq(log_head(log).seq, 23);
+	cr_assert_eq(place_at(log, 14).pos, kept.pos);
+	cr_assert_eq(cut_at(log, place_at(log, 14).cut).seq, 14, "a cut begins behind the rest");
+	cr_assert_eq(cut_at(log, place_at(log, 14).cut).epoch, 3);
+	cr_assert_eq(cut_at(log, place_at(log, 13).cut).epoch, 1);
+	log_stop();
+}
+
+Test(log, cut_back_below_the_commit_takes_the_commit_along)
+{
+	struct log *log = log_start(SIZE, SLICE, 1);
+
+	append_many(log, 20);
+	log_commit(log, 18);
+	cr_assert(log_cut_back(log, 7, 1));
+	cr_assert_eq(log_committed(log).seq, 7);
+	cr_assert_eq(log_committed(log).pos, log_head(log).pos);
+	append_many(log, 3);
+	cr_assert_eq(log_commit(log, 9), 9);
+	log_stop();
+}
+
+Test(log, cut_back_to_nothing_leaves_an_empty_log_at_its_place)
+{
+	struct log *log = log_start(SIZE, SLICE, 1);
+	struct place place;
+	uint64_t earliest;
+
+	append_many(log, 300); // it wrapped
+	earliest = log_earliest(log);
+	cr_assert_gt(earliest, 1);
+	cr_assert(log_cut_back(log, earliest - 1, 1));
+	cr_assert_eq(log_head_seq(log), earliest - 1);
+	cr_assert_eq(log_earliest(log), earliest);
+	cr_assert(log_seek(log, earliest, &place));
+	cr_assert_not(log_seek(log, earliest - 1, &place));
+	append_many(log, 1);
+	cr_assert_eq(log_earliest(log), earliest);
+	cr_assert(log_seek(log, earliest, &(struct place){0}));
+	cr_assert_eq(place_at(log, earliest).pos, place.pos, "a reader that waited there reads on");
+	cr_assert_eq(place_at(log, earliest).cut, place.cut);
+	log_stop();
+}
+
+Test(log, cut_back_refuses_what_is_not_kept_or_not_there)
+{
+	struct log *log = log_start(SIZE, SLICE, 1);
+	uint64_t earliest;
+
+	append_many(log, 300);
+	earliest = log_earliest(log);
+	cr_assert_not(log_cut_back(log, earliest - 2, 1));
+	cr_assert_not(log_cut_back(log, 301, 1));
+	cr_assert_eq(log_head_seq(log), 300);
+	cr_assert(log_cut_back(log, 300, 1));
+	log_stop();
+}
+
+Test(log, a_reader_below_the_cut_reads_on_as_if_nothing_were)
+{
+	struct log *log = log_start(SIZE, SLICE, 1);
+	struct place place;
+	struct slice slice;
+	bool at_cut;
+
+	cr_assert_not_null(log);
+	// At every place of the commit in an interval, and every cut above it.
+	for (uint64_t commit = 1; commit <= 12; commit++) {
+		for (uint64_t seq = commit; seq <= 16; seq++) {
+			uint64_t next = commit + 1;
+
+			cr_assert_eq(log_init(log, memory, SIZE, cuts, SLICE, 1, 1), 0);
+			append_many(log, 16);
+			log_commit(log, commit);
+			place = place_at(log, 1);
+			while (log_next(log, &place, log_committed(log), BYTES_LARGE, UINT32_MAX,
+					&slice, &at_cut) == LOG_READ_SLICE)
+				;
+			cr_assert_eq(place.seq, next);
+			cr_assert(log_cut_back(log, seq, 2));
+			append_many(log, 8);
+			log_commit(log, log_head_seq(log));
+			while (log_next(log, &place, log_committed(log), BYTES_LARGE, UINT32_MAX,
+					&slice, &at_cut) == LOG_READ_SLICE) {
+				cr_assert_eq(slice.first, next);
+				next = slice_last(slice) + 1;
+			}
+			cr_assert_eq(next, log_head_seq(log) + 1);
+		}
+	}
+	log_stop();
+}
+
+Test(log, times_go_on_from_what_is_kept)
+{
+	struct log *log = log_start(SIZE, SLICE, 1);
+
+	append_many(log, 5);
+	log_append(log, START_NS + SECOND_NS, 7, 0, payload, RECORD_40);
+	log_publish(log);
+	cr_assert_eq(log_time(log, 5), START_NS + 5 * TIME_STEP);
+	cr_assert_eq(log_time(log, 6), START_NS + SECOND_NS);
+	cr_assert_eq(log_time(log, 7), 0);
+	cr_assert(log_cut_back(log, 5, 1));
+	log_append(log, START_NS + 6 * TIME_STEP, 7, 0, payload, RECORD_40);
+	log_publish(log);
+	cr_assert_eq(log_time(log, 6), START_NS + 6 * TIME_STEP, "not raised to what is gone");
+	log_stop();
+}
+
+Test(log, reset_begins_anew_anywhere)
+{
+	struct log *log = log_start(SIZE, SLICE, 1);
+
+	append_many(log, 300);
+	log_commit(log, 299);
+	log_reset(log, 1000, 9);
+	cr_assert_eq(log_head_seq(log), 999);
+	cr_assert_eq(log_committed_seq(log), 999);
+	cr_assert_eq(log_earliest(log), 1000);
+	append_many(log, 150);
+	cr_assert_eq(log_head_seq(log), 1149);
+	cr_assert_eq(cut_at(log, place_at(log, 1149).cut).epoch, 9);
+	cr_assert_gt(log_earliest(log), 1000);
+	log_stop();
+}

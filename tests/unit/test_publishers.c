@@ -196,6 +196,51 @@ Test(publishers, cut_back_undoes_runs_from_the_newest)
 
 // ---- the naive twin --------------------------------------------------------------------------
 
+Test(publishers, a_replica_adopts_what_came_with_records_and_by_meta)
+{
+	struct publishers *p = publishers_create(2, 4);
+	struct publisher_run run = {
+		.publisher = 70, .instance = 5, .first_number = 11, .first_seq = 40, .count = 3};
+
+	publishers_reset(p, 39);
+	cr_assert(publishers_append_foreign(p, &run));
+	cr_assert_eq(publisher_at(p, 0)->instance, 5);
+	cr_assert_eq(publisher_at(p, 0)->last, 13);
+	run.first_number = 14;
+	run.first_seq = 43;
+	cr_assert(publishers_append_foreign(p, &run), "goes on in the same run");
+	cr_assert_eq(publishers_runs(p, 0, UINT64_MAX, &run, 1), 1);
+	cr_assert_eq(run.count, 6);
+	cr_assert(publishers_adopt(p, 70, 6));
+	cr_assert(publishers_adopt(p, 70, 4), "a lower one changes nothing");
+	cr_assert_eq(publisher_at(p, 0)->instance, 6);
+	cr_assert_eq(publisher_at(p, 0)->last, 0);
+	// A record of the instance before, still on its way.
+	run = (struct publisher_run){
+		.publisher = 70, .instance = 5, .first_number = 17, .first_seq = 50, .count = 1};
+	cr_assert(publishers_append_foreign(p, &run));
+	cr_assert_eq(publisher_at(p, 0)->instance, 6);
+	cr_assert_eq(publisher_at(p, 0)->last, 0);
+	cr_assert(publishers_adopt(p, 71, 1));
+	cr_assert_not(publishers_adopt(p, 72, 1), "the table is full");
+	publishers_destroy(p);
+}
+
+Test(publishers, a_table_below_its_base_is_not_taken)
+{
+	struct publishers *p = publishers_create(2, 4);
+	struct publisher_state states[3] = {{70, 1, 5}, {71, 1, 0}, {72, 9, 9}};
+	uint32_t number, skip;
+
+	publishers_reset(p, 100);
+	cr_assert_not(publishers_load(p, 99, states, 2));
+	cr_assert_not(publishers_load(p, 100, states, 3), "too many");
+	cr_assert(publishers_load(p, 100, states, 2));
+	cr_assert_eq(publishers_judge(p, 70, 1, 5, 1, &number, &skip), PUBLISH_REPEAT);
+	cr_assert_eq(publishers_judge(p, 70, 1, 6, 1, &number, &skip), PUBLISH_NEXT);
+	publishers_destroy(p);
+}
+
 #define TWIN_MESSAGES	40000
 #define TWIN_PUBLISHERS 6
 #define TWIN_IDS	9
@@ -452,6 +497,60 @@ static void twin_check_range(struct twin *t)
 	cr_assert_eq(n, found);
 }
 
+// Give a replica the runs of first .. last, in clipped pieces as packets would carry them.
+static void replica_follow(struct twin *t, struct publishers *replica, uint64_t first,
+			   uint64_t last)
+{
+	while (first <= last) {
+		uint64_t to = first + random_below(t, 4);
+		struct publisher_run runs[TWIN_RUNS];
+		uint32_t count;
+
+		to = to > last ? last : to;
+		count = publishers_runs(t->p, first, to, runs, TWIN_RUNS);
+		for (uint32_t i = 0; i < count; i++)
+			cr_assert(publishers_append_foreign(replica, &runs[i]));
+		first = to + 1;
+	}
+}
+
+// A replica that got runs first and then the table as of some sequence stands where this one does, and cuts
+// back like it.
+static void twin_replicate(struct twin *t)
+{
+	struct publishers *replica = publishers_create(TWIN_PUBLISHERS, 4 * TWIN_RUNS);
+	struct publisher_state states[TWIN_PUBLISHERS];
+	uint64_t from = t->base_seq + random_below(t, (uint32_t)(t->head - t->base_seq) + 1);
+	uint64_t as_of = t->base_seq + random_below(t, (uint32_t)(t->head - t->base_seq) + 1);
+	uint64_t middle = as_of + random_below(t, (uint32_t)(t->head - as_of) + 1);
+	uint64_t cut = as_of + random_below(t, (uint32_t)(t->head - as_of) + 1), at = 0;
+	uint32_t count;
+
+	// Where it begins above what the table is as of, the runs between are missing.
+	publishers_reset(replica, from < as_of ? from : as_of);
+	replica_follow(t, replica, (from < as_of ? from : as_of) + 1, middle);
+	count = publishers_copy(t->p, as_of, states);
+	cr_assert_eq(count, t->publishers);
+	cr_assert(publishers_load(replica, as_of, states, count));
+	cr_assert_eq(publishers_base_seq(replica), as_of);
+	replica_follow(t, replica, middle + 1, t->head);
+	for (uint32_t round = 0; round < 2; round++) {
+		uint64_t head = round == 0 ? t->head : cut;
+
+		for (uint32_t n = 0; n < t->publishers; n++) {
+			const struct publisher *entry =
+				publisher_at(replica, publishers_find(replica, t->ids[n]));
+
+			cr_assert_eq(entry->instance, t->instances[n]);
+			cr_assert_eq(entry->last,
+				     naive_last(t, t->ids[n], t->instances[n], head, &at));
+		}
+		if (round == 0)
+			publishers_cut_back(replica, cut);
+	}
+	publishers_destroy(replica);
+}
+
 static void twin_run(uint64_t seed)
 {
 	struct twin *t = calloc(1, sizeof(*t));
@@ -477,6 +576,8 @@ static void twin_run(uint64_t seed)
 		twin_check_runs(t); // it also finds base_seq
 		twin_check_entries(t);
 		twin_check_range(t);
+		if (i % 16 == 0)
+			twin_replicate(t);
 	}
 	cr_assert_gt(t->full, 0, "the ring never filled");
 	cr_assert_gt(t->cuts_below_commit, 0);

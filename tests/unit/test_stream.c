@@ -314,3 +314,116 @@ Test(stream, topics_have_one_number_each)
 	godwit_name_set(name, "b");
 	cr_assert_eq(stream_topic(stream, name, false, &made), 2);
 }
+
+// ---- in a cluster ------------------------------------------------------------------------------
+
+Test(stream, not_served_is_to_be_asked_again)
+{
+	append(5);
+	stream_serve(stream, false);
+	assert_resolved(stream_resolve(stream, id(3, 1)), GODWIT_BUSY, 3, 1);
+	cr_assert_eq(stream_start(stream, GODWIT_START_LATEST, 0, 0, 0).answer, GODWIT_BUSY);
+	stream_serve(stream, true);
+	assert_resolved(stream_resolve(stream, id(3, 1)), GODWIT_OK, 3, 1);
+}
+
+Test(stream, a_replica_is_behind_rather_than_sure)
+{
+	three_epochs();
+	stream->role = STREAM_REPLICA;
+	atomic_store(&stream->reconciled, 6);
+	assert_resolved(stream_resolve(stream, id(25, 6)), GODWIT_OK, 25, 6);
+	assert_resolved(stream_resolve(stream, id(26, 6)), GODWIT_BEHIND, 26, 6);
+	assert_resolved(stream_resolve(stream, id(26, 7)), GODWIT_BEHIND, 26, 7);
+	// Held in an epoch above the identifier's, agreed upon with its primary.
+	assert_resolved(stream_resolve(stream, id(11, 1)), GODWIT_DIVERGED, 10, 1);
+	assert_resolved(stream_resolve(stream, id(24, 4)), GODWIT_DIVERGED, 20, 4);
+	// Above the end, but the identifier's epoch is known to have ended before it.
+	assert_resolved(stream_resolve(stream, id(26, 4)), GODWIT_DIVERGED, 20, 4);
+	// Of an epoch that this replica has not seen anything of.
+	assert_resolved(stream_resolve(stream, id(26, 5)), GODWIT_BEHIND, 26, 5);
+	// It may be this log that is not the stream's.
+	assert_resolved(stream_resolve(stream, id(24, 7)), GODWIT_BEHIND, 24, 7);
+	atomic_store(&stream->reconciled, 4);
+	assert_resolved(stream_resolve(stream, id(24, 4)), GODWIT_BEHIND, 24, 4);
+	assert_resolved(stream_resolve(stream, id(11, 1)), GODWIT_DIVERGED, 10, 1);
+}
+
+Test(stream, cut_back_forgets_epochs_that_have_no_record_left)
+{
+	uint64_t last;
+
+	three_epochs();
+	cr_assert(stream_cut_back(stream, 20));
+	cr_assert_eq(stream->epoch, 4);
+	cr_assert_eq(stream_epoch_of(stream, 20, &last), 4);
+	cr_assert_eq(last, UINT64_MAX);
+	cr_assert(stream_cut_back(stream, 12));
+	cr_assert_eq(stream->epoch, 4);
+	stream_begin_epoch(stream, 9);
+	append(3);
+	cr_assert_eq(stream_epoch_of(stream, 12, &last), 4);
+	cr_assert_eq(last, 12);
+	cr_assert_eq(stream_epoch_of(stream, 13, &last), 9);
+	cr_assert(stream_cut_back(stream, 0));
+	cr_assert_eq(stream->epoch, 1, "the last of the table stays");
+	cr_assert_eq(log_head_seq(&stream->log), 0);
+	cr_assert_not(stream_cut_back(stream, 1));
+}
+
+static void ignore_committed(void *arg, uint32_t number)
+{
+	(void)arg;
+	(void)number;
+}
+
+Test(stream, cut_back_takes_the_publishers_along)
+{
+	uint32_t number, skip;
+
+	publishers_open(stream->publishers, 70, 0, &number);
+	for (uint32_t i = 1; i <= 4; i++) {
+		publishers_appended(stream->publishers, number, i, 1);
+		append(1);
+	}
+	cr_assert(stream_cut_back(stream, 2));
+	cr_assert_eq(publishers_judge(stream->publishers, 70, 1, 3, 1, &number, &skip),
+		     PUBLISH_NEXT);
+	publishers_commit(stream->publishers, 2, ignore_committed, NULL);
+	publishers_release(stream->publishers, 2);
+	cr_assert_not(stream_cut_back(stream, 1), "the base cannot be undone");
+	cr_assert_eq(log_head_seq(&stream->log), 2);
+}
+
+Test(stream, reset_holds_another_session_from_any_sequence)
+{
+	struct godwit_identifier after = {.session = 78, .seq = 499, .epoch = 7};
+
+	three_epochs();
+	stream_serve(stream, false);
+	stream_reset(stream, 78, 500, 7);
+	cr_assert_eq(stream_session(stream), 0);
+	stream_serve(stream, true);
+	cr_assert_eq(stream_session(stream), 78);
+	assert_resolved(stream_resolve(stream, after), GODWIT_OK, 499, 7);
+	cr_assert_eq(stream_resolve(stream, id(5, 1)).answer, GODWIT_UNKNOWN_SESSION);
+	append(3);
+	cr_assert_eq(log_head_seq(&stream->log), 502);
+}
+
+Test(stream, cutting_back_after_many_epochs_reads_none_that_was_overwritten)
+{
+	uint64_t last;
+
+	for (uint32_t i = 0; i < 3 * STREAM_EPOCHS; i++) {
+		append(1);
+		stream_begin_epoch(stream, 10 + i);
+	}
+	append(1);
+	// Record n + 2 is of epoch 10 + n, and the last of the table, of 3 * STREAM_EPOCHS + 1, overwrote many.
+	cr_assert(stream_cut_back(stream, 3 * STREAM_EPOCHS - 10));
+	cr_assert_eq(stream->epoch, 3 * STREAM_EPOCHS - 2);
+	cr_assert_eq(stream_epoch_of(stream, 3 * STREAM_EPOCHS - 40, &last),
+		     3 * STREAM_EPOCHS - 32);
+	cr_assert_eq(stream_epoch_of(stream, 2 * STREAM_EPOCHS, &last), 0);
+}
