@@ -60,16 +60,17 @@ enum core_command_kind {
 	CORE_COMMAND_FETCH,  // struct replication_fetch
 };
 struct core_command {
-	uint64_t handle;   // CLOSE_CLIENT
-	uint64_t instance; // CLOSE_CLIENT: the higher instance that fences it. OFFER: the client's
-	uint64_t client;   // OFFER, DROP, MIGRATE
-	uint64_t tag;	   // OFFER: the subscription's
-	uint64_t connection;   // OFFER: of a client that is new here; 0: tag serves. PROBE
+	uint64_t handle;     // CLOSE_CLIENT
+	uint64_t instance;   // CLOSE_CLIENT: the instance that takes its place. OFFER: the client's
+	uint64_t client;     // OFFER, DROP, MIGRATE
+	uint64_t tag;	     // OFFER: the subscription's
+	uint64_t connection; // OFFER: of a client that is new here; 0: tag serves. PROBE
 	uint64_t cursor_epoch; // OFFER: the one offered, 0 takes it back. DROP: those below it
 	uint64_t nonce;	       // PROBE
 	uint32_t subscription; // OFFER, DROP, MIGRATE
 	uint16_t target;       // MIGRATE: server id; 0: no more
 	uint16_t reason;       // MIGRATE: enum godwit_migration_reason
+	uint16_t code; // CLOSE_CLIENT: REPLACED (the same process came in anew), else FENCED
 	struct godwit_address address; // OFFER, PROBE
 	bool by_home;		       // OFFER
 };
@@ -93,9 +94,11 @@ struct core_notice {
 	uint64_t tag;	       // OPENED, CLIENT_SUSPECT, CLIENT_BACK, PROBE_REPLY: connection tag
 	uint64_t cursor_epoch; // OFFER_*
 	uint64_t nonce;	       // PROBE_REPLY
+	uint64_t at_ns;	       // OPENED: when, monotonic
 	uint32_t core;
 	uint32_t subscription; // OFFER_*
 	uint16_t code; // OFFER_REFUSED: LIMIT (or no queue), FENCED (instance: the higher one), REPLACED
+	bool by_offer; // OPENED: it took an offer, and may be a client of another core as well
 	struct godwit_address address;
 };
 #define CORE_COMMAND_BYTES 384 // slot_bytes of inbox and outbox

@@ -51,8 +51,9 @@ struct client *client_open(struct core *core, uint64_t id, uint64_t instance, ui
 // One that is only offered a home: its address is not proved. NULL when all slots are taken.
 struct client *client_open_offered(struct core *core, uint64_t id, uint64_t instance, uint64_t tag,
 				   const struct godwit_address *address);
-// Its address is proved: from now on it gets heartbeats, is swept, and control knows it.
-void client_prove(struct core *core, struct client *client);
+// Its address is proved, by HELLO_PROOF or by an offer that it takes: from now on it gets heartbeats, is swept,
+// and control knows it.
+void client_prove(struct core *core, struct client *client, bool by_offer);
 // It was suspect and is heard again: control is told.
 void client_back(struct core *core, struct client *client);
 // The keep-alive interval for a client that comes now, us: the configured one, longer where the core has

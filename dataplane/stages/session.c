@@ -160,7 +160,7 @@ static void session_proof(struct core *core, const struct datagram *datagram)
 	}
 	client->tag = tag;
 	if (client->offered)
-		client_prove(core, client);
+		client_prove(core, client, false);
 	client->heard_ns = core->now_ns;
 	atomic_store_explicit(&core->client_heard[client->index], core->now_ns,
 			      memory_order_relaxed);
@@ -203,7 +203,7 @@ static void client_datagram(struct core *core, struct client *client,
 		break;
 	case GODWIT_RESUME:
 		if (client->offered)
-			client_prove(core, client);
+			client_prove(core, client, true);
 		session_resume(core, client, (const void *)datagram->bytes);
 		break;
 	case GODWIT_UNSUBSCRIBE:

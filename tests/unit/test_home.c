@@ -309,7 +309,11 @@ Checked(home, an_offer_is_accepted_by_a_resume_that_arrives_at_another_core, sto
 	cr_assert_eq(data_by(1), 1);
 	cr_assert_eq(COUNTED(1, offers_taken), 1);
 	cr_assert_not(client_of(1)->offered);
+	// The one before came by HELLO.
 	cr_assert(harness_notice(&h, 1, CORE_NOTICE_OPENED, &n));
+	cr_assert_not(n.by_offer);
+	cr_assert(harness_notice(&h, 1, CORE_NOTICE_OPENED, &n));
+	cr_assert(n.by_offer);
 	harness_append(&h, 0, 0, 20, 1);
 	harness_turns(&h, 2);
 	cr_assert_eq(data_by(1), 1);
