@@ -13,7 +13,7 @@ static struct registry_client client_of(uint64_t id, uint64_t instance, uint32_t
 
 static bool opened(struct registry *r, struct registry_client client, struct registry_fence *fence)
 {
-	*fence = (struct registry_fence){99, 99, 99};
+	*fence = (struct registry_fence){99, 99, 99, 99};
 	return registry_opened(r, &client, fence);
 }
 
@@ -51,6 +51,7 @@ Test(registry, fences_the_older_process_on_another_core)
 	cr_assert_eq(fence.core, 0);
 	cr_assert_eq(fence.handle, 0x500);
 	cr_assert_eq(fence.instance, 101);
+	cr_assert_eq(fence.code, GODWIT_FENCED);
 	// The fenced one's end changes nothing.
 	closed(r, client_of(7, 100, 0, 0x500));
 	cr_assert(registry_find(r, 7, &found));
@@ -88,17 +89,58 @@ Test(registry, leaves_to_a_core_what_is_within_it)
 	registry_destroy(r);
 }
 
-Test(registry, does_not_fence_a_process_that_changed_its_address)
+static struct registry_client at(struct registry_client client, uint64_t opened_ns, bool by_offer)
+{
+	client.opened_ns = opened_ns;
+	client.by_offer = by_offer;
+	return client;
+}
+
+Test(registry, replaces_a_process_that_came_in_anew_at_another_core)
 {
 	struct registry *r = registry_create(4);
 	struct registry_client found;
 	struct registry_fence fence;
 
-	opened(r, client_of(7, 100, 0, 0x500), &fence);
-	cr_assert_not(opened(r, client_of(7, 100, 1, 0x600), &fence));
-	closed(r, client_of(7, 100, 0, 0x500)); // lapsed
+	opened(r, at(client_of(7, 100, 0, 0x500), 1000, false), &fence);
+	cr_assert(opened(r, at(client_of(7, 100, 1, 0x600), 2000, false), &fence));
+	cr_assert_eq(fence.core, 0);
+	cr_assert_eq(fence.handle, 0x500);
+	cr_assert_eq(fence.code, GODWIT_REPLACED);
+	closed(r, client_of(7, 100, 0, 0x500));
 	cr_assert(registry_find(r, 7, &found));
 	cr_assert_eq(found.core, 1);
+	// Of a third core it is heard late that the client was there before.
+	cr_assert(opened(r, at(client_of(7, 100, 2, 0x700), 1500, false), &fence));
+	cr_assert_eq(fence.core, 2);
+	cr_assert_eq(fence.handle, 0x700);
+	cr_assert_eq(fence.code, GODWIT_REPLACED);
+	cr_assert(registry_find(r, 7, &found));
+	cr_assert_eq(found.core, 1);
+	cr_assert_eq(registry_count(r), 1);
+	registry_destroy(r);
+}
+
+Test(registry, lets_a_client_that_took_an_offer_be_on_two_cores)
+{
+	struct registry *r = registry_create(4);
+	struct registry_client found;
+	struct registry_fence fence;
+
+	opened(r, at(client_of(7, 100, 0, 0x500), 1000, false), &fence);
+	cr_assert_not(opened(r, at(client_of(7, 100, 1, 0x600), 2000, true), &fence));
+	cr_assert(registry_find(r, 7, &found));
+	cr_assert_eq(found.core, 0);
+	// Whichever of the two is heard of first.
+	opened(r, at(client_of(8, 100, 1, 0x800), 2000, true), &fence);
+	cr_assert_not(opened(r, at(client_of(8, 100, 0, 0x900), 1000, false), &fence));
+	cr_assert(registry_find(r, 8, &found));
+	cr_assert_eq(found.core, 0);
+	// But a HELLO after the offer was taken begins anew.
+	opened(r, at(client_of(9, 100, 1, 0xa00), 2000, true), &fence);
+	cr_assert(opened(r, at(client_of(9, 100, 0, 0xb00), 3000, false), &fence));
+	cr_assert_eq(fence.handle, 0xa00);
+	cr_assert_eq(fence.code, GODWIT_REPLACED);
 	registry_destroy(r);
 }
 
