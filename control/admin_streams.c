@@ -18,6 +18,8 @@ static int stream_tell(const struct daemon *daemon, uint32_t number, const struc
 	tell_text(data, "name", view->name);
 	tell_text(data, "role", view->role);
 	tell_text(data, "state", view->state);
+	if (*view->explanation != '\0')
+		tell_sentence(data, "explanation", view->explanation);
 	tell_count(data, "primary", view->primary);
 	tell_session(data, "session", view->session);
 	tell_count(data, "epoch", view->epoch);

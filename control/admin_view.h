@@ -99,7 +99,8 @@ bool view_change(const struct view_sources *sources, uint32_t number, uint32_t i
 
 // ---- streams (admin_view_streams.c) --------------------------------------------------------------
 
-#define VIEW_STATE_BYTES 64
+#define VIEW_STATE_BYTES   64
+#define VIEW_EXPLAIN_BYTES 320 // KEEPER_TEXT_BYTES
 
 struct view_replica {
 	uint16_t server;
@@ -122,8 +123,9 @@ struct view_stream {
 	uint32_t home; // core
 	uint32_t min_in_sync;
 	uint32_t in_sync_count;
-	uint16_t in_sync[SERVER_LIST_MAX]; // ids
-	char state[VIEW_STATE_BYTES];	   // "open", "waiting for server 2", ...
+	uint16_t in_sync[SERVER_LIST_MAX];    // ids
+	char state[VIEW_STATE_BYTES];	      // "open", "waiting for server 2", ...
+	char explanation[VIEW_EXPLAIN_BYTES]; // a sentence where it is not open, or ""
 	uint32_t replicas_count;
 	struct view_replica replicas[SERVER_LIST_MAX];
 };

@@ -58,7 +58,6 @@ static void add_share(struct table *table, const json_t *row)
 static void server_row(struct table *table, const json_t *row)
 {
 	bool is_self = field_count(row, "self") != 0;
-	char note[96];
 
 	add_number(table, row, "id");
 	add_text(table, row, "address");
@@ -76,13 +75,10 @@ static void server_row(struct table *table, const json_t *row)
 		add_count(table, row, "flaps");
 	add_count(table, row, "cursors");
 	add_share(table, row);
-	if (field_count(row, "draining") != 0) {
-		snprintf(note, sizeof(note), "draining: %s left",
-			 format_count(field_count(row, "drain_left")).text);
-		table_add(table, note);
-	} else {
+	if (field_count(row, "draining") != 0)
+		table_add(table, "draining");
+	else
 		add_text(table, row, "refusal");
-	}
 }
 
 static const char *const change_headings[] = {
@@ -188,6 +184,8 @@ const struct listing listing_streams = {
 	.detail_key = "replicas",
 	.detail_headings = replica_headings,
 	.detail = stream_replicas,
+	.note_name = "name",
+	.note_key = "explanation",
 };
 
 // ---- clients -------------------------------------------------------------------------------------
