@@ -44,6 +44,7 @@ struct view_drain {
 // What only the control plane can tell or do. A function that is NULL has nothing to tell.
 struct view_plane {
 	void *arg;
+	const struct link_detector *(*link)(void *arg, uint32_t peer); // by index
 	// Fill in what the plane knows of a stream: state, record, in-sync set, replicas' acknowledgements.
 	void (*stream)(void *arg, uint32_t number, struct view_stream *view);
 	// The i-th last migration, 0 the newest. False: not kept, or none.
@@ -58,7 +59,6 @@ struct view_sources {
 	struct server *server;
 	const struct registry *registry;
 	// of a cluster; NULL: this server stands alone
-	const struct link_detector *links; // by peer
 	const struct cursor_table *cursors;
 	struct view_plane plane;
 };
