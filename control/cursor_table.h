@@ -107,7 +107,8 @@ const char *cursor_table_counter_name(enum cursor_table_counter which);
 // ---- one cursor ------------------------------------------------------------------------------------
 
 // The cursor of a key, tombstones too; false if there is none. *out is a copy, whole as of one moment for
-// the cursor and one for its client. Thread: any that is registered with RCU and online, or the only one.
+// the cursor and one for its client. Thread: any that is registered with RCU and online; control need not
+// be, since nobody else takes away what it looks at.
 bool cursor_table_find(const struct cursor_table *table, const struct cursor_key *key,
 		       struct cursor *out);
 

@@ -126,6 +126,7 @@ static int start_ports(struct daemon *daemon)
 		server->list[i].weight = godwit_be16(1);
 		server->list_count++;
 	}
+	daemon_cluster_list(daemon);
 	return 0;
 }
 
@@ -185,7 +186,8 @@ static int start_streams(struct daemon *daemon)
 		config.epoch = 1;
 		config.instance_floor = server->incarnation;
 		rc = map_log(daemon, &daemon->logs[number], &config);
-		while (rc == 0 && config.session == 0)
+		// The session of a replicated stream is its primary's to choose.
+		while (rc == 0 && config.role == STREAM_ALONE && config.session == 0)
 			rc = random_fill(daemon, &config.session, sizeof(config.session));
 		if (rc != 0)
 			return rc;
@@ -339,6 +341,7 @@ int daemon_start(struct daemon *daemon, const struct config *config, const struc
 		.config = config,
 		.log = *log,
 		.started_ns = now_ns,
+		.cluster.files = {.folder = -1, .lock = -1},
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.order = {.answered = PTHREAD_COND_INITIALIZER},
 	};
@@ -351,6 +354,8 @@ int daemon_start(struct daemon *daemon, const struct config *config, const struc
 		rc = start_ports(daemon);
 	if (rc == 0)
 		rc = start_streams(daemon);
+	if (rc == 0)
+		rc = daemon_cluster_start(daemon, now_ns);
 	if (rc == 0)
 		rc = start_cores(daemon);
 	if (rc == 0)

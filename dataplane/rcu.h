@@ -9,8 +9,8 @@
 // Threads: each registers itself, and unregisters before it ends.
 //
 // rcu_table: liburcu's hash table, with as many buckets as it is made with and no thread of its own.
-// One thread changes it; registered threads look up meanwhile. Where a single thread does both, it need
-// not be registered and nothing waits: so runs the simulator.
+// One thread changes it; registered threads look up meanwhile. The one that changes it, and frees what
+// it removed, need not be registered; so a single thread can do all without a wait, as in the simulator.
 #ifndef DATAPLANE_RCU_H
 #define DATAPLANE_RCU_H
 

@@ -128,6 +128,12 @@ static uint64_t runs_from(const struct replication *r, const struct peer *peer)
 	return publishers_base_seq(r->stream->publishers) + 1;
 }
 
+static bool is_opened_by(const struct feed *feed, const struct godwit_reconcile *request)
+{
+	return feed->active && feed->incarnation == godwit_get64(request->from.incarnation) &&
+	       feed->request == godwit_get32(request->request);
+}
+
 // Rule T3: the end of the largest epoch here that is not above the asker's, and whether it agrees.
 static struct godwit_reconcile compare(struct core *core, struct replication *r, struct peer *peer,
 				       const struct godwit_reconcile *request)
@@ -149,7 +155,8 @@ static struct godwit_reconcile compare(struct core *core, struct replication *r,
 			.end = godwit_be64(end < ours ? end : ours),
 			.last_epoch = godwit_be32(found),
 		};
-	if (!open_feed(core, r, peer, request))
+	// A repeat of the request that opened the feed gets its answer again, no more.
+	if (!is_opened_by(&r->feeds[peer->index], request) && !open_feed(core, r, peer, request))
 		return reset_answer(r);
 	return (struct godwit_reconcile){
 		.code = godwit_be16(GODWIT_RECONCILE_OK),
@@ -169,7 +176,7 @@ void source_reconcile(struct core *core, struct replication *r, struct peer *pee
 
 	// A late duplicate of what was answered and acted upon must not set the feed back.
 	if (feed->active && feed->incarnation == godwit_get64(request->from.incarnation) &&
-	    (newer < 0 || (newer == 0 && feed->acked >= feed->start))) {
+	    newer < 0) {
 		DROP(core, replication_reconcile_old, 1);
 		return;
 	}
@@ -198,7 +205,10 @@ static bool nak_too_soon(struct core *core, struct feed *feed, uint64_t first, u
 static bool take_nak(struct core *core, struct replication *r, struct feed *feed, uint64_t first,
 		     uint64_t last)
 {
-	if (last > feed->sent || first < feed->start) {
+	// What lies above is on its way for the first time, or was sent by an earlier feed.
+	if (last > feed->sent)
+		last = feed->sent;
+	if (first > last || first < feed->start) {
 		COUNT(core, nak_past_sent, 1);
 		return true;
 	}
