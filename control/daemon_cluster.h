@@ -16,6 +16,8 @@
 #include "control/link.h"
 #include "control/logline.h"
 
+#define DAEMON_SAID_NS 100000000ull // of what changes faster only where it came to is said
+
 struct config;
 struct crossing_slot;
 struct daemon;
@@ -25,7 +27,7 @@ struct daemon_cluster_stream { // what was said last of a stream that is led
 	enum keeper_why why;
 	uint16_t server;
 	uint64_t changes;
-	struct logline_site site;
+	uint64_t said_ns; // 0: nothing was said
 };
 
 struct daemon_cluster_peer {
@@ -33,7 +35,7 @@ struct daemon_cluster_peer {
 	uint64_t heard_ns;		       // taken over last
 	uint32_t verdict, refusal, refused_us; // said last
 	uint64_t incarnation;
-	struct logline_site site;
+	uint64_t said_ns;
 };
 
 struct daemon_cluster {
