@@ -89,6 +89,7 @@ void view_server(const struct view_sources *sources, uint32_t number, uint64_t n
 		 struct view_server *view);
 
 struct view_change {
+	uint64_t time_ns; // monotonic
 	uint64_t ago_ms;
 	const char *from, *to, *why;
 };
@@ -120,10 +121,12 @@ struct view_stream {
 	uint32_t epoch;
 	uint64_t earliest, head, commit;
 	uint64_t feed_age_ms;
-	uint32_t home; // core
+	uint32_t home;	     // core
+	uint32_t publishers; // that ever opened it
 	uint32_t min_in_sync;
+	bool is_in_sync_known; // only the primary knows who is in sync
 	uint32_t in_sync_count;
-	uint16_t in_sync[SERVER_LIST_MAX];    // ids
+	uint16_t in_sync[SERVER_LIST_MAX];    // ids, ascending
 	char state[VIEW_STATE_BYTES];	      // "open", "waiting for server 2", ...
 	char explanation[VIEW_EXPLAIN_BYTES]; // a sentence where it is not open, or ""
 	uint32_t replicas_count;

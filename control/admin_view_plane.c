@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/admin_view_plane.h"
 
+static const struct link_detector *link_view(void *arg, uint32_t peer)
+{
+	const struct view_parts *parts = arg;
+
+	return parts->link(parts->links, peer);
+}
+
 // ---- streams -------------------------------------------------------------------------------------
 
 static void state_put(const struct keeper_view *kept, struct view_stream *view)
@@ -52,6 +59,7 @@ static void stream_view(void *arg, uint32_t number, struct view_stream *view)
 		return; // led by another server
 	if (kept.record.revision != 0) {
 		view->min_in_sync = kept.record.min_in_sync;
+		view->is_in_sync_known = true;
 		view->in_sync_count = 0;
 		for (uint32_t k = 0; k < kept.record.in_sync_count; k++)
 			view->in_sync[view->in_sync_count++] = kept.record.in_sync[k].server;
@@ -116,6 +124,8 @@ struct view_plane view_plane_of(struct view_parts *parts)
 {
 	struct view_plane plane = {.arg = parts};
 
+	if (parts->link != NULL)
+		plane.link = link_view;
 	if (parts->keeper != NULL)
 		plane.stream = stream_view;
 	if (parts->migration != NULL) {

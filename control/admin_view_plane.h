@@ -14,6 +14,9 @@ static_assert(VIEW_EXPLAIN_BYTES >= KEEPER_TEXT_BYTES, "a view holds the keeper'
 struct view_parts { // NULL: there is none
 	const struct keeper *keeper;
 	struct migration *migration;
+	// the link to a peer, by index, of whoever watches it
+	const struct link_detector *(*link)(const void *links, uint32_t peer);
+	const void *links;
 };
 
 // The functions that there is something for. parts outlives the view.

@@ -149,6 +149,7 @@ bool view_change(const struct view_sources *sources, uint32_t number, uint32_t i
 	if (change == NULL)
 		return false;
 	*view = (struct view_change){
+		.time_ns = change->time_ns,
 		.ago_ms = ago_ms(now_ns, change->time_ns),
 		.from = link_state_name(change->from),
 		.to = link_state_name(change->to),

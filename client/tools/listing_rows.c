@@ -132,7 +132,8 @@ static void add_in_sync(struct table *table, const json_t *row)
 		length += (size_t)snprintf(text + length, sizeof(text) - length,
 					   "%s%" JSON_INTEGER_FORMAT, i > 0 ? " " : "",
 					   json_integer_value(json_array_get(members, i)));
-	if (length < sizeof(text) && field_count(row, "min_in_sync") > 1)
+	// Only the primary tells who.
+	if (members != NULL && length < sizeof(text) && field_count(row, "min_in_sync") > 1)
 		snprintf(text + length, sizeof(text) - length, "%s, min %" PRIu64,
 			 length > 0 ? "" : "none", field_count(row, "min_in_sync"));
 	table_add(table, *text != '\0' ? text : "-");
@@ -167,7 +168,9 @@ static void stream_replicas(struct table *table, const json_t *row)
 		add_text(table, row, "name");
 		add_number(table, replica, "server");
 		add_text(table, replica, "role");
-		table_add(table, field_count(replica, "in_sync") != 0 ? "yes" : "no");
+		table_add(table, !field_is_there(replica, "in_sync")  ? "-" :
+				 field_count(replica, "in_sync") != 0 ? "yes" :
+									"no");
 		add_count(table, replica, "acked");
 		add_count(table, replica, "lag");
 		add_age(table, replica, "feed_age_ms");
