@@ -226,3 +226,66 @@ Test(registry, leaves_one_process_of_each_id)
 	}
 	registry_destroy(r);
 }
+
+Test(registry, tells_each_client_once_page_by_page)
+{
+	struct registry *r = registry_create(100);
+	uint32_t next = 0, met[101] = {0}, pages = 0;
+	struct registry_client clients[7];
+	struct registry_fence fence;
+
+	for (uint64_t id = 1; id <= 100; id++)
+		opened(r, client_of(id, 1, 0, id), &fence);
+	do {
+		uint32_t count = registry_page(r, &next, clients, 7, 1000);
+
+		for (uint32_t i = 0; i < count; i++)
+			met[clients[i].id]++;
+		// What comes and goes on the way hides nobody.
+		closed(r, client_of(100, 1, 0, 100));
+		opened(r, client_of(100, 1, 0, 100), &fence);
+		pages++;
+	} while (next != 0);
+	for (uint64_t id = 1; id < 100; id++)
+		cr_assert_eq(met[id], 1, "client %lu", id);
+	cr_assert_eq(pages, 15);
+	registry_destroy(r);
+}
+
+Test(registry, looks_at_a_bounded_number_of_places_for_a_page)
+{
+	struct registry *r = registry_create(100);
+	struct registry_client client;
+	struct registry_fence fence;
+	uint32_t next = 0;
+
+	for (uint64_t id = 1; id <= 100; id++)
+		opened(r, client_of(id, 1, 0, id), &fence);
+	for (uint64_t id = 1; id < 100; id++)
+		closed(r, client_of(id, 1, 0, id));
+	cr_assert_eq(registry_page(r, &next, &client, 1, 10), 0);
+	cr_assert_neq(next, 0, "there is more");
+	cr_assert_eq(registry_page(r, &next, &client, 1, 1000), 1);
+	cr_assert_eq(client.id, 100);
+	cr_assert_eq(next, 0);
+	cr_assert_eq(registry_page(r, &(uint32_t){0}, &client, 1, 1000), 1);
+	registry_destroy(r);
+}
+
+Test(registry, gives_places_out_again)
+{
+	struct registry *r = registry_create(2);
+	struct registry_fence fence;
+
+	for (uint64_t id = 1; id <= 50; id++) {
+		opened(r, client_of(id, 1, 0, id), &fence);
+		closed(r, client_of(id, 1, 0, id));
+	}
+	opened(r, client_of(1, 1, 0, 1), &fence);
+	opened(r, client_of(2, 1, 0, 2), &fence);
+	cr_assert_eq(registry_count(r), 2);
+	cr_assert_eq(registry_refused(r), 0);
+	opened(r, client_of(3, 1, 0, 3), &fence);
+	cr_assert_eq(registry_refused(r), 1);
+	registry_destroy(r);
+}
