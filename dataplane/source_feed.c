@@ -120,16 +120,19 @@ static enum feed_step send_piece(struct core *core, struct replication *r, struc
 	uint32_t body = slice_bytes(piece->slice), count = slice_count(piece->slice);
 	uint32_t runs = piece->runs * (uint32_t)sizeof(struct godwit_run);
 	struct godwit_replicate replicate = header(r, piece->slice.first, count);
-	uint64_t number, last;
+	struct godwit_record record;
+	uint64_t number;
 	struct cut cut;
 	uint8_t *at;
 
 	if (!log_find(log, piece->slice.first, &number) || !log_cut(log, number, &cut))
 		return FEED_LAPPED;
-	replicate.time = godwit_be64(log_time(log, piece->slice.first));
+	memcpy(&record, log_at(log, piece->pos), sizeof(record));
+	// A cut spans 2 s at most, so the low half tells the rest.
+	replicate.time = godwit_be64(cut.time_ns + (uint32_t)(godwit_get32(record.time) -
+							      (uint32_t)cut.time_ns));
 	replicate.record_epoch = godwit_be32(cut.epoch);
 	replicate.runs = godwit_be16((uint16_t)piece->runs);
-	assert(stream_epoch_of(r->stream, piece->slice.first, &last) == cut.epoch);
 	if (peers_begin(core, peer, (uint32_t)sizeof(replicate) + runs + body, &at) != TX_OK)
 		return FEED_FULL;
 	memcpy(at, &replicate, sizeof(replicate));

@@ -427,6 +427,8 @@ Test(replication, a_stream_of_local_acks_is_cut_below_its_commit_behind_its_clie
 
 	rig.ack_local = true;
 	rig_start(3, &two_cores);
+	for (uint32_t i = 0; i < 3; i++)
+		rig.c.servers[i].rx_core = 1; // frames of peers cross to the stream's home
 	rig_open();
 	rig_publish(10, 100);
 	rig_pass(10 * MS);
