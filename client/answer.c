@@ -191,7 +191,7 @@ static void answer_settle(struct godwit_core *core, struct client_subscription *
 	sub->move = GODWIT_MOVE_NONE;
 	sub->offer_epoch = 0;
 	sub->until_ns = CLIENT_NEVER;
-	sub->heard_ns = now_ns;
+	client_subscription_heard(sub, now_ns);
 	client_redirect_done(&sub->redirect);
 	client_retry_stop(&sub->retry);
 	sub->handle = handle;

@@ -2,7 +2,8 @@
 //
 // What the files of the protocol core share: its nouns and who acts on them.
 //
-//	core.c          create, destroy; each datagram to its noun; the next datagram and event
+//	core.c          create, destroy; the next datagram and event
+//	input.c         each datagram to its noun
 //	link.c          one server: HELLO .. WELCOME, keep-alive, silence, PROBE
 //	links.c         the list of servers: which are used, which is kept warm, who goes where
 //	subscription.c  the application's calls, and the requests SUBSCRIBE, RESUME, UNSUBSCRIBE
@@ -53,7 +54,7 @@ struct client_link {
 	uint32_t request;  // of the HELLO
 	uint32_t tries;	   // of the frame that repeats
 	uint64_t tag;	   // connection tag
-	uint64_t also_tag; // of the connection that a TAKE from here continues; 0: none
+	uint64_t also_tag; // the one before, where a TAKE changed it; 0: none
 	uint64_t nonce;
 	struct godwit_be64 cookie_time;
 	uint8_t cookie_mac[GODWIT_MAC_BYTES];
@@ -193,7 +194,8 @@ void client_link_start(struct godwit_core *core, struct client_link *link, uint6
 void client_link_down(struct client_link *link);
 
 // UP without a HELLO: under the handle and key of an offer, the tag of the connection that it
-// continues and the times of that one (like). One that is up keeps its handle and hears that tag too.
+// continues and the times of that one (like). One that is up already goes on under these, and hears
+// the tag that it had, too; under the same handle nothing else changes.
 void client_link_adopt(struct godwit_core *core, struct client_link *link,
 		       const struct client_link *like, uint64_t now_ns,
 		       const struct client_offer *offer, uint64_t tag);

@@ -40,19 +40,23 @@ void client_link_adopt(struct godwit_core *core, struct client_link *link,
 		       const struct client_link *like, uint64_t now_ns,
 		       const struct client_offer *offer, uint64_t tag)
 {
-	if (client_is_up(link)) {
-		if (tag != link->tag)
-			link->also_tag = tag;
-		return;
+	bool was_up = client_is_up(link);
+
+	if (!was_up) {
+		link->also_tag = 0;
+		link->interval_ns = like->interval_ns;
+		link->silence_ns = like->silence_ns;
+		link->datagram = like->datagram;
+	} else if (tag != link->tag) {
+		link->also_tag = link->tag;
 	}
 	link->tag = tag;
-	link->also_tag = 0;
+	if (was_up && link->handle == offer->handle)
+		return;
+	// Whoever was known under another handle may be forgotten: all is asked for anew.
 	link->handle = offer->handle;
 	link->key = offer->key;
 	link->incarnation = 0;
-	link->interval_ns = like->interval_ns;
-	link->silence_ns = like->silence_ns;
-	link->datagram = like->datagram;
 	link_up(core, link, now_ns);
 	client_links_up(core, link, now_ns);
 }
@@ -105,7 +109,8 @@ bool client_link_on_probe(struct godwit_core *core, struct client_link *link, ui
 	for (uint32_t i = 0; i < core->link_count; i++) {
 		const struct client_link *asked = &core->links[i];
 
-		if (!client_is_up(asked) || (asked->tag != tag && asked->also_tag != tag))
+		if (tag == 0 || !client_is_up(asked) ||
+		    (asked->tag != tag && asked->also_tag != tag))
 			continue;
 		link->heard_ns = client_max(link->heard_ns, now_ns);
 		link->probe = true;

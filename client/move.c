@@ -195,8 +195,19 @@ static bool move_waits(const struct client_subscription *sub)
 	       sub->notices > CLIENT_SUBSCRIPTION_NOTICES;
 }
 
+// Its home speaks, but not of it: it was forgotten there.
+static bool move_is_forgotten(const struct client_subscription *sub)
+{
+	return sub->state == CLIENT_SUBSCRIPTION_LIVE &&
+	       sub->home->heard_ns >= client_add(sub->heard_ns, sub->home->silence_ns);
+}
+
 void client_move_timers(struct godwit_core *core, struct client_subscription *sub, uint64_t now_ns)
 {
+	if (move_is_forgotten(sub)) {
+		client_move_to(core, sub, sub->home, now_ns, 0, GODWIT_MOVE_NONE, false);
+		return;
+	}
 	if (now_ns < client_move_due(sub))
 		return;
 	if (sub->is_served) {

@@ -239,7 +239,7 @@ void client_receive_data(struct godwit_core *core, struct client_link *link, uin
 		core->stats.data_early++;
 		return;
 	}
-	sub->heard_ns = now_ns;
+	client_subscription_heard(sub, now_ns);
 	if (godwit_get16(frame->frame.flags) & GODWIT_FLAG_REPAIR)
 		core->stats.data_repair++;
 	receive_accept(core, sub, now_ns, frame, length);
@@ -268,7 +268,7 @@ void client_receive_heartbeat(struct godwit_core *core, struct client_link *link
 			client_move_on_stale(sub, link, now_ns);
 		if (!sub->is_served || sub->home != link || cursor_epoch != sub->cursor_epoch)
 			continue;
-		sub->heard_ns = now_ns;
+		client_subscription_heard(sub, now_ns);
 		sub->commit = client_max(sub->commit, godwit_get64(entries[i].commit));
 		sub->feed_age_ms = godwit_get32(entries[i].feed_age);
 		// Beyond the edge there is nothing to ask for, whatever it says.

@@ -175,6 +175,7 @@ int godwit_core_subscription_state(const struct godwit_core *core, uint32_t subs
 		.sent = sub->sent,
 		.commit = sub->commit,
 		.feed_age_ms = sub->feed_age_ms,
+		.silence_max_ns = sub->silence_max_ns,
 		.live = sub->is_served,
 	};
 	if (sub->home != NULL)

@@ -83,6 +83,7 @@ struct client_subscription {
 	struct client_link *home;
 	uint64_t home_tag; // of the connection there
 	uint64_t heard_ns; // DATA or a heartbeat of the home
+	uint64_t silence_max_ns;
 	uint64_t handle;
 	uint64_t key;
 	uint64_t cursor_epoch;
@@ -149,6 +150,14 @@ void client_subscription_end_code(struct godwit_core *core, struct client_subscr
 uint64_t client_subscription_due(const struct client_subscription *sub);
 size_t client_subscription_output(struct godwit_core *core, struct client_subscription *sub,
 				  uint64_t now_ns, uint8_t *buffer);
+
+// DATA or a heartbeat of its home came, or the answer that makes a server its home.
+static inline void client_subscription_heard(struct client_subscription *sub, uint64_t now_ns)
+{
+	if (now_ns > sub->heard_ns && sub->begun)
+		sub->silence_max_ns = client_max(sub->silence_max_ns, now_ns - sub->heard_ns);
+	sub->heard_ns = now_ns;
+}
 
 // When its ACK entry is due.
 uint64_t client_subscription_ack_due(const struct client_subscription *sub);

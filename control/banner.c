@@ -60,19 +60,27 @@ static void print_cores(const struct daemon *daemon)
 	}
 }
 
+static const char *session_text(const struct stream *stream, char text[32])
+{
+	snprintf(text, 32, "session %016llx", (unsigned long long)stream_session(stream));
+	return text;
+}
+
 static void print_streams(const struct daemon *daemon)
 {
 	for (uint32_t i = 0; i < daemon->server.stream_count; i++) {
 		const struct stream *stream = daemon->server.streams[i];
 		const struct daemon_log *log = &daemon->logs[i];
 		int home = daemon->cores[stream->home].node;
-		char bytes[32], node[24];
+		char bytes[32], node[24], session[32];
 
-		SAY("stream %u: %s, log %s in %s%s, home core %u, messages up to %u bytes, session "
-		    "%016llx",
-		    i, stream->name, config_bytes_text(log->bytes, bytes),
+		SAY("stream %u: %s, log %s in %s%s, home core %u, messages up to %u bytes, %s", i,
+		    stream->name, config_bytes_text(log->bytes, bytes),
 		    log->is_huge ? "hugepages" : "ordinary memory", node_text(log->node, node),
-		    stream->home, stream->max_message, (unsigned long long)stream_session(stream));
+		    stream->home, stream->max_message,
+		    stream->role == STREAM_ALONE   ? session_text(stream, session) :
+		    stream->role == STREAM_PRIMARY ? "primary" :
+						     "replica");
 		if (home >= 0 && log->node >= 0 && home != log->node)
 			logline(&daemon->log, LOG_LEVEL_WARNING,
 				"stream %s: its log is on node %d, its home core on node %d: that node has no "

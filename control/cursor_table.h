@@ -107,7 +107,8 @@ const char *cursor_table_counter_name(enum cursor_table_counter which);
 // ---- one cursor ------------------------------------------------------------------------------------
 
 // The cursor of a key, tombstones too; false if there is none. *out is a copy, whole as of one moment for
-// the cursor and one for its client. Thread: any that is registered with RCU and online, or the only one.
+// the cursor and one for its client. Thread: any that is registered with RCU and online; control need not
+// be, since nobody else takes away what it looks at.
 bool cursor_table_find(const struct cursor_table *table, const struct cursor_key *key,
 		       struct cursor *out);
 
@@ -115,6 +116,13 @@ bool cursor_table_find(const struct cursor_table *table, const struct cursor_key
 // are 0. One miss of the caches less: for cores. Thread: as find().
 bool cursor_table_find_position(const struct cursor_table *table, const struct cursor_key *key,
 				struct cursor *out);
+
+#define CURSOR_TABLE_BURST 32
+
+// Several of these at once, at most CURSOR_TABLE_BURST: they wait for memory together. Bit i of the answer:
+// keys[i] was found and is in out[i]. Thread: as find().
+uint32_t cursor_table_find_burst(const struct cursor_table *table, const struct cursor_key *keys,
+				 uint32_t count, struct cursor *out);
 
 // Hear an entry: of the wire, or this server's own. rights, heard_ns and client_heard_ns of it are not
 // looked at. Thread: control.

@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/daemon.h"
 
-#include "control/admin.h"
-
 #define NOTICES_BUDGET 256 // of one core in one round
 
-static bool command_send(struct daemon *daemon, uint32_t core, enum core_command_kind kind,
-			 const struct core_command *command)
+bool daemon_command(struct daemon *daemon, uint32_t core, enum core_command_kind kind,
+		    const void *data, uint32_t bytes)
 {
 	struct crossing *inbox = &daemon->server.cores[core]->inbox;
 	struct crossing_slot *slot = crossing_begin(inbox);
 
-	static_assert(sizeof(*command) <= CORE_COMMAND_BYTES, "a command fits its slot");
 	if (slot == NULL)
 		return false;
 	slot->kind = kind;
-	slot->bytes = sizeof(*command);
-	memcpy(slot->data, command, sizeof(*command));
+	slot->bytes = bytes;
+	memcpy(slot->data, data, bytes);
 	crossing_end(inbox);
 	return true;
+}
+
+static bool command_send(struct daemon *daemon, uint32_t core, enum core_command_kind kind,
+			 const struct core_command *command)
+{
+	static_assert(sizeof(*command) <= CORE_COMMAND_BYTES, "a command fits its slot");
+	return daemon_command(daemon, core, kind, command, sizeof(*command));
 }
 
 // No notice is taken while a fence waits for its mailbox: the fences stay in order, and bounded.
@@ -34,13 +38,21 @@ static bool fence_send(struct daemon *daemon)
 	return !daemon->has_fence;
 }
 
-static void notice_take(struct daemon *daemon, uint32_t core, const struct crossing_slot *slot)
+static void notice_take(struct daemon *daemon, uint32_t core, const struct crossing_slot *slot,
+			uint64_t now_ns)
 {
 	struct registry_client client;
 	struct core_notice notice;
 
+	if (daemon_cluster_notice(daemon, slot, now_ns))
+		return;
+
 	memcpy(&notice, slot->data, sizeof(notice));
-	client = (struct registry_client){notice.client, notice.instance, notice.handle, core};
+	client = (struct registry_client){.id = notice.client,
+					  .instance = notice.instance,
+					  .handle = notice.handle,
+					  .core = core,
+					  .address = notice.address};
 	switch (slot->kind) {
 	case CORE_NOTICE_OPENED:
 		daemon->has_fence = registry_opened(daemon->registry, &client, &daemon->fence);
@@ -66,7 +78,7 @@ static void watch_notices(struct daemon *daemon, uint64_t now_ns)
 			slot = crossing_peek(outbox);
 			if (slot == NULL)
 				break;
-			notice_take(daemon, i, slot);
+			notice_take(daemon, i, slot, now_ns);
 			crossing_pop(outbox);
 		}
 	}
@@ -151,11 +163,25 @@ static void watch_losses(struct daemon *daemon, uint64_t now_ns)
 
 void daemon_step(struct daemon *daemon, uint64_t now_ns)
 {
+	pthread_mutex_lock(&daemon->lock);
 	watch_notices(daemon, now_ns);
 	for (uint32_t i = 0; i < daemon->threads; i++)
 		watch_core(daemon, i, now_ns);
 	watch_links(daemon, now_ns);
 	watch_losses(daemon, now_ns);
+	daemon_cluster_step(daemon, now_ns);
+	admin_orders_step(daemon, now_ns);
+	pthread_mutex_unlock(&daemon->lock);
+}
+
+uint64_t daemon_step_ns(const struct daemon *daemon)
+{
+	return daemon->cluster.has_peers ? DAEMON_CLUSTER_STEP_NS : DAEMON_STEP_NS;
+}
+
+bool daemon_is_ready(const struct daemon *daemon)
+{
+	return !daemon->cluster.has_peers || daemon->cluster.has_roles;
 }
 
 void daemon_stop(struct daemon *daemon)
@@ -198,6 +224,7 @@ bool daemon_free(struct daemon *daemon)
 		port_stop(&daemon->ports[i]);
 	registry_destroy(daemon->registry);
 	free_cores(daemon);
+	daemon_cluster_free(daemon);
 	for (uint32_t i = server->stream_count; i-- > 0;)
 		stream_destroy(server->streams[i]);
 	for (uint32_t i = SERVER_STREAMS_MAX; i-- > 0;)

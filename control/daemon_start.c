@@ -126,6 +126,7 @@ static int start_ports(struct daemon *daemon)
 		server->list[i].weight = godwit_be16(1);
 		server->list_count++;
 	}
+	daemon_cluster_list(daemon);
 	return 0;
 }
 
@@ -185,7 +186,8 @@ static int start_streams(struct daemon *daemon)
 		config.epoch = 1;
 		config.instance_floor = server->incarnation;
 		rc = map_log(daemon, &daemon->logs[number], &config);
-		while (rc == 0 && config.session == 0)
+		// The session of a replicated stream is its primary's to choose.
+		while (rc == 0 && config.role == STREAM_ALONE && config.session == 0)
 			rc = random_fill(daemon, &config.session, sizeof(config.session));
 		if (rc != 0)
 			return rc;
@@ -318,12 +320,31 @@ static int start_threads(struct daemon *daemon, uint64_t now_ns)
 	return 0;
 }
 
+static void start_admin(struct daemon *daemon, uint64_t now_ns)
+{
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	daemon->wall_offset_ns = (uint64_t)wall.tv_sec * CONFIG_S + (uint64_t)wall.tv_nsec - now_ns;
+	daemon->sources.config = daemon->config;
+	daemon->sources.server = &daemon->server;
+	daemon->sources.registry = daemon->registry;
+	admin_start(daemon);
+}
+
 int daemon_start(struct daemon *daemon, const struct config *config, const struct logline *log,
 		 uint64_t now_ns)
 {
 	int rc;
 
-	*daemon = (struct daemon){.config = config, .log = *log, .started_ns = now_ns};
+	*daemon = (struct daemon){
+		.config = config,
+		.log = *log,
+		.started_ns = now_ns,
+		.cluster.files = {.folder = -1, .lock = -1},
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.order = {.answered = PTHREAD_COND_INITIALIZER},
+	};
 	rc = start_cpus(daemon);
 	if (rc == 0)
 		rc = start_server(daemon);
@@ -334,10 +355,12 @@ int daemon_start(struct daemon *daemon, const struct config *config, const struc
 	if (rc == 0)
 		rc = start_streams(daemon);
 	if (rc == 0)
+		rc = daemon_cluster_start(daemon, now_ns);
+	if (rc == 0)
 		rc = start_cores(daemon);
 	if (rc == 0)
 		rc = start_threads(daemon, now_ns);
 	if (rc == 0)
-		admin_start(daemon);
+		start_admin(daemon, now_ns);
 	return rc;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // godwitd: the server. The main thread is the control thread; it waits for signals in steps of
-// STEP_NS and looks after the cores in between. Exit status: 0 ended as asked, 1 failed at run time,
+// daemon_step_ns() and looks after the cores in between. Exit status: 0 ended as asked, 1 failed at run time,
 // 2 the command line or the configuration is wrong.
 #define _GNU_SOURCE // sigabbrev_np
 
@@ -17,7 +17,6 @@
 
 #include "control/daemon.h"
 
-#define STEP_NS		(10 * CONFIG_MS)
 #define SECOND_NS	(200 * CONFIG_MS) // signals closer than that are one request
 #define EXIT_USAGE	2
 #define DEFAULT_CONFIG	"/etc/godwit/godwit.yaml"
@@ -101,10 +100,10 @@ static void signals_block(sigset_t *signals)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-// The number of a signal that came within STEP_NS, or 0.
-static int signal_wait(const sigset_t *signals)
+// The number of a signal that came before the next round is due, or 0.
+static int signal_wait(const struct daemon *daemon, const sigset_t *signals)
 {
-	const struct timespec step = {.tv_nsec = STEP_NS};
+	const struct timespec step = {.tv_nsec = (long)daemon_step_ns(daemon)};
 	int number = sigtimedwait(signals, NULL, &step);
 
 	return number < 0 ? 0 : number;
@@ -126,7 +125,7 @@ static int daemon_end(struct daemon *daemon, const sigset_t *signals)
 		daemon_stop(daemon);
 		daemon_step(daemon, monotonic_ns());
 		// timeout(1) signals the process and then its group: that is not somebody in a hurry.
-		if (signal_wait(signals) != 0 && monotonic_ns() - began_ns >= SECOND_NS) {
+		if (signal_wait(daemon, signals) != 0 && monotonic_ns() - began_ns >= SECOND_NS) {
 			logline(&daemon->log, LOG_LEVEL_WARNING, "a second signal: ended at once");
 			_exit(EXIT_FAILURE);
 		}
@@ -146,6 +145,7 @@ static int daemon_run(const struct config *config, const struct logline *log)
 {
 	static struct daemon daemon;
 	sigset_t signals;
+	bool is_ready = false;
 	int number = 0;
 
 	signals_block(&signals);
@@ -158,10 +158,13 @@ static int daemon_run(const struct config *config, const struct logline *log)
 	}
 	memory_lock(config, log);
 	banner_print(&daemon);
-	logline(log, LOG_LEVEL_INFO, "ready");
 	while (number == 0) {
 		daemon_step(&daemon, monotonic_ns());
-		number = signal_wait(&signals);
+		if (!is_ready && daemon_is_ready(&daemon)) {
+			is_ready = true;
+			logline(log, LOG_LEVEL_INFO, "ready");
+		}
+		number = signal_wait(&daemon, &signals);
 	}
 	logline(log, LOG_LEVEL_INFO, "SIG%s: stopping", sigabbrev_np(number));
 	number = daemon_end(&daemon, &signals);

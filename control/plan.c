@@ -17,6 +17,81 @@ void plan_core(const struct config *config, struct core_config *core)
 	core->class_topics_max = (uint32_t)clients->filter_topics_max;
 }
 
+uint32_t plan_peers(const struct config *config, struct peer_config *peers)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < config->members_count; i++) {
+		const struct config_member *from = &config->members[i];
+
+		if (from->id == config->server.id)
+			continue;
+		peers[count++] = (struct peer_config){
+			.id = (uint16_t)from->id,
+			.weight = (uint16_t)from->weight,
+			.address =
+				godwit_address_v4(from->address.ip, (uint16_t)from->address.port),
+		};
+	}
+	return count;
+}
+
+// The place of a server among the peers.
+static uint32_t peer_index(const struct config *config, uint64_t id)
+{
+	uint32_t index = 0;
+
+	for (uint32_t i = 0; i < config->members_count && config->members[i].id != id; i++)
+		index += config->members[i].id != config->server.id;
+	return index;
+}
+
+static bool is_kept(const struct config *config, uint32_t number)
+{
+	return config_stream_is_led(config, number) && config->streams[number].replicas.count != 0;
+}
+
+uint32_t plan_keeper(const struct config *config, struct keeper_stream *streams)
+{
+	uint32_t count = 0, number = 0;
+
+	for (uint32_t i = 0; i < config->streams_count; i++) {
+		const struct config_stream *from = &config->streams[i];
+
+		if (is_kept(config, i)) {
+			struct keeper_stream *stream = &streams[count++];
+
+			*stream = (struct keeper_stream){
+				.kept = i,
+				.number = number,
+				.min_in_sync = (uint16_t)from->min_in_sync,
+				.replica_count = from->replicas.count,
+			};
+			for (uint32_t j = 0; j < from->replicas.count; j++)
+				stream->replicas[j] = (uint16_t)from->replicas.ids[j];
+		}
+		number += config_stream_is_held(config, i);
+	}
+	return count;
+}
+
+static void plan_roles(const struct config *config, const struct config_stream *from,
+		       struct stream_config *stream)
+{
+	if (from->replicas.count == 0)
+		return;
+	stream->ack_local = from->ack == CONFIG_ACK_LOCAL;
+	stream->min_in_sync = (uint32_t)from->min_in_sync;
+	if (from->primary != config->server.id) {
+		stream->role = STREAM_REPLICA;
+		stream->primary = peer_index(config, from->primary);
+		return;
+	}
+	stream->role = STREAM_PRIMARY;
+	for (uint32_t i = 0; i < from->replicas.count; i++)
+		stream->replicas |= 1u << peer_index(config, from->replicas.ids[i]);
+}
+
 void plan_stream(const struct config *config, uint32_t number, struct stream_config *stream)
 {
 	const struct config_stream *from = &config->streams[number];
@@ -31,6 +106,7 @@ void plan_stream(const struct config *config, uint32_t number, struct stream_con
 		.runs_max = (uint32_t)from->runs_max,
 		.topics_max = (uint32_t)from->topics_max,
 	};
+	plan_roles(config, from, stream);
 }
 
 void plan_port(const struct config *config, uint32_t number, struct port_config *port)
@@ -145,6 +221,9 @@ void plan_memory(const struct config *config, struct plan_memory *memory)
 	for (uint32_t i = 0; i < cores; i++)
 		row_add(memory, core_bytes(&server, &core),
 			"core %u: clients, subscriptions, rings, filters", i);
+	if (config->members_count > 1)
+		row_add(memory, peers_bytes(config->members_count - 1, server.stream_count),
+			"what the other servers say, and frames for them");
 	if (cores > 1)
 		row_add(memory,
 			cores * cores *

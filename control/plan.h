@@ -8,12 +8,13 @@
 
 #include "control/cluster_static.h"
 #include "control/config.h"
+#include "control/keeper.h"
 #include "dataplane/core.h"
 #include "dataplane/port.h"
 
 #define PLAN_EAL_BYTES	    (24 * CONFIG_MIB) // DPDK's own tables beside packet buffers
 #define PLAN_CROSSING_SLOTS 1024	      // of each pair of cores
-#define PLAN_ROWS_MAX	    (2 + SERVER_CORES_MAX + 2 * SERVER_STREAMS_MAX)
+#define PLAN_ROWS_MAX	    (3 + SERVER_CORES_MAX + 2 * SERVER_STREAMS_MAX)
 
 struct plan_row {
 	char name[96];
@@ -30,6 +31,11 @@ struct plan_memory {
 void plan_core(const struct config *config, struct core_config *core);
 // Session, epoch and memory are left zero. Pointers go into *config.
 void plan_stream(const struct config *config, uint32_t number, struct stream_config *stream);
+// The other servers, in the order in which the data plane numbers its peers. peers: room for SERVER_PEERS_MAX.
+// Returns how many.
+uint32_t plan_peers(const struct config *config, struct peer_config *peers);
+// The replicated streams that this server leads. streams: room for SERVER_STREAMS_MAX. Returns how many.
+uint32_t plan_keeper(const struct config *config, struct keeper_stream *streams);
 void plan_port(const struct config *config, uint32_t number, struct port_config *port);
 
 // What the static backend keeps of the configured cluster, all its streams by their numbers in the

@@ -9,8 +9,8 @@
 // Threads: each registers itself, and unregisters before it ends.
 //
 // rcu_table: liburcu's hash table, with as many buckets as it is made with and no thread of its own.
-// One thread changes it; registered threads look up meanwhile. Where a single thread does both, it need
-// not be registered and nothing waits: so runs the simulator.
+// One thread changes it; registered threads look up meanwhile. The one that changes it, and frees what
+// it removed, need not be registered; so a single thread can do all without a wait, as in the simulator.
 #ifndef DATAPLANE_RCU_H
 #define DATAPLANE_RCU_H
 
@@ -82,6 +82,25 @@ static inline struct cds_lfht *rcu_table_create(uint64_t buckets)
 static inline void *rcu_table_buckets(struct cds_lfht *table)
 {
 	return cds_lfht_mm_mmap.bucket_at(table, 0);
+}
+
+// Fetch what a lookup of `hash` will read: first its bucket, and when that has come, the entry behind it.
+// Hints, for lookups in bursts. array: rcu_table_buckets(). Thread: as rcu_table_find().
+static inline void rcu_table_fetch_bucket(const void *array, uint64_t buckets, uint64_t hash)
+{
+	__builtin_prefetch((const struct cds_lfht_node *)array + (hash & (buckets - 1)));
+}
+
+static inline void rcu_table_fetch_entry(const void *array, uint64_t buckets, uint64_t hash)
+{
+	const struct cds_lfht_node *bucket = array;
+	uintptr_t next;
+
+	bucket += hash & (buckets - 1);
+	next = (uintptr_t)__atomic_load_n(&bucket->next, __ATOMIC_RELAXED);
+	// Its low bits are flags.
+	__builtin_prefetch((const uint8_t *)(next & ~(uintptr_t)7));
+	__builtin_prefetch((const uint8_t *)(next & ~(uintptr_t)7) + 64);
 }
 
 // Thread: at rest; every entry was removed before.

@@ -22,7 +22,7 @@ enum {
 static const struct argp_option common_options[] = {
 	{NULL, 0, NULL, 0, "Servers and this client:", 50},
 	{"server", OPTION_SERVER, "IP:PORT[,IP:PORT...]", 0,
-	 "The servers, tried in this order (default: $GODWIT_SERVER)", 50},
+	 "The servers, tried in this order; may be repeated (default: $GODWIT_SERVER)", 50},
 	{"client", OPTION_CLIENT, "ID", 0,
 	 "Client id, 1 to 2^64 - 1; a newer process with the same id ends an older one (default: "
 	 "random)",
@@ -79,6 +79,16 @@ static void servers_require(struct argp_state *state, struct tool_common *common
 					     &common->server_count));
 }
 
+static void servers_add(struct argp_state *state, struct tool_common *common, const char *arg)
+{
+	uint32_t count = 0;
+
+	tool_require(state, "--server", arg,
+		     parse_addresses(arg, GODWIT_SERVERS_MAX - common->server_count,
+				     common->servers + common->server_count, &count));
+	common->server_count += count;
+}
+
 static error_t common_parse(int key, char *arg, struct argp_state *state)
 {
 	struct tool_common *common = state->input;
@@ -88,9 +98,7 @@ static error_t common_parse(int key, char *arg, struct argp_state *state)
 		common->timeout_ns = TIMEOUT_DEFAULT_NS;
 		return 0;
 	case OPTION_SERVER:
-		tool_require(state, "--server", arg,
-			     parse_addresses(arg, GODWIT_SERVERS_MAX, common->servers,
-					     &common->server_count));
+		servers_add(state, common, arg);
 		return 0;
 	case OPTION_CLIENT:
 		tool_require(state, "--client", arg,

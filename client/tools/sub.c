@@ -26,6 +26,7 @@ enum {
 	OPTION_PACE,
 	OPTION_CHECK,
 	OPTION_IDENTIFIER_FILE,
+	OPTION_STATE,
 };
 
 static const struct argp_option sub_options[] = {
@@ -37,6 +38,10 @@ static const struct argp_option sub_options[] = {
 	{"after", OPTION_AFTER, "SESSION:SEQ:EPOCH", 0,
 	 "Behind this message: an identifier as a summary shows it, or @FILE as --identifier-file "
 	 "wrote it",
+	 1},
+	{"state", OPTION_STATE, "FILE", 0,
+	 "Keep the position in FILE, once a second and at the end, and go on there if it exists; else "
+	 "as --from says",
 	 1},
 	{"policy", OPTION_POLICY, "fail|earliest|latest", 0,
 	 "What to do when that, or what a resume needs, is not kept any more (default: fail)", 1},
@@ -75,13 +80,14 @@ static const struct argp_option sub_options[] = {
 
 static const char sub_doc[] =
 	"Subscribe to STREAM and print its messages. What is lost, and every change of server or "
-	"session, is one line on standard error. A server that falls silent is waited for."
+	"session, is one line on standard error. When a server falls silent or stops, the next one goes "
+	"on; a single one is waited for."
 	"\v"
 	"Examples:\n"
 	"  godwit sub trades --server 10.0.0.1:5678 --from earliest --meta\n"
 	"  godwit sub metrics --topic cpu.user --topic cpu.system --from -5m\n"
 	"  godwit sub trades --check --count --seconds 10 --summary result.json\n"
-	"  godwit sub trades --after @mark --identifier-file mark --policy earliest\n"
+	"  godwit sub trades --state trades.at --from earliest >>trades.log\n"
 	"\n" TOOL_EXIT_CODES " SIGINT and SIGTERM end with the summary and 0; the end of the "
 	"subscription, and a --check that found something, with 1.\n"
 	"\nThe manual page is godwit(1).";
@@ -165,6 +171,8 @@ static void sub_finish(struct argp_state *state, struct sub_options *options)
 		options->output = SUB_COUNT;
 	if (options->has_meta && options->output == SUB_LENGTHS)
 		argp_error(state, "--meta is for lines, not for --length-prefixed");
+	if (options->state_file != NULL && options->start.kind == GODWIT_START_AFTER)
+		argp_error(state, "give one of --state and --after");
 	if (options->waits && options->name_count == 0)
 		argp_error(state, "--wait needs --topic");
 }
@@ -197,6 +205,9 @@ static error_t sub_parse_output(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_IDENTIFIER_FILE:
 		options->identifier_file = arg;
+		return 0;
+	case OPTION_STATE:
+		options->state_file = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (options->stream != NULL)

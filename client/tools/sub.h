@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // `godwit sub`: its options (sub.c), its run (sub_run.c), what it says of events (sub_events.c),
-// prints of messages (sub_output.c) and of its progress (sub_progress.c), and reports at the end
-// (sub_report.c).
+// prints of messages (sub_output.c) and of its progress (sub_progress.c), keeps in its state file
+// (sub_state.c) and reports at the end (sub_report.c).
 #ifndef CLIENT_TOOLS_SUB_H
 #define CLIENT_TOOLS_SUB_H
 
@@ -41,6 +41,7 @@ struct sub_options {
 	uint64_t pace;			     // messages a second; 0: as they come
 	uint64_t progress_ns;		     // between lines of JSON; 0: none
 	const char *identifier_file;
+	const char *state_file;
 	uint32_t name_count, number_count;
 	const char *names[GODWIT_FILTER_TOPICS];
 	uint32_t numbers[GODWIT_FILTER_TOPICS];
@@ -61,6 +62,11 @@ struct sub {
 	int exit;
 	struct godwit_identifier first, last, mark; // messages; mark: what to resume after
 	uint64_t delivered, bytes, gaps, sessions, disconnects, resumes, migrations;
+	struct godwit_address servers[GODWIT_SERVERS_MAX]; // that were its home, each once
+	uint32_t server_count;
+	uint64_t silence_max_ns;
+	struct godwit_identifier saved; // in the state file
+	uint64_t saved_ns;
 	uint64_t wall_ns;		      // when the batch being taken was taken
 	uint64_t begun_ns, first_ns, last_ns; // of the client's clock
 	uint64_t said_ns, said_delivered;
@@ -75,6 +81,17 @@ int sub_run(struct sub_options *options);
 
 // stdout takes no more: the end, with a line that says why unless its reader went away.
 void sub_output_lost(struct sub *sub, int error);
+
+// Reads the state file, if there is one, into *after. 1: read. 0: there is none. -1 after a line that
+// says what is wrong with it, or that it is of another stream.
+int sub_state_load(const char *path, const char *stream, struct godwit_identifier *after);
+
+// Writes the file anew, whole or not at all. False after a line that says why.
+bool sub_state_save(const char *path, const char *stream, const struct godwit_identifier *at);
+
+// Saves the position once a second, or now; what was printed up to there is written out before. Ends
+// the run if it cannot.
+void sub_state_keep(struct sub *sub, uint64_t now_ns, bool is_last);
 
 // Any event but a MESSAGE.
 void sub_event(struct sub *sub, const struct godwit_event *event);

@@ -10,12 +10,22 @@ static void say_reason(const char *what, uint16_t code, const char *more)
 		 more != NULL && *more != '\0' ? ": " : "", more != NULL ? more : "");
 }
 
+static void visit(struct sub *sub, const struct godwit_address *server)
+{
+	for (uint32_t i = 0; i < sub->server_count; i++)
+		if (godwit_address_equal(&sub->servers[i], server))
+			return;
+	if (sub->server_count < GODWIT_SERVERS_MAX)
+		sub->servers[sub->server_count++] = *server;
+}
+
 static void on_begun(struct sub *sub, const struct godwit_event *event)
 {
 	sub->has_begun = true;
 	sub->begun_ns = godwit_client_now(sub->client);
 	sub->said_ns = sub->begun_ns;
 	sub->mark = event->identifier;
+	visit(sub, &event->server);
 	check_begin(&sub->check, &event->identifier);
 	if (event->code != GODWIT_OK)
 		say_reason("the start is not to be had", event->code, NULL);
@@ -43,6 +53,7 @@ static void on_migrated(struct sub *sub, const struct godwit_event *event)
 {
 	sub->migrations++;
 	sub->resumes++;
+	visit(sub, &event->server);
 	tool_say(SUB_NAME, "migrated from %s to %s (%s): heard nothing for %s, %s to replay%s%s",
 		 format_address(&event->from).text, format_address(&event->server).text,
 		 move_text(event->reason), format_ns(event->silence_ns).text,
@@ -115,13 +126,11 @@ void sub_event(struct sub *sub, const struct godwit_event *event)
 	switch (event->kind) {
 	case GODWIT_EVENT_CONNECTED:
 		sub->is_connected = true;
-		sub_progress_served(&sub->progress, &event->server);
 		if (!is_quiet)
 			tool_say(SUB_NAME, "connected to %s", format_address(&event->server).text);
 		break;
 	case GODWIT_EVENT_DISCONNECTED:
 		sub->disconnects++;
-		sub_progress_unserved(&sub->progress, &event->server);
 		tool_say(SUB_NAME, "disconnected: %s %s; trying again",
 			 format_address(&event->server).text,
 			 event->code == GODWIT_SHUTDOWN ? "stops" : "is silent");

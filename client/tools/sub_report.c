@@ -41,6 +41,16 @@ static json_t *counts_object(const struct check_counts *counts)
 	return object;
 }
 
+// In the order of the first visit.
+static json_t *servers_array(const struct sub *sub)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < sub->server_count; i++)
+		json_array_append_new(array, json_string(format_address(&sub->servers[i]).text));
+	return array;
+}
+
 static json_t *summary_make(const struct sub *sub)
 {
 	const struct check *check = &sub->check;
@@ -67,6 +77,8 @@ static json_t *summary_make(const struct sub *sub)
 	set_count(object, "disconnects", sub->disconnects);
 	set_count(object, "resumes", sub->resumes);
 	set_count(object, "migrations", sub->migrations);
+	json_object_set_new(object, "silence_max_ms", json_real((double)sub->silence_max_ns / 1e6));
+	json_object_set_new(object, "servers", servers_array(sub));
 	json_object_set_new(object, "seconds", json_real(seconds));
 	set_count(object, "rate", seconds > 0 ? (uint64_t)((double)sub->delivered / seconds) : 0);
 	set_count(object, "p50_ns", godwit_histogram_quantile(&sub->latency, 0.5));

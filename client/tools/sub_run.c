@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "client/tools/format.h"
 #include "client/tools/sub.h"
 
 #define WAIT_NS	     100000000ull // at most at a time, so that signals and counts are seen
@@ -98,6 +99,22 @@ static void sub_message(struct sub *sub, const struct godwit_event *event)
 		sub->is_over = true;
 }
 
+// Where it stands; once it is over, where it stood last.
+static void sub_look(struct sub *sub)
+{
+	struct godwit_core *core = godwit_client_core(sub->client);
+	struct godwit_subscription_state state;
+
+	if (godwit_core_subscription_state(core, sub->subscription, &state) != 0)
+		return;
+	sub->mark = state.taken;
+	sub->silence_max_ns = state.silence_max_ns;
+	if (state.live)
+		sub_progress_served(&sub->progress, &state.home);
+	else
+		sub_progress_unserved(&sub->progress, &state.home);
+}
+
 static void sub_take(struct sub *sub, uint64_t now_ns)
 {
 	uint64_t allowed = sub->options->pace != 0 ? pacer_allow(&sub->pacer, now_ns) : BATCH;
@@ -119,8 +136,7 @@ static void sub_take(struct sub *sub, uint64_t now_ns)
 	}
 	pacer_give(&sub->pacer, sub->delivered - before);
 	if (sub->has_begun)
-		godwit_core_identifier(godwit_client_core(sub->client), sub->subscription,
-				       &sub->mark);
+		sub_look(sub);
 }
 
 // ---- the loop -----------------------------------------------------------------------------------
@@ -203,9 +219,11 @@ static void sub_loop(struct sub *sub)
 		sub_take(sub, now_ns);
 		sub_count(sub, now_ns, false);
 		sub_progress_line(sub, now_ns, false);
+		sub_state_keep(sub, now_ns, false);
 	}
 	if (fflush(stdout) != 0)
 		sub_output_lost(sub, errno);
+	sub_state_keep(sub, now_ns, true);
 }
 
 // So that the server forgets the subscription at once, not after its lapse time.
@@ -225,6 +243,22 @@ static void sub_farewell(struct sub *sub)
 	}
 }
 
+// The position of an earlier run goes before --from.
+static bool sub_begin_where_it_was(struct sub_options *options)
+{
+	int rc = options->state_file == NULL ?
+			 0 :
+			 sub_state_load(options->state_file, options->stream, &options->after);
+
+	if (rc > 0) {
+		options->start.kind = GODWIT_START_AFTER;
+		if (!options->common.is_quiet)
+			tool_say(SUB_NAME, "going on after %s, as %s says",
+				 format_identifier(&options->after).text, options->state_file);
+	}
+	return rc >= 0;
+}
+
 int sub_run(struct sub_options *options)
 {
 	struct sub *sub = calloc(1, sizeof(*sub));
@@ -232,6 +266,11 @@ int sub_run(struct sub_options *options)
 	int code = TOOL_FAILED;
 
 	tool_catch_signals();
+	if (!sub_begin_where_it_was(options)) {
+		free(sub);
+		free(buffer);
+		return TOOL_FAILED;
+	}
 	if (sub != NULL && buffer != NULL)
 		sub->client = tool_open(&options->common, SUB_NAME);
 	if (sub == NULL || sub->client == NULL) {

@@ -98,7 +98,7 @@ enum godwit_event_kind {
 	// an event.
 	GODWIT_EVENT_DISCONNECTED,
 	// `subscription` begins after `identifier`. `code`: OK, or what the policy was applied to.
-	// `first`: earliest sequence kept there; `last`: the last one committed.
+	// `first`: earliest sequence kept there; `last`: the last one committed. `server`: its home.
 	GODWIT_EVENT_SUBSCRIBED,
 	// The same after a break, at the same server. The application need not do anything.
 	GODWIT_EVENT_RESUMED,
@@ -234,6 +234,7 @@ struct godwit_subscription_state {
 	uint64_t sent;		    // highest known to be sent in this cursor epoch
 	uint64_t commit;	    // of the stream, as the server last said
 	uint32_t feed_age_ms;	    // of the server's feed, as it last said
+	uint64_t silence_max_ns;    // longest time between two of DATA and HEARTBEAT of its homes
 	bool live;		    // a server sends, or will as soon as there is something
 	struct godwit_address home; // that server; the last one where there is none now
 };

@@ -156,14 +156,27 @@ static inline void servers_destroy(struct servers *s)
 
 // ---- what servers say ---------------------------------------------------------------------------
 
+// A heartbeat: the home's speaks of the subscription.
 static inline void servers_alive(struct servers *s, uint32_t i)
 {
-	struct godwit_heartbeat frame = {.frame = rig_frame(GODWIT_HEARTBEAT, 0, 0),
-					 .tag = godwit_be64(s->tags[i]),
-					 .number = godwit_be64(s->acked[i])};
 	struct godwit_address from = rig_address(i);
+	struct godwit_subscription_state state = {.cursor_epoch = 0};
+	struct {
+		struct godwit_heartbeat head;
+		struct godwit_heartbeat_entry entry;
+	} frame;
+	bool is_home;
 
-	godwit_core_input(s->rig->core, s->rig->now_ns, &from, &frame, sizeof(frame));
+	godwit_core_subscription_state(s->rig->core, s->rig->subscription, &state);
+	is_home = state.live && godwit_address_equal(&state.home, &from);
+	memset(&frame, 0, sizeof(frame));
+	frame.head.frame = rig_frame(GODWIT_HEARTBEAT, 0, is_home);
+	frame.head.tag = godwit_be64(s->tags[i]);
+	frame.head.number = godwit_be64(s->acked[i]);
+	frame.entry.tag = godwit_be64(s->rig->sub_tag);
+	frame.entry.cursor_epoch = godwit_be64(state.cursor_epoch);
+	godwit_core_input(s->rig->core, s->rig->now_ns, &from, &frame,
+			  sizeof(frame.head) + (is_home ? sizeof(frame.entry) : 0));
 }
 
 static inline void servers_take_as(struct servers *s, uint32_t i, uint64_t cursor_epoch,

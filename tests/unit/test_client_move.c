@@ -307,6 +307,26 @@ Test(client_move, goes_on_with_a_planned_move_when_the_home_is_lost)
 	servers_destroy(s);
 }
 
+Test(client_move, resumes_where_its_home_speaks_of_it_no_more)
+{
+	struct servers *s = servers_create_live(2);
+	uint64_t begin_ns = s->rig->now_ns;
+
+	servers_turn(s, 0);
+	while (rig_stats(s->rig)->resumes == 0) {
+		s->rig->now_ns += 10 * RIG_MS;
+		servers_alive(s, 1);
+		rig_alive(s->rig);
+		while (rig_output(s->rig) == GODWIT_ACK)
+			;
+	}
+	cr_assert_eq(s->rig->now_ns, begin_ns + SERVERS_SILENCE);
+	cr_assert_eq(s->rig->out[1], GODWIT_RESUME);
+	cr_assert(servers_is_to(s, 0));
+	cr_assert_eq(rig_stats(s->rig)->disconnects, 0);
+	servers_destroy(s);
+}
+
 Test(client_move, asks_the_next_server_after_its_own_patience)
 {
 	struct servers *s = servers_create_live(3);

@@ -235,8 +235,8 @@ Test(client_offer, that_is_held_goes_before_the_warm_server)
 	servers_destroy(s);
 }
 
-// The taker is the warm server, which gave a handle of its own.
-Test(client_offer, leaves_a_connection_as_it_is_that_is_up)
+// The taker is the warm server, which knows the client under another handle by now.
+Test(client_offer, changes_the_handle_of_a_connection_that_is_up)
 {
 	struct servers *s = servers_create_live(2);
 	uint64_t epoch = offer_epoch(s, 1);
@@ -245,7 +245,6 @@ Test(client_offer, leaves_a_connection_as_it_is_that_is_up)
 	servers_expect_resume(s, 1, OFFER_HANDLE, OFFER_KEY, epoch);
 	offer_answered(s, 1, 10);
 	rig_next(s->rig, GODWIT_EVENT_CONNECTED);
-	cr_assert_eq(s->rig->event.instance, 77);
 	rig_next(s->rig, GODWIT_EVENT_MIGRATED);
 	servers_expect(s, 0, GODWIT_ACK);
 	rig_expect_ack(s->rig, 10, 110, 0, NULL); // under the offer's handle
@@ -256,6 +255,35 @@ Test(client_offer, leaves_a_connection_as_it_is_that_is_up)
 	s->rig->tag = s->tags[1];
 	rig_heartbeat(s->rig, 12);
 	rig_expect_ack(s->rig, 10, 110, 1, (const uint64_t[]){12, 12});
+	// What is asked for there from now on goes under the offer's handle too.
+	cr_assert_eq(godwit_core_unsubscribe(s->rig->core, s->rig->now_ns, s->rig->subscription),
+		     0);
+	servers_expect(s, 1, GODWIT_UNSUBSCRIBE);
+	cr_assert_eq(godwit_get64(((const struct godwit_unsubscribe *)s->rig->out)->from.handle),
+		     OFFER_HANDLE);
+	cr_assert_eq(godwit_core_subscribe(s->rig->core, s->rig->now_ns,
+					   &(struct godwit_subscription_options){.stream = "s"},
+					   &s->rig->subscription),
+		     0);
+	servers_expect_request(s, 1, GODWIT_SUBSCRIBE);
+	cr_assert_eq(godwit_get64(((const struct godwit_subscribe *)s->rig->out)->from.handle),
+		     OFFER_HANDLE);
+	servers_destroy(s);
+}
+
+// The handle that it gave is the one that it offers.
+Test(client_offer, under_the_same_handle_leaves_the_connection_as_it_is)
+{
+	struct servers *s = servers_create_live(2);
+	uint64_t epoch = offer_epoch(s, 1);
+
+	servers_take(s, 1, epoch, true);
+	servers_expect_resume(s, 1, servers_handle(1), servers_key(1), epoch);
+	servers_turn(s, 1);
+	rig_subscribed(s->rig, 10, GODWIT_OK);
+	rig_next(s->rig, GODWIT_EVENT_CONNECTED);
+	cr_assert_eq(s->rig->event.instance, 77, "its WELCOME is still known");
+	rig_next(s->rig, GODWIT_EVENT_MIGRATED);
 	servers_destroy(s);
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// How `godwit sub` ends: nobody answers, or nobody reads; and that its line of counts fits a terminal.
+// How `godwit sub` ends: nobody answers, or nobody reads; that its line of counts fits a terminal; and
+// what it makes of a state file.
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "client/tools/sub.h"
 
@@ -145,4 +148,153 @@ Test(tools_sub, progress_waits_for_its_time)
 	cr_assert_eq(sub_progress_wait(&sub, 5), 15);
 	cr_assert_null(progress_of(19, false));
 	cr_assert_eq(sub_progress_wait(&sub, 25), 0);
+}
+
+// ---- the state file -----------------------------------------------------------------------------
+
+static char directory[] = "/tmp/godwit_state_XXXXXX";
+static char path[sizeof(directory) + 8];
+
+static void state_begin(void)
+{
+	cr_redirect_stderr();
+	cr_assert_not_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/at", directory);
+}
+
+static void state_end(void)
+{
+	unlink(path);
+	rmdir(directory);
+}
+
+static void state_put(const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	cr_assert_not_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+Test(tools_sub, a_state_file_is_read_as_it_was_written, .init = state_begin, .fini = state_end)
+{
+	struct godwit_identifier at = {.session = 0x9f1c22e07b3a4d55, .seq = 1200, .epoch = 3};
+	struct godwit_identifier got = {.seq = 0};
+
+	cr_assert_eq(sub_state_load(path, "trades", &got), 0); // there is none
+	cr_assert(sub_state_save(path, "trades", &at));
+	at.seq++;
+	cr_assert(sub_state_save(path, "trades", &at));
+	cr_assert_eq(sub_state_load(path, "trades", &got), 1);
+	cr_assert_eq(memcmp(&got, &at, sizeof(at)), 0);
+	cr_assert_eq(rmdir(directory), -1);
+	unlink(path);
+	cr_assert_eq(rmdir(directory), 0, "something was left beside it");
+	fflush(stderr);
+	cr_assert_stderr_eq_str("");
+}
+
+Test(tools_sub, a_state_file_of_another_stream_is_refused, .init = state_begin, .fini = state_end)
+{
+	struct godwit_identifier at = {.session = 7, .seq = 1200};
+	char line[256];
+
+	cr_assert(sub_state_save(path, "trades", &at));
+	cr_assert_eq(sub_state_load(path, "orders", &at), -1);
+	fflush(stderr);
+	snprintf(line, sizeof(line), "godwit sub: --state %s: it is of the stream trades\n", path);
+	cr_assert_stderr_eq_str(line);
+}
+
+Test(tools_sub, a_damaged_state_file_is_refused, .init = state_begin, .fini = state_end)
+{
+	static const char *const texts[] = {
+		"",
+		"9f1c22e07b3a4d55:1200:3\n",
+		"godwit sub state 2\nstream trades\nidentifier 9f:1200:3\n",
+		"godwit sub state 1\nstream trades\n",
+		"godwit sub state 1\nstream trades\nidentifier 9f:1200:3",
+		"godwit sub state 1\nstream trades\nidentifier 9f:12x:3\n",
+		"godwit sub state 1\nstream trades\nidentifier 9f:1200:3\nmore\n",
+	};
+	struct godwit_identifier at = {.seq = 5};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		state_put(texts[i]);
+		cr_assert_eq(sub_state_load(path, "trades", &at), -1, "case %zu", i);
+		cr_assert_eq(at.seq, 5);
+	}
+}
+
+Test(tools_sub, does_not_begin_anywhere_else_when_its_state_file_is_damaged, .init = state_begin,
+     .fini = state_end)
+{
+	char line[512];
+
+	state_put("rubbish\n");
+	options.stream = "trades";
+	options.state_file = path;
+	cr_assert_eq(sub_run(&options), TOOL_FAILED);
+	fflush(stderr);
+	snprintf(line, sizeof(line),
+		 "godwit sub: --state %s: not a state file of godwit sub; remove it to begin as "
+		 "--from says\n",
+		 path);
+	cr_assert_stderr_eq_str(line);
+}
+
+Test(tools_sub, says_that_it_cannot_write_its_state_and_ends, .init = state_begin,
+     .fini = state_end)
+{
+	options.stream = "trades";
+	options.state_file = "/nonexistent/at";
+	sub.has_begun = true;
+	sub.mark.seq = 9;
+	sub_state_keep(&sub, 5 * SECOND_NS, false);
+	cr_assert(sub.is_over);
+	cr_assert_eq(sub.exit, TOOL_FAILED);
+	fflush(stderr);
+	cr_assert_stderr_eq_str(
+		"godwit sub: --state /nonexistent/at: cannot write it: No such file or "
+		"directory\n");
+}
+
+Test(tools_sub, saves_its_position_once_a_second_and_at_the_end, .init = state_begin,
+     .fini = state_end)
+{
+	struct godwit_identifier at;
+
+	options.stream = "trades";
+	options.state_file = path;
+	sub.has_begun = true;
+	sub.mark.session = 7;
+	sub.mark.seq = 9;
+	sub_state_keep(&sub, 5 * SECOND_NS, false);
+	cr_assert_eq(sub_state_load(path, "trades", &at), 1);
+	cr_assert_eq(at.seq, 9);
+	sub.mark.seq = 10;
+	sub_state_keep(&sub, 5 * SECOND_NS + 999999999, false);
+	cr_assert_eq(sub_state_load(path, "trades", &at), 1);
+	cr_assert_eq(at.seq, 9);
+	sub_state_keep(&sub, 5 * SECOND_NS + 999999999, true);
+	cr_assert_eq(sub_state_load(path, "trades", &at), 1);
+	cr_assert_eq(at.seq, 10);
+}
+
+Test(tools_sub, takes_servers_from_several_options)
+{
+	struct tool_common common = {.server_count = 0};
+	char words[][40] = {
+		"sub",	    "--server",	 "10.0.0.1:5678", "--server", "10.0.0.2:5678,[::1]:9",
+		"--server", "10.0.0.4:5"};
+	char *line[7];
+
+	for (int i = 0; i < 7; i++)
+		line[i] = words[i];
+	cr_assert_eq(argp_parse(&tool_common_argp, 7, line, 0, NULL, &common), 0);
+	cr_assert_eq(common.server_count, 4);
+	cr_assert_eq(godwit_address_ip4(&common.servers[1]), 0x0a000002);
+	cr_assert_eq(common.servers[2].port, 9);
+	cr_assert_eq(common.servers[3].port, 5);
 }
