@@ -8,6 +8,7 @@
 #define FEED_PACKETS 64 // of one feed in one turn
 #define FEED_REPAIRS 16
 #define TAIL_US_MAX  20000
+#define IDLE_US_MAX  100000
 #define RUNS_MAX                                                                                   \
 	(uint32_t)(sizeof(((struct replication *)NULL)->runs) / sizeof(struct publisher_run))
 
@@ -129,8 +130,8 @@ static enum feed_step send_piece(struct core *core, struct replication *r, struc
 		return FEED_LAPPED;
 	memcpy(&record, log_at(log, piece->pos), sizeof(record));
 	// A cut spans 2 s at most, so the low half tells the rest.
-	replicate.time = godwit_be64(cut.time_ns + (uint32_t)(godwit_get32(record.time) -
-							      (uint32_t)cut.time_ns));
+	replicate.time = godwit_be64(cut.time_ns +
+				     (uint32_t)(godwit_get32(record.time) - (uint32_t)cut.time_ns));
 	replicate.record_epoch = godwit_be32(cut.epoch);
 	replicate.runs = godwit_be16((uint16_t)piece->runs);
 	if (peers_begin(core, peer, (uint32_t)sizeof(replicate) + runs + body, &at) != TX_OK)
@@ -143,6 +144,13 @@ static enum feed_step send_piece(struct core *core, struct replication *r, struc
 	COUNT(core, replicate_frames, 1);
 	COUNT(core, replicate_records, count);
 	return FEED_SENT;
+}
+
+// Something went out that may be lost.
+static void begin_tail(const struct core *core, struct feed *feed)
+{
+	feed->tail_wait_us = SOURCE_TAIL_US;
+	feed->tail_due_ns = core->now_ns + SOURCE_TAIL_US * 1000ull;
 }
 
 static enum feed_step send_next(struct core *core, struct replication *r, struct peer *peer)
@@ -169,8 +177,7 @@ static enum feed_step send_next(struct core *core, struct replication *r, struct
 	feed->place = place;
 	feed->sent = place.seq - 1;
 	feed->packets[feed->packets_end++ % REPLICATION_PACKETS] = feed->sent;
-	feed->tail_wait_us = SOURCE_TAIL_US;
-	feed->tail_due_ns = core->now_ns + SOURCE_TAIL_US * 1000ull;
+	begin_tail(core, feed);
 	return FEED_SENT;
 }
 
@@ -247,10 +254,13 @@ uint32_t source_feed(struct core *core, struct replication *r, struct peer *peer
 	}
 	if (feed->commit_sent != r->stream->log.commit_own.seq) {
 		sent += send_mark(core, r, peer);
-	} else if (feed->sent > feed->acked && core->now_ns >= feed->tail_due_ns) {
+		begin_tail(core, feed);
+	} else if (core->now_ns >= feed->tail_due_ns) {
+		// Nobody acknowledges a commit: where nothing is outstanding it is told again all the same.
+		uint32_t most = feed->sent > feed->acked ? TAIL_US_MAX : IDLE_US_MAX;
+
 		sent += send_mark(core, r, peer);
-		if (feed->tail_wait_us * 2 <= TAIL_US_MAX)
-			feed->tail_wait_us *= 2;
+		feed->tail_wait_us = feed->tail_wait_us * 2 < most ? feed->tail_wait_us * 2 : most;
 		feed->tail_due_ns = core->now_ns + feed->tail_wait_us * 1000ull;
 	}
 	return sent;

@@ -129,6 +129,25 @@ Test(replication, acknowledged_in_the_turn_of_the_append_and_committed_in_the_tu
 	rig_stop();
 }
 
+Test(replication, a_mark_that_was_lost_is_told_again)
+{
+	rig_start(2, NULL);
+	rig_open();
+	rig_publish(3, 100);
+	rig_turns(1);
+	cr_assert_eq(rig_end(0), 3);
+	// Server 1 takes the records and acknowledges; what the primary says of its commit is lost.
+	cluster_cut(&rig.c, 0, 1);
+	rig_turns(2);
+	cr_assert_eq(rig_commit(0), 3);
+	cr_assert_eq(rig_end(1), 3);
+	cr_assert_eq(rig_commit(1), 0);
+	cluster_mend(&rig.c, 0, 1);
+	rig_pass(5 * MS);
+	cr_assert_eq(rig_commit(1), 3);
+	rig_stop();
+}
+
 Test(replication, a_replica_that_was_away_catches_up)
 {
 	rig_start(3, NULL);
