@@ -186,6 +186,9 @@ uint32_t insync_propose(struct core *core, struct replication *r)
 			// It counts from now on, before anybody else knows of it.
 			r->proposed |= 1u << i;
 			r->incarnations[i] = r->feeds[i].incarnation;
+			// Above all of an earlier process: no record of its time answers this.
+			if (r->proposals < core->server->incarnation)
+				r->proposals = core->server->incarnation;
 			r->proposal[i] = ++r->proposals;
 			r->notice_ns[i] = 0;
 			insync_room(core, r);
@@ -221,6 +224,11 @@ void insync_lags(struct core *core, struct replication *r)
 			r->notice_ns[i] = core->now_ns;
 		COUNT(core, insync_lags, 1);
 	}
+	// Runs may be held for one that only takes the snapshot, and is slow: it begins again.
+	for (uint32_t i = 0; !publishers_room(r->stream->publishers) && i < SERVER_PEERS_MAX; i++)
+		if (((r->members | r->proposed) >> i & 1) == 0 && r->feeds[i].holds &&
+		    r->feeds[i].acked < r->stream->log.commit_own.seq)
+			source_close(core, r, i);
 }
 
 static void take_members(struct core *core, struct replication *r,

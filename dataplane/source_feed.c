@@ -8,6 +8,7 @@
 #define FEED_PACKETS 64 // of one feed in one turn
 #define FEED_REPAIRS 16
 #define TAIL_US_MAX  20000
+#define IDLE_US_MAX  100000
 #define RUNS_MAX                                                                                   \
 	(uint32_t)(sizeof(((struct replication *)NULL)->runs) / sizeof(struct publisher_run))
 
@@ -120,16 +121,19 @@ static enum feed_step send_piece(struct core *core, struct replication *r, struc
 	uint32_t body = slice_bytes(piece->slice), count = slice_count(piece->slice);
 	uint32_t runs = piece->runs * (uint32_t)sizeof(struct godwit_run);
 	struct godwit_replicate replicate = header(r, piece->slice.first, count);
-	uint64_t number, last;
+	struct godwit_record record;
+	uint64_t number;
 	struct cut cut;
 	uint8_t *at;
 
 	if (!log_find(log, piece->slice.first, &number) || !log_cut(log, number, &cut))
 		return FEED_LAPPED;
-	replicate.time = godwit_be64(log_time(log, piece->slice.first));
+	memcpy(&record, log_at(log, piece->pos), sizeof(record));
+	// A cut spans 2 s at most, so the low half tells the rest.
+	replicate.time = godwit_be64(cut.time_ns +
+				     (uint32_t)(godwit_get32(record.time) - (uint32_t)cut.time_ns));
 	replicate.record_epoch = godwit_be32(cut.epoch);
 	replicate.runs = godwit_be16((uint16_t)piece->runs);
-	assert(stream_epoch_of(r->stream, piece->slice.first, &last) == cut.epoch);
 	if (peers_begin(core, peer, (uint32_t)sizeof(replicate) + runs + body, &at) != TX_OK)
 		return FEED_FULL;
 	memcpy(at, &replicate, sizeof(replicate));
@@ -140,6 +144,13 @@ static enum feed_step send_piece(struct core *core, struct replication *r, struc
 	COUNT(core, replicate_frames, 1);
 	COUNT(core, replicate_records, count);
 	return FEED_SENT;
+}
+
+// Something went out that may be lost.
+static void begin_tail(const struct core *core, struct feed *feed)
+{
+	feed->tail_wait_us = SOURCE_TAIL_US;
+	feed->tail_due_ns = core->now_ns + SOURCE_TAIL_US * 1000ull;
 }
 
 static enum feed_step send_next(struct core *core, struct replication *r, struct peer *peer)
@@ -166,8 +177,7 @@ static enum feed_step send_next(struct core *core, struct replication *r, struct
 	feed->place = place;
 	feed->sent = place.seq - 1;
 	feed->packets[feed->packets_end++ % REPLICATION_PACKETS] = feed->sent;
-	feed->tail_wait_us = SOURCE_TAIL_US;
-	feed->tail_due_ns = core->now_ns + SOURCE_TAIL_US * 1000ull;
+	begin_tail(core, feed);
 	return FEED_SENT;
 }
 
@@ -244,10 +254,13 @@ uint32_t source_feed(struct core *core, struct replication *r, struct peer *peer
 	}
 	if (feed->commit_sent != r->stream->log.commit_own.seq) {
 		sent += send_mark(core, r, peer);
-	} else if (feed->sent > feed->acked && core->now_ns >= feed->tail_due_ns) {
+		begin_tail(core, feed);
+	} else if (core->now_ns >= feed->tail_due_ns) {
+		// Nobody acknowledges a commit: where nothing is outstanding it is told again all the same.
+		uint32_t most = feed->sent > feed->acked ? TAIL_US_MAX : IDLE_US_MAX;
+
 		sent += send_mark(core, r, peer);
-		if (feed->tail_wait_us * 2 <= TAIL_US_MAX)
-			feed->tail_wait_us *= 2;
+		feed->tail_wait_us = feed->tail_wait_us * 2 < most ? feed->tail_wait_us * 2 : most;
 		feed->tail_due_ns = core->now_ns + feed->tail_wait_us * 1000ull;
 	}
 	return sent;

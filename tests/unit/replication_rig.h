@@ -260,7 +260,6 @@ static inline bool rig_open_record(void)
 		return false;
 	fetch.epoch = ++rig.record.epoch;
 	fetch.server = (uint16_t)(best + 1);
-	rig.record.proposals = 0; // the new process counts from 1
 	rig_write();
 	rig_command(0, CORE_COMMAND_FETCH, &fetch, sizeof(fetch));
 	return true;

@@ -153,6 +153,25 @@ Test(replication, acknowledged_in_the_turn_of_the_append_and_committed_in_the_tu
 	rig_stop();
 }
 
+Test(replication, a_mark_that_was_lost_is_told_again)
+{
+	rig_start(2, NULL);
+	rig_open();
+	rig_publish(3, 100);
+	rig_turns(1);
+	cr_assert_eq(rig_end(0), 3);
+	// Server 1 takes the records and acknowledges; what the primary says of its commit is lost.
+	cluster_cut(&rig.c, 0, 1);
+	rig_turns(2);
+	cr_assert_eq(rig_commit(0), 3);
+	cr_assert_eq(rig_end(1), 3);
+	cr_assert_eq(rig_commit(1), 0);
+	cluster_mend(&rig.c, 0, 1);
+	rig_pass(5 * MS);
+	cr_assert_eq(rig_commit(1), 3);
+	rig_stop();
+}
+
 Test(replication, a_replica_that_was_away_catches_up)
 {
 	rig_start(3, NULL);
@@ -177,6 +196,51 @@ Test(replication, a_replica_that_was_away_catches_up)
 	rig_assert_alike(0, 1);
 	cr_assert_eq(rig_commit(1), 1600);
 	cr_assert_eq(rig.record.count, 3, "in sync again, with the table by snapshot");
+	rig_stop();
+}
+
+static bool without_pages(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+			  uint32_t *length)
+{
+	(void)c;
+	(void)from;
+	(void)to;
+	(void)length;
+	return bytes[1] != GODWIT_SNAPSHOT;
+}
+
+Test(replication, records_without_their_runs_make_no_member)
+{
+	rig_start(3, NULL);
+	rig_open();
+	rig_publish(5, 100);
+	rig_pass(10 * MS);
+	cr_assert(rig_sink(1)->loaded);
+	cluster_isolate(&rig.c, 1, true);
+	cluster_peer(&rig.c, 0, 1)->verdict = PEER_DEAD;
+	rig_put_out(1);
+	rig_write();
+	for (uint32_t i = 0; i < 100; i++) {
+		rig_publish(4, 50);
+		rig_pass(RIG_STEP);
+	}
+	cluster_isolate(&rig.c, 1, false);
+	cluster_peer(&rig.c, 0, 1)->verdict = PEER_UP;
+	rig.c.filter = without_pages;
+	rig_pass(300 * MS);
+	cr_assert_eq(rig_end(1), 405);
+	cr_assert_eq(rig_commit(1), 405, "it serves readers all the same");
+	cr_assert_not(rig_sink(1)->loaded);
+	cr_assert_not(rig_in_set(1));
+	// A primary that is started again gets nothing from it.
+	cluster_restart(&rig.c, 0);
+	cr_assert(cluster_meet(&rig.c));
+	rig.record.count = 0;
+	rig_take_in(1, rig.c.servers[1].incarnation);
+	cr_assert(rig_open_record());
+	rig_pass(200 * MS);
+	cr_assert_eq(rig.fetched, 0);
+	cr_assert_eq(rig_end(0), 0);
 	rig_stop();
 }
 
@@ -381,18 +445,20 @@ Test(replication, a_diverged_replica_cuts_back_to_where_epochs_agree)
 	rig_open();
 	rig_publish(8, 100);
 	rig_pass(10 * MS);
-	// 9 and 10 are everywhere, but server 2 never hears that they are committed.
+	// 9 and 10 are everywhere, but the primary does not hear it of server 1.
+	silence(true);
 	rig_publish(2, 100);
 	rig_turns(2);
 	cr_assert_eq(rig_end(2), 10);
-	rig_stream(2)->replication->sink.commit_mark = 8;
 	cluster_cut(&rig.c, 0, 1);
 	rig_publish(3, 100); // 11..13 reach server 2 only
 	rig_turns(2);
 	cr_assert_eq(rig_end(2), 13);
+	cr_assert_eq(rig_commit(2), 8);
 	cr_assert_eq(rig_end(1), 10);
 	cluster_kill(&rig.c, 0);
 	cluster_mend(&rig.c, 0, 1);
+	silence(false);
 	cluster_isolate(&rig.c, 2, true);
 	restart_primary();
 	cr_assert_eq(rig_end(0), 10);
@@ -451,6 +517,8 @@ Test(replication, a_stream_of_local_acks_is_cut_below_its_commit_behind_its_clie
 
 	rig.ack_local = true;
 	rig_start(3, &two_cores);
+	for (uint32_t i = 0; i < 3; i++)
+		rig.c.servers[i].rx_core = 1; // frames of peers cross to the stream's home
 	rig_open();
 	rig_publish(10, 100);
 	rig_pass(10 * MS);
@@ -698,23 +766,124 @@ Test(replication, a_primary_that_is_not_writable_asks_for_patience)
 	rig_stop();
 }
 
-Test(replication, a_position_that_a_replica_has_not_reached_is_redirected)
+static bool without_records(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+			    uint32_t *length)
+{
+	(void)c;
+	(void)from;
+	(void)to;
+	(void)length;
+	return bytes[1] != GODWIT_REPLICATE;
+}
+
+Test(replication, a_position_that_a_replica_has_not_reached_is_sent_to_who_has_it)
 {
 	struct harness_request request = {.number = 1, .attempt = 1, .seq = 5, .epoch = 1};
 	struct client_peer client;
 	const struct harness_frame *frame;
+	const struct godwit_redirect *redirect;
 
 	rig_start(2, NULL);
 	rig_open();
-	cluster_cut(&rig.c, 0, 1);
+	rig.c.filter = without_records;
 	rig_publish(5, 100);
-	rig_pass(5 * MS);
+	rig_pass(30 * MS); // heartbeats tell of the primary's end
 	client = harness_peer(cluster_harness(&rig.c, 1), 0, 20, 1000, 1);
 	cr_assert(harness_connect(&client, NULL));
 	request.session = rig.record.session;
 	cr_assert_null(harness_resume(&client, &request));
 	frame = harness_take(client.harness, &client.address, GODWIT_ERROR);
-	cr_assert_not_null(frame);
+	cr_assert_not_null(frame, "nobody is known to be up");
 	cr_assert_eq(godwit_get16(((const struct godwit_error *)frame->data)->code), GODWIT_BEHIND);
+	atomic_store(&cluster_peer(&rig.c, 1, 0)->verdict, PEER_UP);
+	cr_assert_null(harness_resume(&client, &request));
+	frame = harness_take(client.harness, &client.address, GODWIT_REDIRECT);
+	cr_assert_not_null(frame);
+	redirect = (const void *)frame->data;
+	cr_assert_eq(godwit_get16(redirect->code), GODWIT_BEHIND);
+	cr_assert_eq(godwit_get16(redirect->target.id), 1);
+	rig_stop();
+}
+
+// ---- a primary that changes nothing ------------------------------------------------------------
+
+Test(replication, a_record_that_does_not_fit_is_refused)
+{
+	struct replication_record record;
+	struct replication_fetch fetch = {.server = 2};
+
+	rig_start(2, NULL);
+	rig_open();
+	record = rig.record;
+	record.session++;
+	rig_command(0, CORE_COMMAND_RECORD, &record, sizeof(record)); // of a session that is served
+	record = rig.record;
+	record.stream = 99;
+	rig_command(0, CORE_COMMAND_RECORD, &record, sizeof(record));
+	rig_command(1, CORE_COMMAND_RECORD, &rig.record, sizeof(rig.record)); // to a replica
+	rig_command(0, CORE_COMMAND_FETCH, &fetch, sizeof(fetch));	      // it is writable
+	rig_turns(2);
+	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_records_refused), 3);
+	cr_assert_eq(cluster_count(&rig.c, 1, COUNTER_records_refused), 1);
+	cr_assert(rig_of(0)->writable);
+	rig_publish(3, 100);
+	rig_pass(10 * MS);
+	cr_assert_eq(rig_commit(1), 3);
+	rig_stop();
+}
+
+Test(replication, an_epoch_begun_by_a_record_makes_everybody_reconcile)
+{
+	uint64_t last;
+
+	rig_start(3, NULL);
+	rig_open();
+	rig_publish(3, 100);
+	rig_pass(10 * MS);
+	rig.record.epoch = 5;
+	rig_write();
+	rig_pass(50 * MS);
+	rig_publish(2, 100);
+	rig_pass(50 * MS);
+	for (uint32_t i = 0; i < 3; i++) {
+		cr_assert_eq(rig_commit(i), 5);
+		cr_assert_eq(stream_epoch_of(rig_stream(i), 3, &last), 1);
+		cr_assert_eq(stream_epoch_of(rig_stream(i), 4, &last), 5);
+	}
+	cr_assert_eq(rig_sink(1)->epoch, 5);
+	rig_assert_alike(0, 2);
+	rig_stop();
+}
+
+// ---- packets -----------------------------------------------------------------------------------
+
+// Messages of many publishers in turn, so that runs take more room than records.
+Test(replication, frames_are_cut_so_that_runs_and_records_fit_the_mtu)
+{
+	struct cluster_config config = {.each = {.publishers_max = 64, .runs_max = 4096}};
+	struct client_peer *p = &rig.client;
+	uint64_t frames;
+
+	rig_start(2, &config);
+	rig_connect();
+	for (uint32_t i = 0; i < 40; i++) {
+		peer_open(p, "s0", 1000 + i, 0, 0);
+		rig_pass(RIG_STEP);
+	}
+	rig_pass(10 * MS);
+	cluster_cut(&rig.c, 0, 1);
+	for (uint32_t n = 1; n <= 20; n++) {
+		for (uint32_t i = 0; i < 40; i++)
+			peer_publish(p, 0, 1000 + i, 1, n, 1, 5, 8 + (i + n) % 40);
+		rig_pass(RIG_STEP);
+	}
+	rig_pass(5 * MS);
+	cr_assert_eq(rig_end(0), 800);
+	frames = cluster_count(&rig.c, 0, COUNTER_replicate_frames);
+	cluster_mend(&rig.c, 0, 1);
+	rig_pass(100 * MS);
+	cr_assert_gt(cluster_count(&rig.c, 0, COUNTER_replicate_frames), frames);
+	cr_assert_eq(rig_commit(0), 800);
+	rig_assert_alike(0, 1);
 	rig_stop();
 }

@@ -293,7 +293,7 @@ static void run(uint64_t seed)
 	cr_assert_eq(rig_commit(0), rig_end(0), "seed %lu", seed);
 	for (uint32_t i = 1; i < 3; i++) {
 		rig_assert_alike(0, i);
-		cr_assert_eq(rig_commit(i), rig_end(0));
+		cr_assert_eq(rig_commit(i), rig_end(0), "seed %lu", seed);
 	}
 	cr_assert_gt(rig_end(0), 1000, "seed %lu: hardly anything was published", seed);
 	rig_stop();
