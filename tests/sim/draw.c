@@ -23,6 +23,9 @@ void draw_host(struct sim *sim, struct host *host)
 	host->config.egress_budget = rng_percent(rng, 50) ? 256 : 1 + (uint32_t)rng_below(rng, 16);
 	host->config.temporary_budget =
 		rng_percent(rng, 50) ? 256 << 10 : 1500 + (uint32_t)rng_below(rng, 8000);
+	// Each third world; nothing is drawn for it.
+	if (sim->seed % 3 == 0)
+		host->spread_ns = (1 + sim->seed % 7 * 50) * MS;
 	for (uint32_t i = 0; i < sim->stream_count; i++)
 		host->streams[i].log_bytes = 16384ull
 					     << rng_below(rng, rng_percent(rng, 50) ? 2 : 7);

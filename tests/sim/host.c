@@ -203,10 +203,14 @@ void host_stop(struct host *host)
 	sim_trace(sim, host_node(host), "down");
 }
 
-// As RSS does: an address always lands on one core.
+// As RSS does: an address lands on one core, until the flows are spread anew.
 uint32_t host_core_of(const struct host *host, const struct godwit_address *from)
 {
-	return (from->port * 2654435761u >> 16) % host->core_count;
+	uint32_t flow = from->port;
+
+	if (host->spread_ns != 0)
+		flow += (uint32_t)(host->sim->now_ns / host->spread_ns);
+	return (flow * 2654435761u >> 16) % host->core_count;
 }
 
 void host_input(struct host *host, struct packet *packet)
@@ -279,8 +283,9 @@ static void check_core(struct host *host, const struct core *core)
 		for (uint32_t n = 0; client_ring_peek_at(&s->ring, n, &slice); n++)
 			pending += slice_count(slice);
 	}
-	if (GET(rx_datagrams) != GET(classify_session) + GET(classify_append) + GET(classify_peer) +
-					 GET(classify_dropped))
+	if (GET(rx_datagrams) + GET(crossed_in) !=
+	    GET(classify_session) + GET(classify_append) + GET(classify_peer) +
+		    GET(classify_crossed) + GET(classify_dropped))
 		sim_fail(sim, "s%u: law 1: datagrams do not add up", host->index + 1);
 	if (GET(ingest_messages) !=
 	    GET(ingest_appended) + GET(ingest_repeats) + GET(ingest_refused))

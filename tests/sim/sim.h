@@ -191,6 +191,7 @@ struct host {
 	struct host_file files[SIM_FILES]; // they survive its crash, as a rule
 	uint64_t incarnation_floor;	   // its next process begins at or above it
 	int64_t wall_offset_ns;		   // its clock is so much ahead
+	uint64_t spread_ns;		   // how long a flow stays with a core, 0: for ever
 	int32_t drift_ppm;		   // its monotonic clock is so much faster
 };
 
