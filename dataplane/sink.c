@@ -291,24 +291,6 @@ void sink_answer(struct core *core, struct replication *r, struct peer *peer,
 
 // ---- time --------------------------------------------------------------------------------------
 
-// A commit that moved alone, in a REPLICATE that was lost: heartbeats tell of it, too. Of the epoch in
-// which we reconciled it is the commit of our history.
-static uint32_t take_commit(struct core *core, struct replication *r)
-{
-	struct stream *stream = r->stream;
-	struct sink *sink = &r->sink;
-	struct peer_stream_facts facts;
-
-	if (stream->log.commit_own.seq == stream->log.head_own.seq ||
-	    !peer_stream_get(&core->server->peers.peers[sink->peer].streams[stream->number],
-			     &facts) ||
-	    facts.session != stream_session_held(stream) || facts.epoch != sink->epoch ||
-	    facts.commit <= sink->commit_mark)
-		return 0;
-	sink->commit_mark = facts.commit;
-	return 1;
-}
-
 static uint32_t following_burst(struct core *core, struct replication *r)
 {
 	struct stream *stream = r->stream;
@@ -319,7 +301,6 @@ static uint32_t following_burst(struct core *core, struct replication *r)
 
 	if (stream->role == STREAM_REPLICA)
 		atomic_store_explicit(&stream->feed_heard_ns, heard, memory_order_relaxed);
-	done += take_commit(core, r);
 	if (sink->pulling)
 		done += snapshot_pull(core, r);
 	if (sink->fetching && !sink->fetched && sink->loaded && sink->meta != 0 &&

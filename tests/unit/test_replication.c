@@ -22,30 +22,6 @@ Test(replication, records_arrive_identical_and_are_committed_everywhere)
 	rig_stop();
 }
 
-static bool lose_marks(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
-		       uint32_t *length)
-{
-	const struct godwit_frame *frame = (const void *)bytes;
-
-	(void)c;
-	(void)length;
-	return from != 0 || to != 1 || frame->type != GODWIT_REPLICATE ||
-	       godwit_get16(frame->count) > 0;
-}
-
-Test(replication, a_commit_whose_mark_was_lost_comes_with_a_heartbeat)
-{
-	rig_start(3, NULL);
-	rig_open();
-	rig.c.filter = lose_marks;
-	rig_publish(5, 100);
-	rig_pass(50 * MS);
-	cr_assert_eq(rig_commit(0), 5);
-	cr_assert_eq(rig_commit(2), 5);
-	cr_assert_eq(rig_commit(1), 5);
-	rig_stop();
-}
-
 // What server 1 says to the primary is lost, or not.
 static void silence(bool silent)
 {
