@@ -15,6 +15,11 @@
 
 struct core;
 
+struct server_elsewhere { // a stream of the cluster that this server does not hold
+	char name[GODWIT_NAME_BYTES];
+	uint16_t primary; // server id
+};
+
 struct server {
 	// set at start, then read-only				w: control   r: all
 	uint16_t id;
@@ -30,6 +35,8 @@ struct server {
 	uint32_t list_count;
 	uint32_t stream_count;
 	struct stream *streams[SERVER_STREAMS_MAX];
+	uint32_t elsewhere_count;
+	struct server_elsewhere elsewhere[SERVER_STREAMS_MAX];
 	uint32_t core_count;
 	struct core *cores[SERVER_CORES_MAX];
 	struct peers peers;	    // the rest of the cluster; zeroed: there is none
@@ -51,6 +58,11 @@ struct stream *server_stream(const struct server *server, const uint8_t name[GOD
 
 // The server's entry in the list that clients get, or NULL. Thread: any.
 const struct godwit_server_entry *server_entry(const struct server *server, uint16_t id);
+
+// The primary of a stream that this server does not hold but the cluster has, in the list that clients
+// get; or NULL. name: zero padded to 64 bytes. Thread: any.
+const struct godwit_server_entry *server_elsewhere(const struct server *server,
+						   const uint8_t name[GODWIT_NAME_BYTES]);
 
 // The largest UDP payload that the server sends and takes.
 static inline uint32_t server_datagram(const struct server *server)
