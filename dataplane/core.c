@@ -7,8 +7,7 @@
 #include "dataplane/replication.h"
 #include "dataplane/stages.h"
 
-#define MAILBOX_SLOTS	  256
-#define MAILBOX_BUDGET	  16
+#define MAILBOX_SLOTS	  1024
 #define WHEEL_TICK_NS	  500000 // heartbeats need no better
 #define WHEEL_SLOTS	  1024
 #define ENTRY_SPARE	  512 // runs of one slice beyond one a class
@@ -52,7 +51,7 @@ uint64_t core_bytes(const struct server *server, const struct core_config *c)
 	       (uint64_t)c->subscriptions_max *
 		       (sizeof(struct subscription) + c->ring_slots * sizeof(struct slice)) +
 	       2 * crossing_bytes(MAILBOX_SLOTS, CORE_COMMAND_BYTES) +
-	       wheel_heads_bytes(WHEEL_SLOTS);
+	       MOVES_OFFERS * sizeof(struct offer) + wheel_heads_bytes(WHEEL_SLOTS);
 }
 
 static int create_clients(struct core *core)
@@ -167,6 +166,8 @@ struct core *core_create(struct server *server, const struct core_config *config
 		error = create_lives(core);
 	if (error == 0)
 		error = create_mailboxes(core);
+	if (error == 0)
+		error = moves_create(&core->moves);
 	if (error != 0) {
 		core_destroy(core);
 		errno = -error;
@@ -183,6 +184,7 @@ void core_destroy(struct core *core)
 		filters_destroy(core->lives[i].filters);
 		free(core->lives[i].entries);
 	}
+	moves_destroy(&core->moves);
 	free(core->inbox_memory);
 	free(core->outbox_memory);
 	free(core->lives);
@@ -212,6 +214,10 @@ uint64_t core_random(struct core *core)
 // End a client's subscriptions as far as the port takes it. False: the rest next turn.
 static bool stop_client(struct core *core, struct client *client)
 {
+	if (client->offered) {
+		client_close(core, client, GODWIT_SHUTDOWN);
+		return true;
+	}
 	while (client->subscriptions != NONE) {
 		struct subscription *s = &core->subscriptions[client->subscriptions];
 		struct godwit_identifier sent = {.session = s->acked.session, .seq = s->sent};
@@ -239,8 +245,6 @@ static bool stop_client(struct core *core, struct client *client)
 
 static void stop_step(struct core *core)
 {
-	struct crossing_slot *slot;
-
 	// Every client is told, a few a turn, as far as the port takes it.
 	for (uint32_t n = 0; n < 64 && core->stop_next < core->config.clients_max; n++) {
 		struct client *client = &core->clients[core->stop_next];
@@ -251,56 +255,17 @@ static void stop_step(struct core *core)
 	}
 	if (core->stop_next < core->config.clients_max)
 		return;
-	slot = crossing_begin(&core->outbox);
-	if (slot == NULL)
-		return; // the control thread is behind: next turn
-	slot->kind = CORE_NOTICE_STOPPED;
-	memset(slot->data, 0, sizeof(struct core_notice));
-	slot->bytes = sizeof(struct core_notice);
-	crossing_end(&core->outbox);
-	core->stopped = true;
-}
-
-static uint32_t mailbox_drain(struct core *core)
-{
-	struct crossing_slot *slot;
-	uint32_t n = 0;
-
-	for (; n < MAILBOX_BUDGET && (slot = crossing_peek(&core->inbox)) != NULL; n++) {
-		struct core_command command;
-
-		memcpy(&command, slot->data, sizeof(command));
-		switch (slot->kind) {
-		case CORE_COMMAND_STOP:
-			core->stopping = true;
-			break;
-		case CORE_COMMAND_CLOSE_CLIENT: {
-			struct client *client = core_client(core, command.handle);
-
-			if (client == NULL)
-				break;
-			client_error(core, client, GODWIT_FENCED, 0, command.instance);
-			COUNT(core, clients_fenced, 1);
-			client_close(core, client, GODWIT_FENCED);
-			break;
-		}
-		case CORE_COMMAND_RECORD:
-			replication_record(core, (const void *)slot->data);
-			break;
-		case CORE_COMMAND_FETCH:
-			replication_fetch(core, (const void *)slot->data);
-			break;
-		}
-		crossing_pop(&core->inbox);
-		COUNT(core, mailbox_commands, 1);
-	}
-	return n;
+	// Where the control thread is behind: next turn.
+	if (core_notify(core, CORE_NOTICE_STOPPED, (struct core_notice){0}))
+		core->stopped = true;
 }
 
 uint32_t core_turn(struct core *core, struct burst *burst, uint64_t now_ns, uint64_t wall_ns)
 {
 	uint32_t work = burst->count;
 
+	if (now_ns - core->now_ns > core->server->interval_ms * 1000000ull)
+		core->distrust_until_ns = now_ns + core->server->interval_ms * 1000000ull;
 	core->now_ns = now_ns;
 	core->wall_ns = wall_ns;
 	core->tx_is_full = false;
@@ -316,7 +281,9 @@ uint32_t core_turn(struct core *core, struct burst *burst, uint64_t now_ns, uint
 	work += dispatch_burst(core);
 	work += egress_burst(core);
 	work += heartbeat_burst(core);
-	work += mailbox_drain(core);
+	work += moves_burst(core);
+	work += cursor_feed_burst(core);
+	work += core_obey(core);
 	if (core->stopping && !core->stopped)
 		stop_step(core);
 	COUNT(core, turns, 1);

@@ -11,7 +11,9 @@
 
 #include "dataplane/burst.h"
 #include "dataplane/counters.h"
+#include "dataplane/cursor_feed.h"
 #include "dataplane/filter.h"
+#include "dataplane/moves.h"
 #include "dataplane/server.h"
 #include "dataplane/subscription.h"
 
@@ -31,29 +33,55 @@ struct core_config {
 
 extern const struct core_config core_config_default; // daemon's defaults but for id and random
 
-// Commands from control (crossing.kind of the inbox; data: struct core_command).
+// Commands from control (crossing.kind of the inbox; data: struct core_command). Those about clients and their
+// subscriptions are told in moves.h.
 enum core_command_kind {
 	CORE_COMMAND_STOP = 1,
 	CORE_COMMAND_CLOSE_CLIENT,
+	CORE_COMMAND_OFFER,
+	CORE_COMMAND_DROP,
+	CORE_COMMAND_MIGRATE,
+	CORE_COMMAND_PROBE,
 	CORE_COMMAND_RECORD, // struct replication_record
 	CORE_COMMAND_FETCH,  // struct replication_fetch
 };
 struct core_command {
 	uint64_t handle;   // CLOSE_CLIENT
-	uint64_t instance; // CLOSE_CLIENT: the higher instance that fences it
+	uint64_t instance; // CLOSE_CLIENT: the higher instance that fences it. OFFER: the client's
+	uint64_t client;   // OFFER, DROP, MIGRATE
+	uint64_t tag;	   // OFFER: the subscription's
+	uint64_t connection;   // OFFER: of a client that is new here; 0: tag serves. PROBE
+	uint64_t cursor_epoch; // OFFER: the one offered, 0 takes it back. DROP: those below it
+	uint64_t nonce;	       // PROBE
+	uint32_t subscription; // OFFER, DROP, MIGRATE
+	uint16_t target;       // MIGRATE: server id; 0: no more
+	uint16_t reason;       // MIGRATE: enum godwit_migration_reason
+	struct godwit_address address; // OFFER, PROBE
+	bool by_home;		       // OFFER
 };
 // Notices to control (crossing.kind of the outbox; data: struct core_notice).
 enum core_notice_kind {
 	CORE_NOTICE_OPENED = 1,
 	CORE_NOTICE_CLOSED,
 	CORE_NOTICE_STOPPED,
+	CORE_NOTICE_OFFER_KEPT,	   // the client keeps its home: cursor_epoch is its own
+	CORE_NOTICE_OFFER_HELD,	   // it decides within the lapse time
+	CORE_NOTICE_OFFER_REFUSED, // it was not made: code
+	CORE_NOTICE_CLIENT_SUSPECT,
+	CORE_NOTICE_CLIENT_BACK,
+	CORE_NOTICE_PROBE_REPLY,
 	CORE_NOTICE_PROPOSE, // struct replication_notice: a peer may be taken into the in-sync set
 	CORE_NOTICE_LAGS, // the same: it keeps the commit back by more than half the smallest log
 	CORE_NOTICE_FETCHED, // the same: the log of the member is here
 };
 struct core_notice {
 	uint64_t client, instance, handle;
+	uint64_t tag;	       // OPENED, CLIENT_SUSPECT, CLIENT_BACK, PROBE_REPLY: connection tag
+	uint64_t cursor_epoch; // OFFER_*
+	uint64_t nonce;	       // PROBE_REPLY
 	uint32_t core;
+	uint32_t subscription; // OFFER_*
+	uint16_t code;	       // OFFER_REFUSED: LIMIT, FENCED (instance: the higher one), REPLACED
 	struct godwit_address address;
 };
 #define CORE_COMMAND_BYTES 384 // slot_bytes of inbox and outbox
@@ -120,11 +148,15 @@ struct core {
 	struct client *clients;
 	uint32_t client_free, client_count;
 	uint32_t *client_heads; // hash of client ids
-	uint64_t *client_heard; // packed, swept some slots a turn; 0: slot free
+	_Atomic uint64_t
+		*client_heard; // packed, swept some slots a turn; 0: slot free	w: core   r: all
 	uint32_t sweep_next;
 	struct wheel_timer *timers; // heartbeats, by client slot
 	struct wheel wheel;
 	uint32_t *wheel_heads;
+	struct moves moves;
+	struct cursor_feed_core feed;
+	uint64_t distrust_until_ns; // a late turn of ours: nobody is suspected before
 	// subscriptions
 	struct subscription *subscriptions;
 	struct slice *ring_slots;
@@ -158,5 +190,10 @@ uint32_t core_turn(struct core *core, struct burst *burst, uint64_t now_ns, uint
 #define COUNT(core, name, n) counter_add((core)->counters, COUNTER_##name, (n))
 #define DROP(core, name, n)  drop_add((core)->counters, DROP_##name, (n))
 uint64_t core_random(struct core *core);
+
+// Tell control; `core` of the notice is set here. False and counted: its ring is full. Thread: the core.
+bool core_notify(struct core *core, enum core_notice_kind kind, struct core_notice notice);
+// Obey what control sent, so many a turn. Returns how many. Thread: the core.
+uint32_t core_obey(struct core *core);
 
 #endif

@@ -55,28 +55,16 @@ struct client *client_find(struct core *core, uint64_t id)
 // The control thread learns of clients so that a newer process fences an older one on another core.
 static void notify(struct core *core, enum core_notice_kind kind, const struct client *client)
 {
-	struct crossing_slot *slot = crossing_begin(&core->outbox);
-	struct core_notice notice = {
-		.client = client->id,
-		.instance = client->instance,
-		.handle = client->handle,
-		.core = core->config.id,
-		.address = client->route.to,
-	};
-
-	static_assert(sizeof(notice) <= CORE_COMMAND_BYTES, "a notice fits its slot");
-	if (slot == NULL) {
-		COUNT(core, notices_lost, 1);
-		return;
-	}
-	slot->kind = kind;
-	slot->bytes = sizeof(notice);
-	memcpy(slot->data, &notice, sizeof(notice));
-	crossing_end(&core->outbox);
+	core_notify(core, kind,
+		    (struct core_notice){.client = client->id,
+					 .instance = client->instance,
+					 .handle = client->handle,
+					 .tag = client->tag,
+					 .address = client->route.to});
 }
 
-struct client *client_open(struct core *core, uint64_t id, uint64_t instance, uint64_t tag,
-			   const struct godwit_address *address)
+static struct client *slot_take(struct core *core, uint64_t id, uint64_t instance, uint64_t tag,
+				const struct godwit_address *address)
 {
 	uint32_t slot = core->client_free;
 	struct client *client;
@@ -100,6 +88,7 @@ struct client *client_open(struct core *core, uint64_t id, uint64_t instance, ui
 		.heartbeat_ns = core->now_ns,
 		.interval_us = client_interval_us(core),
 		.subscriptions = NONE,
+		.offers = NONE,
 		.next = *head,
 	};
 	client->heartbeat_wait_us = client->interval_us;
@@ -110,11 +99,53 @@ struct client *client_open(struct core *core, uint64_t id, uint64_t instance, ui
 	crypto_shorthash((uint8_t *)&client->key, (const uint8_t *)secret, sizeof(secret),
 			 core->server->cookie_key);
 	*head = slot;
-	core->client_heard[slot] = core->now_ns;
-	wheel_set(&core->wheel, slot, core->now_ns + (uint64_t)client->heartbeat_wait_us * 1000);
 	COUNT(core, clients_opened, 1);
-	notify(core, CORE_NOTICE_OPENED, client);
 	return client;
+}
+
+void client_prove(struct core *core, struct client *client)
+{
+	client->offered = false;
+	client->heard_ns = core->now_ns;
+	client->heartbeat_ns = core->now_ns;
+	atomic_store_explicit(&core->client_heard[client->index], core->now_ns,
+			      memory_order_relaxed);
+	wheel_set(&core->wheel, client->index,
+		  core->now_ns + (uint64_t)client->heartbeat_wait_us * 1000);
+	notify(core, CORE_NOTICE_OPENED, client);
+}
+
+struct client *client_open(struct core *core, uint64_t id, uint64_t instance, uint64_t tag,
+			   const struct godwit_address *address)
+{
+	struct client *client = slot_take(core, id, instance, tag, address);
+
+	if (client != NULL)
+		client_prove(core, client);
+	return client;
+}
+
+struct client *client_open_offered(struct core *core, uint64_t id, uint64_t instance, uint64_t tag,
+				   const struct godwit_address *address)
+{
+	struct client *client = slot_take(core, id, instance, tag, address);
+
+	// Not in the sweep: it is gone with its last offer.
+	if (client != NULL)
+		client->offered = true;
+	return client;
+}
+
+void client_back(struct core *core, struct client *client)
+{
+	// Where there was no room for the notice, the next frame tries again.
+	if (core_notify(core, CORE_NOTICE_CLIENT_BACK,
+			(struct core_notice){.client = client->id,
+					     .instance = client->instance,
+					     .handle = client->handle,
+					     .tag = client->tag,
+					     .address = client->route.to}))
+		client->suspect = false;
 }
 
 void client_close(struct core *core, struct client *client, enum godwit_code code)
@@ -131,9 +162,11 @@ void client_close(struct core *core, struct client *client, enum godwit_code cod
 	while (*link != client->index)
 		link = &core->clients[*link].next;
 	*link = client->next;
-	notify(core, CORE_NOTICE_CLOSED, client);
+	moves_forget(core, client);
+	if (!client->offered)
+		notify(core, CORE_NOTICE_CLOSED, client);
 	wheel_cancel(&core->wheel, client->index);
-	core->client_heard[client->index] = 0;
+	atomic_store_explicit(&core->client_heard[client->index], 0, memory_order_relaxed);
 	client->open = false;
 	client->handle = (client->handle & ~0xffffffffull) | (uint32_t)(client->handle + 1);
 	client->next = core->client_free;
@@ -162,6 +195,25 @@ bool core_send(struct core *core, struct client *client, const void *frame, uint
 		core->tx_is_full = true;
 	COUNT(core, tx_control_lost, 1);
 	return false;
+}
+
+void core_send_to(struct core *core, const struct godwit_address *address, const void *frame,
+		  uint32_t length)
+{
+	struct route route = {.to = *address};
+	uint8_t *at;
+	enum tx_verdict verdict = core->tx.begin(core->tx.arg, &route, length, &at);
+
+	if (verdict == TX_OK) {
+		memcpy(at, frame, length);
+		core->tx.end(core->tx.arg, length, 0, TX_NO_SUM);
+		COUNT(core, tx_datagrams, 1);
+		COUNT(core, tx_bytes, length);
+		return;
+	}
+	if (verdict == TX_NO_ROUTE)
+		COUNT(core, tx_no_route, 1);
+	COUNT(core, tx_control_lost, 1);
 }
 
 void client_error(struct core *core, struct client *client, enum godwit_code code, uint32_t request,

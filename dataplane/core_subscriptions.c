@@ -111,6 +111,10 @@ void subscription_end(struct core *core, struct subscription *s, enum godwit_cod
 	if (identifier.epoch == 0 && identifier.seq != 0)
 		identifier.epoch = stream_epoch_of(s->stream, identifier.seq, &last);
 	ended.epoch = godwit_be32(identifier.epoch);
+	if (code == GODWIT_UNSUBSCRIBED || code == GODWIT_LAPSED)
+		cursor_feed_ended(core, s,
+				  code == GODWIT_LAPSED ? GODWIT_CURSOR_LAPSED :
+							  GODWIT_CURSOR_TOMBSTONE);
 	core_send(core, &core->clients[s->client], &ended, sizeof(ended));
 	subscription_close(core, s);
 }

@@ -49,6 +49,21 @@ void home_answer(struct core *core, const struct home_origin *origin, const void
 		core_send(core, client, frame, length);
 }
 
+bool home_cursor(struct core *core, const struct godwit_cursor *entry)
+{
+	struct home_origin nobody = {.core = core->config.id};
+
+	return cross(core, SERVER_LINK_CORE, HOME_CURSOR, &nobody, entry, sizeof(*entry));
+}
+
+static void take_cursor(struct core *core, const uint8_t *bytes)
+{
+	struct godwit_cursor entry;
+
+	memcpy(&entry, bytes, sizeof(entry));
+	cursor_feed_take(core, &entry);
+}
+
 bool home_peer(struct core *core, uint32_t to, const struct peer *peer, const uint8_t *frame,
 	       uint32_t length)
 {
@@ -97,6 +112,9 @@ static bool take(struct core *core, const struct crossing_slot *slot)
 		break;
 	case HOME_ANSWER:
 		home_answer(core, &origin, frame, length);
+		break;
+	case HOME_CURSOR:
+		take_cursor(core, frame);
 		break;
 	case HOME_PEER:
 		peer_frame(core, &core->server->peers.peers[origin.handle], frame, length);

@@ -16,7 +16,8 @@ enum home_crossing {
 	HOME_ANSWER = 2,
 	HOME_PEER = 3,	       // a frame of a peer, to the link core or its stream's home
 	HOME_STREAM_CLOSE = 4, // struct home_closing: end subscriptions
-	HOME_STREAM_CLOSED = 5 // the same, back: they are ended
+	HOME_STREAM_CLOSED = 5, // the same, back: they are ended
+	HOME_CURSOR = 6, // a struct godwit_cursor for the link core
 };
 
 // Who asked: where an answer goes. Lies before the frame in a crossing's slot.
@@ -44,6 +45,8 @@ bool home_frame(struct core *core, struct stream *stream, const struct home_orig
 void home_answer(struct core *core, const struct home_origin *origin, const void *frame,
 		 uint32_t length);
 
+// An entry of the feed of cursors to the link core. False if the crossing was full.
+bool home_cursor(struct core *core, const struct godwit_cursor *entry);
 // Hand a peer's frame to another core. False if the crossing was full: the caller counts.
 bool home_peer(struct core *core, uint32_t to, const struct peer *peer, const uint8_t *frame,
 	       uint32_t length);

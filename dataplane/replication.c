@@ -122,11 +122,7 @@ void replication_frame(struct core *core, struct stream *stream, struct peer *pe
 
 bool replication_stray(struct core *core, struct peer *peer, const uint8_t *frame, uint32_t length)
 {
-	(void)core;
-	(void)peer;
-	(void)frame;
-	(void)length;
-	return false;
+	return cursor_feed_frame(core, peer, frame, length);
 }
 
 // ---- a turn ------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@
 #define SERVER_LIST_MAX	   16
 
 struct core;
+struct cursor_feed;
 
 struct server_elsewhere { // a stream of the cluster that this server does not hold
 	char name[GODWIT_NAME_BYTES];
@@ -39,6 +40,11 @@ struct server {
 	struct server_elsewhere elsewhere[SERVER_STREAMS_MAX];
 	uint32_t core_count;
 	struct core *cores[SERVER_CORES_MAX];
+	struct cursor_feed *cursor_feed; // NULL: no cluster
+	// The highest cursor epoch known of a cursor, 0 if none; NULL: no cluster. Called by any core.
+	uint64_t (*cursor_highest)(void *arg, uint64_t client, uint32_t subscription,
+				   uint64_t session);
+	void *cursor_arg;
 	struct peers peers;	    // the rest of the cluster; zeroed: there is none
 	struct crossing *crossings; // [from * core_count + to]; NULL with one core
 	// raised before any role is taken where a peer knows a higher one	w: control   r: all

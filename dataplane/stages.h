@@ -44,6 +44,13 @@ struct client *client_find(struct core *core, uint64_t id);
 // NULL when all slots are taken.
 struct client *client_open(struct core *core, uint64_t id, uint64_t instance, uint64_t tag,
 			   const struct godwit_address *address);
+// One that is only offered a home: its address is not proved. NULL when all slots are taken.
+struct client *client_open_offered(struct core *core, uint64_t id, uint64_t instance, uint64_t tag,
+				   const struct godwit_address *address);
+// Its address is proved: from now on it gets heartbeats, is swept, and control knows it.
+void client_prove(struct core *core, struct client *client);
+// It was suspect and is heard again: control is told.
+void client_back(struct core *core, struct client *client);
 // The keep-alive interval for a client that comes now, us: the configured one, longer where the core has
 // very many clients.
 uint32_t client_interval_us(const struct core *core);
@@ -54,6 +61,9 @@ uint64_t client_lapse_ns(const struct core *core, const struct client *client);
 void client_close(struct core *core, struct client *client, enum godwit_code code);
 // Send one small frame to a client; false and counted where there is no room.
 bool core_send(struct core *core, struct client *client, const void *frame, uint32_t length);
+// The same to an address that has no client; `frame` is small.
+void core_send_to(struct core *core, const struct godwit_address *address, const void *frame,
+		  uint32_t length);
 void client_error(struct core *core, struct client *client, enum godwit_code code, uint32_t request,
 		  uint64_t detail);
 // DATA went out, and no heartbeat is due 2 ms behind it yet.

@@ -104,15 +104,22 @@ struct subscription {
 	uint32_t stuck_count;
 	bool path_cut, acked_once;
 	uint8_t policy;
+	uint8_t migrate_reason;
 	uint32_t request, attempt; // of the answer, for repeats
 	uint16_t answer;
+	uint8_t migrate_to;	// the client is asked to go there: entry of the server's list + 1
+	bool cursor_due;	// its cursor moved since it was announced
+	uint32_t migrate_at_ms; // when the client was asked last, low half
 	uint64_t answer_earliest, answer_commit;
 	uint32_t answer_epoch; // of the sequence before `start`
+	uint32_t cursor_at_ms; // when its cursor was announced last, low half
 };
 
 struct client {
 	uint32_t index; // slot
 	bool open;
+	bool offered; // made for an offer: its address is not proved, and it gets nothing but TAKE
+	bool suspect; // silent for too long, and control was told
 	bool tail_pending; // DATA went out that no ACK has covered yet
 	uint64_t handle, key, tag;
 	uint64_t id, instance;
@@ -125,7 +132,8 @@ struct client {
 	uint32_t interval_us;	    // keep-alive interval that WELCOME stated
 	uint32_t subscriptions;	    // list by next_of_client
 	uint32_t subscription_count;
-	uint32_t next; // free list or hash chain of ids
+	uint32_t offers; // list; NONE: none
+	uint32_t next;	 // free list or hash chain of ids
 };
 
 static inline bool subscription_is_filtered(const struct subscription *s)

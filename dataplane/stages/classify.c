@@ -42,9 +42,19 @@ static bool from_proved_client(struct core *core, struct datagram *datagram)
 		drop_datagram(core, datagram, DROP_classify_key);
 	else if (!godwit_address_equal(&client->route.to, &datagram->from))
 		drop_datagram(core, datagram, DROP_classify_address);
-	else {
+	else if (client->offered) {
+		// It answers an offer, or nothing: there is nothing else of it here.
+		if (datagram->type == GODWIT_RESUME || datagram->type == GODWIT_ACK) {
+			datagram->client = client;
+			return true;
+		}
+		drop_datagram(core, datagram, DROP_classify_offered);
+	} else {
+		if (client->suspect)
+			client_back(core, client);
 		client->heard_ns = core->now_ns;
-		core->client_heard[client->index] = core->now_ns;
+		atomic_store_explicit(&core->client_heard[client->index], core->now_ns,
+				      memory_order_relaxed);
 		datagram->client = client;
 		return true;
 	}

@@ -87,6 +87,9 @@ static void send_heartbeats(struct core *core, struct client *client)
 		// Whatever held it up may be over; a quiet filter says what it covered.
 		s->coverage_due = subscription_is_filtered(s);
 		subscription_ready(core, s);
+		cursor_feed_look(core, s);
+		if (s->migrate_to != 0)
+			moves_ask(core, s, false);
 		if (count == ENTRIES_MAX) {
 			send_frame(core, client, entries, count);
 			any = true;
@@ -121,19 +124,45 @@ static void on_timer(void *arg, uint32_t slot)
 	wheel_set(&core->wheel, slot, core->now_ns + client->heartbeat_wait_us * 1000ull);
 }
 
+// Silent for too long, but not yet gone.
+static void suspect(struct core *core, struct client *client)
+{
+	uint64_t silence_ns = (uint64_t)client->interval_us * core->server->multiplier * 1000;
+
+	if (client->suspect || client->subscriptions == NONE ||
+	    core->now_ns < core->distrust_until_ns || core->now_ns - client->heard_ns < silence_ns)
+		return;
+	// Where there was no room for the notice, the next sweep tries again.
+	client->suspect = core_notify(core, CORE_NOTICE_CLIENT_SUSPECT,
+				      (struct core_notice){.client = client->id,
+							   .instance = client->instance,
+							   .handle = client->handle,
+							   .tag = client->tag,
+							   .address = client->route.to});
+	if (client->suspect)
+		COUNT(core, clients_suspect, 1);
+}
+
 static void sweep(struct core *core)
 {
 	uint64_t lapse_ns = core->server->lapse_ms * 1000000ull;
+	uint64_t suspect_ns =
+		(uint64_t)core->server->interval_ms * core->server->multiplier * 1000000;
 	uint32_t slots = core->config.clients_max < SWEEP_SLOTS ? core->config.clients_max :
 								  SWEEP_SLOTS;
 
 	for (uint32_t n = 0; n < slots; n++) {
 		uint32_t slot = core->sweep_next++ & (core->config.clients_max - 1);
-		uint64_t heard = core->client_heard[slot];
+		uint64_t heard =
+			atomic_load_explicit(&core->client_heard[slot], memory_order_relaxed);
 
-		if (heard == 0 || core->now_ns - heard < lapse_ns ||
-		    core->now_ns - heard < client_lapse_ns(core, &core->clients[slot]))
+		if (heard == 0 || core->now_ns - heard < suspect_ns)
 			continue;
+		if (core->now_ns - heard < lapse_ns ||
+		    core->now_ns - heard < client_lapse_ns(core, &core->clients[slot])) {
+			suspect(core, &core->clients[slot]);
+			continue;
+		}
 		COUNT(core, clients_lapsed, 1);
 		client_close(core, &core->clients[slot], GODWIT_LAPSED);
 	}

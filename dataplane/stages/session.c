@@ -31,26 +31,6 @@ static void cookie_mac(const struct core *core, const struct godwit_address *add
 			   core->server->cookie_key, sizeof(core->server->cookie_key));
 }
 
-// Send to an address that has no client: the only two frames are COOKIE and the refusal of a proof.
-static void send_to(struct core *core, const struct godwit_address *address, const void *frame,
-		    uint32_t length)
-{
-	struct route route = {.to = *address};
-	uint8_t *at;
-	enum tx_verdict verdict = core->tx.begin(core->tx.arg, &route, length, &at);
-
-	if (verdict == TX_OK) {
-		memcpy(at, frame, length);
-		core->tx.end(core->tx.arg, length, 0, TX_NO_SUM);
-		COUNT(core, tx_datagrams, 1);
-		COUNT(core, tx_bytes, length);
-		return;
-	}
-	if (verdict == TX_NO_ROUTE)
-		COUNT(core, tx_no_route, 1);
-	COUNT(core, tx_control_lost, 1);
-}
-
 static void session_hello(struct core *core, const struct datagram *datagram)
 {
 	const struct godwit_hello *hello = (const void *)datagram->bytes;
@@ -63,7 +43,7 @@ static void session_hello(struct core *core, const struct datagram *datagram)
 	};
 
 	cookie_mac(core, &datagram->from, hello, core->now_ns, cookie.mac);
-	send_to(core, &datagram->from, &cookie, sizeof(cookie));
+	core_send_to(core, &datagram->from, &cookie, sizeof(cookie));
 	COUNT(core, hello, 1);
 }
 
@@ -79,7 +59,7 @@ static void refuse_proof(struct core *core, const struct datagram *datagram, enu
 		.code = godwit_be16((uint16_t)code),
 	};
 
-	send_to(core, &datagram->from, &error, sizeof(error));
+	core_send_to(core, &datagram->from, &error, sizeof(error));
 }
 
 static void send_welcome(struct core *core, struct client *client, uint32_t request)
@@ -179,8 +159,11 @@ static void session_proof(struct core *core, const struct datagram *datagram)
 		return;
 	}
 	client->tag = tag;
+	if (client->offered)
+		client_prove(core, client);
 	client->heard_ns = core->now_ns;
-	core->client_heard[client->index] = core->now_ns;
+	atomic_store_explicit(&core->client_heard[client->index], core->now_ns,
+			      memory_order_relaxed);
 	send_welcome(core, client, godwit_get32(proof->request));
 }
 
@@ -249,8 +232,8 @@ void session_burst(struct core *core, struct burst *burst)
 		case GODWIT_HELLO_PROOF:
 			session_proof(core, datagram);
 			continue;
-		case GODWIT_PROBE_REPLY: // asks are made for peers, and there are none
-			DROP(core, session_not_here, 1);
+		case GODWIT_PROBE_REPLY:
+			moves_probe_reply(core, datagram);
 			continue;
 		default:
 			break;
@@ -262,6 +245,8 @@ void session_burst(struct core *core, struct burst *burst)
 			session_subscribe(core, client, (const void *)datagram->bytes);
 			break;
 		case GODWIT_RESUME:
+			if (client->offered)
+				client_prove(core, client);
 			session_resume(core, client, (const void *)datagram->bytes);
 			break;
 		case GODWIT_UNSUBSCRIBE:

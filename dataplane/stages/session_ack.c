@@ -114,6 +114,7 @@ static bool take_identifier(struct core *core, struct subscription *s,
 		}
 	}
 	s->acked_once = true;
+	s->cursor_due |= id.seq != s->acked.seq;
 	s->acked = id;
 	return true;
 }
@@ -164,8 +165,17 @@ void session_ack(struct core *core, struct client *client, const struct godwit_a
 	}
 	client->ack_number = number;
 	COUNT(core, ack_frames, 1);
-	while ((entry = godwit_ack_next(&at, end)) != NULL)
-		ack_entry(core, client, entry);
+	while (client->open && (entry = godwit_ack_next(&at, end)) != NULL) {
+		if (godwit_get16(entry->flags) & (GODWIT_ACK_KEEP | GODWIT_ACK_HELD))
+			moves_answer(core, client, entry);
+		else if (!client->offered)
+			ack_entry(core, client, entry);
+		else
+			COUNT(core, ack_unknown_subscription, 1);
+	}
+	// Its last offer is answered: the slot may be closed.
+	if (!client->open)
+		return;
 	for (uint32_t i = client->subscriptions; i != NONE;
 	     i = core->subscriptions[i].next_of_client)
 		covered &= core->subscriptions[i].acked.seq >= core->subscriptions[i].sent;

@@ -10,7 +10,7 @@ struct request { // what SUBSCRIBE and RESUME have in common
 	struct stream *stream;
 	uint32_t number, request, attempt;
 	uint64_t tag;
-	uint64_t highest_epoch;
+	uint64_t highest_epoch; // of client, table and offer
 	uint32_t window;
 	uint64_t edge; // 0: the window from the start on
 	uint32_t datagram;
@@ -220,6 +220,12 @@ static void open_request(struct core *core, struct client *client, struct reques
 	}
 	if (old != NULL && old->cursor_epoch > highest)
 		highest = old->cursor_epoch;
+	if (core->server->cursor_highest != NULL) {
+		uint64_t known = core->server->cursor_highest(core->server->cursor_arg, client->id,
+							      r->number, r->stream->session);
+
+		highest = known > highest ? known : highest;
+	}
 	if (highest >> 16 == EPOCH_COUNTER_MAX) { // there is none above it
 		refuse(core, client, GODWIT_BAD_REQUEST, r, 0);
 		return;
@@ -245,6 +251,7 @@ static void open_request(struct core *core, struct client *client, struct reques
 	}
 	remember(s, r, start, ((highest >> 16) + 1) << 16 | core->server->id);
 	send_subscribed(core, s);
+	cursor_feed_opened(core, s);
 	if (temporary_spawn(core, s, start.seq + 1))
 		subscription_ready(core, s);
 	else
@@ -331,8 +338,11 @@ void session_resume(struct core *core, struct client *client, const struct godwi
 		.epoch = godwit_get32(frame->epoch),
 	};
 	struct subscription *old = subscription_find(core, client, r.number);
+	uint64_t offered = moves_take(core, client, r.number, godwit_get64(frame->offer_epoch));
 	uint32_t needed;
 
+	if (offered > r.highest_epoch)
+		r.highest_epoch = offered;
 	if (old != NULL && old->tag == r.tag && r.attempt < old->attempt) {
 		DROP(core, session_attempt_old, 1);
 		return;

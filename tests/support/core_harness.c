@@ -300,6 +300,40 @@ uint64_t harness_drops_all(struct harness *h, uint32_t core)
 	return sum;
 }
 
+// ---- mailbox -----------------------------------------------------------------------------------
+
+bool harness_command(struct harness *h, uint32_t core, enum core_command_kind kind,
+		     const struct core_command *command)
+{
+	struct crossing *inbox = &h->server.cores[core]->inbox;
+	struct crossing_slot *slot = crossing_begin(inbox);
+
+	if (slot == NULL)
+		return false;
+	slot->kind = kind;
+	slot->bytes = sizeof(*command);
+	memcpy(slot->data, command, sizeof(*command));
+	crossing_end(inbox);
+	return true;
+}
+
+bool harness_notice(struct harness *h, uint32_t core, enum core_notice_kind kind,
+		    struct core_notice *notice)
+{
+	struct crossing *outbox = &h->server.cores[core]->outbox;
+	struct crossing_slot *slot;
+
+	while ((slot = crossing_peek(outbox)) != NULL) {
+		bool found = slot->kind == kind;
+
+		memcpy(notice, slot->data, sizeof(*notice));
+		crossing_pop(outbox);
+		if (found)
+			return true;
+	}
+	return false;
+}
+
 // ---- time and datagrams ------------------------------------------------------------------------
 
 bool harness_queue(struct harness *h, uint32_t core, const struct godwit_address *from,

@@ -138,7 +138,7 @@ struct harness_request {
 	uint8_t start;
 	uint64_t start_value;
 	// RESUME
-	uint64_t seq, highest_epoch, edge;
+	uint64_t seq, highest_epoch, offer_epoch, edge;
 	uint32_t attempt;
 };
 
@@ -147,6 +147,7 @@ struct harness_ack {
 	uint32_t number;
 	uint64_t cursor_epoch, session, seq, edge; // session 0: that of stream 0
 	uint32_t epoch;				   // 0: 1
+	uint16_t flags;				   // enum godwit_ack_flag
 	uint32_t naks;
 	uint64_t first[GODWIT_NAK_RANGES], last[GODWIT_NAK_RANGES];
 };
@@ -164,6 +165,13 @@ uint64_t harness_count(struct harness *h, uint32_t core, enum counter which);
 uint64_t harness_drops(struct harness *h, uint32_t core, enum drop which);
 // All drops of a core together.
 uint64_t harness_drops_all(struct harness *h, uint32_t core);
+
+// Put a command into a core's mailbox; false: it is full.
+bool harness_command(struct harness *h, uint32_t core, enum core_command_kind kind,
+		     const struct core_command *command);
+// The oldest notice of a core of this kind, now taken; older ones of other kinds are let go. False: none.
+bool harness_notice(struct harness *h, uint32_t core, enum core_notice_kind kind,
+		    struct core_notice *notice);
 
 // Queue a datagram to a core.
 void harness_send(struct harness *h, uint32_t core, const struct godwit_address *from,

@@ -165,6 +165,7 @@ uint32_t build_resume(struct client_peer *p, const struct harness_request *r, ui
 		.epoch = godwit_be32(r->seq != 0 && r->epoch == 0 ? 1 : r->epoch),
 		.attempt = godwit_be32(r->attempt),
 		.highest_epoch = godwit_be64(r->highest_epoch),
+		.offer_epoch = godwit_be64(r->offer_epoch),
 		.edge = godwit_be64(r->edge),
 		.datagram = godwit_be16((uint16_t)OR(r->datagram, 1452)),
 		.policy = r->policy,
@@ -213,6 +214,7 @@ void peer_ack(struct client_peer *p, const struct harness_ack *entries, uint32_t
 		const struct harness_ack *e = &entries[i];
 		struct godwit_ack_entry entry = {
 			.subscription = godwit_be32(e->number),
+			.flags = godwit_be16(e->flags),
 			.naks = godwit_be16((uint16_t)e->naks),
 			.cursor_epoch = godwit_be64(e->cursor_epoch),
 			.session = godwit_be64(OR(e->session, HARNESS_SESSION)),

@@ -426,7 +426,7 @@ Checked(session, client_slots_are_full, stop)
 	cr_assert(harness_connect(&last, NULL));
 }
 
-Checked(session, a_probe_reply_has_no_one_to_go_to, stop)
+Checked(session, a_probe_reply_that_nobody_asked_for_is_dropped, stop)
 {
 	struct godwit_probe_reply reply = {
 		.frame = {.version = GODWIT_VERSION, .type = GODWIT_PROBE_REPLY}};
@@ -434,6 +434,6 @@ Checked(session, a_probe_reply_has_no_one_to_go_to, stop)
 
 	peer_send(&p, &reply, sizeof(reply));
 	harness_turn(&h);
-	cr_assert_eq(DROPPED(session_not_here), 1);
+	cr_assert_eq(DROPPED(session_probe), 1);
 	cr_assert_eq(harness_left(&h, NULL, 0), 0);
 }

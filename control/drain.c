@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Cursors that are to leave this server though it lives: all of them while it is drained, and those of a
+// stream whose feed it lost while another server has it. One walk over its own cursors serves both, again
+// and again while there is a reason, so many moves at a time.
+#include "control/migration_inside.h"
+
+#define PAGE	   32
+#define PAGE_SLOTS 1024
+#define AGAIN_NS   100000000ull // between two walks
+
+static uint16_t reason_to_leave(const struct migration *m, const struct cursor *cursor)
+{
+	const struct migration_stream *stream = stream_of(m, cursor->key.session);
+
+	if (m->is_draining)
+		return GODWIT_MIGRATION_DRAIN;
+	return stream != NULL && feed_is_lost(m, stream) ? GODWIT_MIGRATION_FEED : 0;
+}
+
+static bool has_reason(struct migration *m)
+{
+	bool any = m->is_draining;
+
+	for (uint32_t i = 0; i < m->view.streams_count; i++) {
+		const struct migration_stream *stream = &m->view.streams[i];
+		bool lost = stream->own.session != 0 && feed_is_lost(m, stream);
+
+		if (lost && !m->feed_is_lost[i])
+			MCOUNT(m, feed_lost);
+		m->feed_is_lost[i] = lost;
+		any |= lost;
+	}
+	return any;
+}
+
+static void consider(struct migration *m, const struct cursor *cursor, uint64_t now_ns)
+{
+	uint16_t reason = reason_to_leave(m, cursor);
+
+	if (reason == 0 || (cursor->flags & GODWIT_CURSOR_LAPSED) != 0 ||
+	    move_find(m, &cursor->key) != NULL || moved_lately(m, &cursor->key, now_ns))
+		return;
+	handover_begin(m, cursor, reason, MIGRATION_NOBODY, now_ns);
+}
+
+void drain_step(struct migration *m, uint64_t now_ns)
+{
+	struct cursor cursors[PAGE];
+	uint32_t count;
+
+	if (!has_reason(m) || now_ns < m->away_next_ns || m->giving_count + PAGE > HANDOVERS_MAX)
+		return;
+	m->away.home = m->config.server;
+	count = cursor_table_page(m->table, &m->away, cursors, PAGE, PAGE_SLOTS);
+	for (uint32_t i = 0; i < count; i++)
+		consider(m, &cursors[i], now_ns);
+	if (m->away.next == 0)
+		m->away_next_ns = now_ns + AGAIN_NS;
+}
+
+enum godwit_code migration_drain(struct migration *m, uint64_t now_ns)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < m->view.peers_count; i++)
+		any |= m->view.peers[i].is_up;
+	if (m->is_draining)
+		return GODWIT_OK;
+	if (!any)
+		return GODWIT_NOT_ALLOWED;
+	m->is_draining = true;
+	m->drained = m->stuck = 0;
+	m->away = (struct cursor_page){0};
+	m->away_next_ns = now_ns;
+	return GODWIT_OK;
+}
+
+void migration_undrain(struct migration *m, uint64_t now_ns)
+{
+	struct move *move, *next;
+
+	m->is_draining = false;
+	HASH_ITER(hh, m->moves, move, next) {
+		if (move->giving && move->reason == GODWIT_MIGRATION_DRAIN)
+			handover_withdraw(m, move, now_ns);
+	}
+}
+
+struct migration_drain_state migration_drain_state(const struct migration *m)
+{
+	return (struct migration_drain_state){
+		.is_draining = m->is_draining,
+		.left = cursor_table_home_count(m->table, m->config.server),
+		.moved = m->drained,
+		.stuck = m->stuck,
+	};
+}

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/moves.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "dataplane/stages.h"
+
+#define BURST_BUDGET  128 // offers looked at in one turn
+#define PROBE_LIFE_NS 5000000000ull
+
+int moves_create(struct moves *moves)
+{
+	*moves = (struct moves){.offer_head = NONE, .offer_tail = NONE};
+	moves->offers = calloc(MOVES_OFFERS, sizeof(*moves->offers));
+	if (moves->offers == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < MOVES_OFFERS; i++)
+		moves->offers[i].next = i + 1 < MOVES_OFFERS ? i + 1 : NONE;
+	return 0;
+}
+
+void moves_destroy(struct moves *moves)
+{
+	free(moves->offers);
+}
+
+// ---- what control is told ----------------------------------------------------------------------
+
+// What strangers can make us say is bounded, so that it never crowds out the rest.
+static bool may_notify(struct core *core)
+{
+	struct moves *moves = &core->moves;
+	uint64_t now_ms = core->now_ns / 1000000;
+
+	if (moves->notices_at_ms != now_ms) {
+		moves->notices_at_ms = now_ms;
+		moves->notices_count = 0;
+	}
+	if (moves->notices_count == MOVES_NOTICES) {
+		DROP(core, session_flood, 1);
+		return false;
+	}
+	moves->notices_count++;
+	return true;
+}
+
+static void refuse(struct core *core, const struct core_command *command, enum godwit_code code,
+		   uint64_t instance)
+{
+	COUNT(core, offers_refused, 1);
+	core_notify(core, CORE_NOTICE_OFFER_REFUSED,
+		    (struct core_notice){.client = command->client,
+					 .instance = instance,
+					 .subscription = command->subscription,
+					 .cursor_epoch = command->cursor_epoch,
+					 .code = (uint16_t)code});
+}
+
+// ---- the list of offers ------------------------------------------------------------------------
+
+static void fifo_push(struct moves *moves, uint32_t index)
+{
+	moves->offers[index].next = NONE;
+	if (moves->offer_tail == NONE)
+		moves->offer_head = index;
+	else
+		moves->offers[moves->offer_tail].next = index;
+	moves->offer_tail = index;
+}
+
+static uint32_t fifo_pop(struct moves *moves)
+{
+	uint32_t index = moves->offer_head;
+
+	moves->offer_head = moves->offers[index].next;
+	if (moves->offer_head == NONE)
+		moves->offer_tail = NONE;
+	return index;
+}
+
+static struct offer *offer_find(struct core *core, const struct client *client,
+				uint32_t subscription)
+{
+	for (uint32_t i = client->offers; i != NONE; i = core->moves.offers[i].next_of_client)
+		if (core->moves.offers[i].subscription == subscription)
+			return &core->moves.offers[i];
+	return NULL;
+}
+
+// It is answered or over. Its place comes free when the list gets there.
+static void offer_leave(struct core *core, struct offer *offer)
+{
+	struct moves *moves = &core->moves;
+	struct client *client = &core->clients[offer->client];
+	uint32_t *link = &client->offers;
+
+	while (&moves->offers[*link] != offer)
+		link = &moves->offers[*link].next_of_client;
+	*link = offer->next_of_client;
+	offer->gone = true;
+}
+
+// A client that was only offered a home has none any more.
+static void leave_if_last(struct core *core, struct client *client)
+{
+	if (client->offered && client->offers == NONE)
+		client_close(core, client, GODWIT_LAPSED);
+}
+
+void moves_forget(struct core *core, const struct client *client)
+{
+	while (client->offers != NONE)
+		offer_leave(core, &core->moves.offers[client->offers]);
+}
+
+// ---- offers ------------------------------------------------------------------------------------
+
+static uint64_t half_ns(const struct core *core)
+{
+	return core->server->interval_ms * 500000ull;
+}
+
+static void send_take(struct core *core, struct offer *offer)
+{
+	struct client *client = &core->clients[offer->client];
+	struct godwit_take take = {
+		.frame = {.version = GODWIT_VERSION,
+			  .type = GODWIT_TAKE,
+			  .flags = godwit_be16(offer->by_home ? GODWIT_FLAG_BY_HOME : 0)},
+		.tag = godwit_be64(offer->tag),
+		.cursor_epoch = godwit_be64(offer->cursor_epoch),
+		.handle = godwit_be64(client->handle),
+		.key = godwit_be64(client->key),
+		.server = godwit_be16(core->server->id),
+	};
+
+	// What the port did not take is no TAKE that was sent.
+	if (core_send(core, client, &take, sizeof(take))) {
+		offer->takes++;
+		COUNT(core, takes, 1);
+	}
+}
+
+// The slot under which the offer is made; NULL: refused, and control was told.
+static struct client *offer_client(struct core *core, const struct core_command *command)
+{
+	struct client *client = client_find(core, command->client);
+	uint64_t tag = command->connection != 0 ? command->connection : command->tag;
+	uint64_t silent_ns =
+		(uint64_t)core->server->interval_ms * core->server->multiplier * 1000000;
+
+	if (client != NULL && command->instance < client->instance) {
+		refuse(core, command, GODWIT_FENCED, client->instance);
+		return NULL;
+	}
+	if (client != NULL && command->instance > client->instance) {
+		if (!client->offered)
+			client_error(core, client, GODWIT_FENCED, 0, command->instance);
+		COUNT(core, clients_fenced, 1);
+		client_close(core, client, GODWIT_FENCED);
+		client = NULL;
+	}
+	// Of two addresses the one that was heard lately is right.
+	if (client != NULL && !godwit_address_equal(&client->route.to, &command->address) &&
+	    (client->offered || core->now_ns - client->heard_ns >= silent_ns)) {
+		client_close(core, client, GODWIT_REPLACED);
+		client = NULL;
+	}
+	if (client == NULL && !core->stopping)
+		client = client_open_offered(core, command->client, command->instance, tag,
+					     &command->address);
+	if (client == NULL)
+		refuse(core, command, core->stopping ? GODWIT_SHUTDOWN : GODWIT_LIMIT, 0);
+	return client;
+}
+
+static struct offer *offer_add(struct core *core, struct client *client, uint32_t subscription)
+{
+	struct moves *moves = &core->moves;
+	uint32_t index = moves->offer_free;
+	struct offer *offer;
+
+	if (index == NONE)
+		return NULL;
+	offer = &moves->offers[index];
+	moves->offer_free = offer->next;
+	moves->offer_count++;
+	*offer = (struct offer){
+		.client = client->index,
+		.subscription = subscription,
+		.next_of_client = client->offers,
+		.due_ns = core->now_ns + half_ns(core),
+	};
+	client->offers = index;
+	fifo_push(moves, index);
+	return offer;
+}
+
+// Control takes an offer back: nothing more is sent for it.
+static void offer_withdraw(struct core *core, const struct core_command *command)
+{
+	struct client *client = client_find(core, command->client);
+	struct offer *offer = client != NULL ? offer_find(core, client, command->subscription) :
+					       NULL;
+
+	if (offer == NULL)
+		return;
+	COUNT(core, offers_withdrawn, 1);
+	offer_leave(core, offer);
+	leave_if_last(core, client);
+}
+
+void moves_offer(struct core *core, const struct core_command *command)
+{
+	struct client *client;
+	struct subscription *s;
+	struct offer *offer;
+
+	if (command->cursor_epoch == 0) {
+		offer_withdraw(core, command);
+		return;
+	}
+	if (core->moves.offer_free == NONE) {
+		refuse(core, command, GODWIT_LIMIT, 0);
+		return;
+	}
+	client = offer_client(core, command);
+	if (client == NULL)
+		return;
+	s = subscription_find(core, client, command->subscription);
+	if (s != NULL && s->cursor_epoch >= command->cursor_epoch) {
+		refuse(core, command, GODWIT_REPLACED, 0); // it is here already
+		return;
+	}
+	offer = offer_find(core, client, command->subscription);
+	if (offer != NULL && offer->cursor_epoch >= command->cursor_epoch)
+		return; // a repeat
+	if (offer != NULL)
+		offer_leave(core, offer);
+	offer = offer_add(core, client, command->subscription);
+	offer->tag = command->tag;
+	offer->cursor_epoch = command->cursor_epoch;
+	offer->by_home = command->by_home;
+	offer->until_ns = core->now_ns + core->server->lapse_ms * 1000000ull;
+	COUNT(core, offers, 1);
+	send_take(core, offer);
+}
+
+static void offer_look(struct core *core, struct offer *offer)
+{
+	struct client *client = &core->clients[offer->client];
+
+	if (core->now_ns >= offer->until_ns) {
+		COUNT(core, offers_expired, 1);
+		offer_leave(core, offer);
+		leave_if_last(core, client);
+		return;
+	}
+	if (!offer->held && offer->takes < MOVES_TAKES)
+		send_take(core, offer);
+}
+
+uint32_t moves_burst(struct core *core)
+{
+	struct moves *moves = &core->moves;
+	uint32_t n = 0;
+
+	while (n < BURST_BUDGET && moves->offer_head != NONE &&
+	       core->now_ns >= moves->offers[moves->offer_head].due_ns) {
+		uint32_t index = fifo_pop(moves);
+		struct offer *offer = &moves->offers[index];
+
+		n++;
+		if (!offer->gone)
+			offer_look(core, offer);
+		if (offer->gone) {
+			offer->next = moves->offer_free;
+			moves->offer_free = index;
+			moves->offer_count--;
+			continue;
+		}
+		offer->due_ns = core->now_ns + half_ns(core);
+		fifo_push(moves, index);
+	}
+	return n;
+}
+
+uint64_t moves_take(struct core *core, struct client *client, uint32_t subscription,
+		    uint64_t offer_epoch)
+{
+	struct offer *offer = offer_find(core, client, subscription);
+	uint64_t taken = 0;
+
+	if (offer != NULL && offer->cursor_epoch == offer_epoch) {
+		COUNT(core, offers_taken, 1);
+		taken = offer_epoch;
+	} else if (offer_epoch != 0) {
+		COUNT(core, offers_unknown, 1); // an ordinary RESUME
+	}
+	if (offer != NULL)
+		offer_leave(core, offer);
+	return taken;
+}
+
+void moves_answer(struct core *core, struct client *client, const struct godwit_ack_entry *entry)
+{
+	uint32_t number = godwit_get32(entry->subscription);
+	bool kept = (godwit_get16(entry->flags) & GODWIT_ACK_KEEP) != 0;
+	struct offer *offer = offer_find(core, client, number);
+	struct core_notice notice = {
+		.client = client->id,
+		.instance = client->instance,
+		.handle = client->handle,
+		.subscription = number,
+		.cursor_epoch = godwit_get64(entry->cursor_epoch),
+	};
+
+	if (offer == NULL) {
+		COUNT(core, offers_unknown, 1);
+		return;
+	}
+	if (offer->held && !kept) // said again
+		return;
+	if (!may_notify(core))
+		return; // it is asked again, and says it again
+	core_notify(core, kept ? CORE_NOTICE_OFFER_KEPT : CORE_NOTICE_OFFER_HELD, notice);
+	if (!kept) {
+		COUNT(core, offers_held, 1);
+		offer->held = true;
+		return;
+	}
+	COUNT(core, offers_kept, 1);
+	offer_leave(core, offer);
+	leave_if_last(core, client);
+}
+
+// ---- drop and migrate --------------------------------------------------------------------------
+
+static struct subscription *subscription_of(struct core *core, const struct core_command *command)
+{
+	struct client *client = client_find(core, command->client);
+
+	return client != NULL ? subscription_find(core, client, command->subscription) : NULL;
+}
+
+void moves_drop(struct core *core, const struct core_command *command)
+{
+	struct subscription *s = subscription_of(core, command);
+
+	if (s == NULL || s->cursor_epoch >= command->cursor_epoch)
+		return;
+	COUNT(core, subscriptions_dropped, 1);
+	subscription_close(core, s);
+}
+
+void moves_ask(struct core *core, struct subscription *s, bool now)
+{
+	const struct server *server = core->server;
+	uint32_t now_ms = (uint32_t)(core->now_ns / 1000000);
+	struct godwit_migrate migrate = {
+		.frame = {.version = GODWIT_VERSION, .type = GODWIT_MIGRATE},
+		.tag = godwit_be64(s->tag),
+		.cursor_epoch = godwit_be64(s->cursor_epoch),
+		.target = server->list[s->migrate_to - 1],
+		.reason = godwit_be16(s->migrate_reason),
+	};
+
+	if (!now && now_ms - s->migrate_at_ms < server->interval_ms)
+		return;
+	if (!core_send(core, &core->clients[s->client], &migrate, sizeof(migrate)))
+		return; // with the next heartbeat
+	COUNT(core, migrates, 1);
+	s->migrate_at_ms = now_ms;
+}
+
+void moves_migrate(struct core *core, const struct core_command *command)
+{
+	const struct server *server = core->server;
+	struct subscription *s = subscription_of(core, command);
+
+	if (s == NULL)
+		return;
+	s->migrate_to = 0;
+	s->migrate_reason = (uint8_t)command->reason;
+	for (uint32_t i = 0; i < server->list_count && command->target != 0; i++)
+		if (godwit_get16(server->list[i].id) == command->target)
+			s->migrate_to = (uint8_t)(i + 1);
+	if (s->migrate_to != 0)
+		moves_ask(core, s, true);
+	else if (command->target != 0)
+		COUNT(core, migrates_unknown, 1);
+}
+
+// ---- probes ------------------------------------------------------------------------------------
+
+void moves_probe(struct core *core, const struct core_command *command)
+{
+	struct moves *moves = &core->moves;
+	struct godwit_probe probe = {
+		.frame = {.version = GODWIT_VERSION, .type = GODWIT_PROBE},
+		.tag = godwit_be64(command->connection),
+		.nonce = godwit_be64(command->nonce),
+	};
+
+	moves->probes[moves->probe_next++ & (MOVES_PROBES - 1)] =
+		(struct probe){.tag = command->connection,
+			       .nonce = command->nonce,
+			       .at_ns = core->now_ns,
+			       .address = command->address};
+	core_send_to(core, &command->address, &probe, sizeof(probe));
+	COUNT(core, probes, 1);
+}
+
+void moves_probe_reply(struct core *core, const struct datagram *datagram)
+{
+	const struct godwit_probe_reply *reply = (const void *)datagram->bytes;
+	uint64_t tag = godwit_get64(reply->tag), nonce = godwit_get64(reply->nonce);
+	struct moves *moves = &core->moves;
+
+	for (uint32_t i = 0; i < MOVES_PROBES; i++) {
+		struct probe *probe = &moves->probes[i];
+
+		if (probe->at_ns == 0 || probe->nonce != nonce || probe->tag != tag ||
+		    core->now_ns - probe->at_ns > PROBE_LIFE_NS ||
+		    !godwit_address_equal(&probe->address, &datagram->from))
+			continue;
+		if (!may_notify(core))
+			return;
+		probe->at_ns = 0; // once
+		COUNT(core, probe_replies, 1);
+		core_notify(core, CORE_NOTICE_PROBE_REPLY,
+			    (struct core_notice){
+				    .tag = tag, .nonce = nonce, .address = datagram->from});
+		return;
+	}
+	DROP(core, session_probe, 1);
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The feed of cursors: what a core writes of its subscriptions, when, and how it reaches control.
+#include <criterion/criterion.h>
+
+#include "dataplane/stages.h"
+#include "tests/support/checked.h"
+#include "tests/support/core_harness.h"
+
+static struct harness h;
+static struct client_peer p;
+static uint64_t epoch;
+
+static void begin(const struct harness_config *config, uint32_t core)
+{
+	harness_start(&h, config);
+	cr_assert_eq(cursor_feed_create(&h.server), 0);
+	p = harness_peer(&h, core, 1, 1, 5);
+	cr_assert(harness_connect(&p, NULL));
+}
+
+static void start(void)
+{
+	begin(NULL, 0);
+}
+
+static void stop(void)
+{
+	harness_stop(&h);
+	cursor_feed_destroy(&h.server);
+	cr_assert_str_empty(h.failure, "%s", h.failure);
+}
+
+TestSuite(cursor_feed, .init = start);
+
+// The entries that control has not seen, up to `max`. Returns how many.
+static uint32_t entries(struct godwit_cursor *out, uint32_t max)
+{
+	struct crossing *crossing = &h.server.cursor_feed->entries;
+	struct crossing_slot *slot;
+	uint32_t n = 0;
+
+	while ((slot = crossing_peek(crossing)) != NULL) {
+		const struct cursor_feed_slot *s = (const void *)slot->data;
+
+		cr_assert_eq(s->server, 7);
+		cr_assert_eq(s->incarnation, h.server.incarnation);
+		for (uint32_t i = 0; i < s->count; i++) {
+			cr_assert_lt(n, max);
+			out[n++] = s->cursors[i];
+		}
+		crossing_pop(crossing);
+	}
+	return n;
+}
+
+static void subscribe(uint32_t number)
+{
+	struct harness_request r = {.number = number, .start = GODWIT_START_EARLIEST};
+	const struct godwit_subscribed *s;
+
+	harness_append(&h, 0, 0, 20, 10);
+	harness_turns(&h, 2);
+	s = harness_subscribe(&p, &r);
+	cr_assert_not_null(s);
+	epoch = godwit_get64(s->cursor_epoch);
+	harness_turns(&h, 2);
+}
+
+static void ack(uint64_t seq)
+{
+	struct harness_ack entry = {
+		.number = 1, .cursor_epoch = epoch, .seq = seq, .edge = seq + 100};
+
+	peer_ack(&p, &entry, 1);
+	harness_turn(&h);
+}
+
+Checked(cursor_feed, an_open_is_written_at_once, stop)
+{
+	struct godwit_cursor c;
+
+	subscribe(1);
+	cr_assert_eq(entries(&c, 1), 1);
+	cr_assert_eq(godwit_get64(c.client), 1);
+	cr_assert_eq(godwit_get64(c.instance), 5);
+	cr_assert_eq(godwit_get64(c.session), HARNESS_SESSION);
+	cr_assert_eq(godwit_get64(c.cursor_epoch), epoch);
+	cr_assert_eq(godwit_get64(c.tag), 0x7001);
+	cr_assert_eq(godwit_get64(c.connection), p.tag);
+	cr_assert_eq(godwit_get32(c.subscription), 1);
+	cr_assert_eq(godwit_get16(c.home), 7);
+	cr_assert_eq(godwit_get16(c.port), p.address.port);
+	cr_assert_eq(godwit_get16(c.flags), 0);
+	cr_assert_arr_eq(c.ip, p.address.ip, 16);
+}
+
+Checked(cursor_feed, progress_is_written_at_most_once_a_second, stop)
+{
+	struct godwit_cursor c[8];
+	uint32_t n = 0;
+
+	subscribe(1);
+	entries(c, 8);
+	for (uint32_t i = 0; i < 35; i++) {
+		ack(1 + i / 4);
+		harness_pass_steps(&h, 100 * MS, MS);
+		n += entries(c, 8);
+	}
+	cr_assert_geq(n, 2);
+	cr_assert_leq(n, 3);
+	cr_assert_geq(godwit_get64(c[0].seq), 6);
+	// Who does not move is not written.
+	ack(9);
+	for (uint32_t i = 0; i < 12; i++) {
+		harness_pass_steps(&h, 100 * MS, MS);
+		ack(9);
+	}
+	entries(c, 8);
+	for (uint32_t i = 0; i < 30; i++) {
+		harness_pass_steps(&h, 100 * MS, MS);
+		ack(9);
+	}
+	cr_assert_eq(entries(c, 8), 0);
+}
+
+Checked(cursor_feed, an_end_leaves_a_tombstone_and_a_lapse_says_so, stop)
+{
+	struct godwit_cursor c[4];
+
+	subscribe(1);
+	entries(c, 4);
+	peer_unsubscribe(&p, 1);
+	harness_turns(&h, 2);
+	cr_assert_eq(entries(c, 4), 1);
+	cr_assert_eq(godwit_get16(c[0].flags), GODWIT_CURSOR_TOMBSTONE);
+	cr_assert_eq(godwit_get64(c[0].cursor_epoch), epoch);
+	subscribe(1);
+	cr_assert_eq(entries(c, 4), 1);
+	harness_pass_steps(&h, (HARNESS_LAPSE_MS + 50) * MS, MS);
+	cr_assert_eq(entries(c, 4), 1);
+	cr_assert_eq(godwit_get16(c[0].flags), GODWIT_CURSOR_LAPSED);
+}
+
+Checked(cursor_feed, what_moved_to_another_home_leaves_nothing, stop)
+{
+	struct godwit_cursor c[4];
+	struct harness_ack higher = {.number = 1};
+
+	subscribe(1);
+	entries(c, 4);
+	higher.cursor_epoch = epoch + 0x10000;
+	peer_ack(&p, &higher, 1);
+	harness_turns(&h, 2);
+	cr_assert_eq(harness_core(&h, 0)->subscription_count, 0);
+	cr_assert_eq(entries(c, 4), 0);
+}
+
+Checked(cursor_feed, a_walk_writes_all_that_live_again, stop)
+{
+	struct godwit_cursor c[8];
+
+	subscribe(1);
+	subscribe(2);
+	subscribe(3);
+	peer_unsubscribe(&p, 2);
+	harness_turns(&h, 2);
+	entries(c, 8);
+	cursor_feed_walk(&h.server);
+	cursor_feed_walk(&h.server);
+	harness_pass_steps(&h, 5 * MS, MS);
+	cr_assert_eq(entries(c, 8), 2);
+	cr_assert_eq(harness_count(&h, 0, COUNTER_cursor_walks), 1);
+}
+
+Checked(cursor_feed, what_control_had_no_room_for_comes_by_a_walk, stop)
+{
+	struct godwit_cursor one = {.client = godwit_be64(77)};
+	static struct godwit_cursor c[CURSOR_FEED_SLOTS * CURSOR_FEED_FRAME];
+	struct core *core = harness_core(&h, 0);
+
+	for (uint32_t i = 0; i < CURSOR_FEED_SLOTS * CURSOR_FEED_FRAME; i++)
+		cursor_feed_take(core, &one);
+	subscribe(1);
+	cr_assert_geq(harness_count(&h, 0, COUNTER_cursor_entries_lost), 1);
+	cr_assert_eq(entries(c, CURSOR_FEED_SLOTS * CURSOR_FEED_FRAME),
+		     CURSOR_FEED_SLOTS * CURSOR_FEED_FRAME);
+	harness_pass_steps(&h, 5 * MS, MS);
+	cr_assert_geq(entries(c, 8), 1);
+	cr_assert_eq(godwit_get64(c[0].client), 1);
+}
+
+Checked(cursor_feed, entries_cross_to_the_link_core, stop)
+{
+	struct godwit_cursor c[4];
+
+	stop();
+	begin(&(struct harness_config){.cores = 2, .crossing_slots = 4}, 1);
+	subscribe(1);
+	harness_turns(&h, 2);
+	cr_assert_eq(entries(c, 4), 1);
+	cr_assert_eq(godwit_get16(c[0].core), 1);
+	peer_unsubscribe(&p, 1);
+	harness_turns(&h, 2);
+	cr_assert_eq(entries(c, 4), 1);
+	cr_assert_eq(godwit_get16(c[0].flags), GODWIT_CURSOR_TOMBSTONE);
+}
+
+static uint64_t highest(void *arg, uint64_t client, uint32_t subscription, uint64_t session)
+{
+	cr_assert_eq(client, 1);
+	cr_assert_eq(session, HARNESS_SESSION);
+	return subscription == 1 ? *(uint64_t *)arg : 0;
+}
+
+Checked(cursor_feed, an_epoch_is_above_what_the_table_knows, stop)
+{
+	uint64_t known = 41ull << 16 | 3;
+
+	h.server.cursor_highest = highest;
+	h.server.cursor_arg = &known;
+	subscribe(1);
+	cr_assert_eq(epoch, 42ull << 16 | 7);
+	subscribe(2);
+	cr_assert_eq(epoch, 1ull << 16 | 7);
+}

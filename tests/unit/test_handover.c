@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Moves that the home itself wants: handovers and their answers, drain, a lost feed, and clients that fell
+// silent and are reached from elsewhere.
+#include "tests/unit/migration_rig.h"
+
+static void start(void)
+{
+	rig_start(4096);
+}
+
+TestSuite(handover, .init = start, .fini = rig_stop);
+
+static const struct migration_record *last(void)
+{
+	const struct migration_record *r = migration_record(rig.m, 0);
+
+	cr_assert_not_null(r);
+	return r;
+}
+
+static void populate(uint32_t clients, uint16_t home)
+{
+	for (uint32_t i = 1; i <= clients; i++)
+		rig_entry(rig_cursor(i, home, 3));
+}
+
+static void confirm(const struct rig_frame *asked, enum godwit_code code, uint64_t epoch)
+{
+	const struct godwit_handover *h = (const void *)asked->bytes;
+	struct godwit_handover_confirm frame = {
+		.from.frame = {.version = GODWIT_VERSION, .type = GODWIT_HANDOVER_CONFIRM},
+		.client = h->cursor.client,
+		.session = h->cursor.session,
+		.subscription = h->cursor.subscription,
+		.cursor_epoch = godwit_be64(epoch),
+		.request = h->request,
+		.code = godwit_be16((uint16_t)code),
+	};
+
+	migration_frame(rig.m, asked->peer, &frame, rig.now_ns);
+}
+
+static void ask_us(uint32_t peer, struct cursor cursor, uint32_t request)
+{
+	struct godwit_handover frame = {
+		.from.frame = {.version = GODWIT_VERSION, .type = GODWIT_HANDOVER},
+		.reason = godwit_be16(GODWIT_MIGRATION_DRAIN),
+		.request = godwit_be32(request),
+	};
+
+	cursor_encode(&cursor, &frame.cursor);
+	migration_frame(rig.m, peer, &frame, rig.now_ns);
+}
+
+static const struct godwit_handover_confirm *confirmed(uint32_t *count)
+{
+	const struct rig_frame *f = rig_sent(GODWIT_HANDOVER_CONFIRM, count);
+
+	return f != NULL ? (const void *)f->bytes : NULL;
+}
+
+// ---- drain -------------------------------------------------------------------------------------
+
+Test(handover, a_drain_asks_others_and_the_clients)
+{
+	uint32_t asked;
+	struct rig_command c;
+
+	populate(40, RIG_SELF);
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
+	rig_pass(20 * RIG_MS);
+	rig_sent(GODWIT_HANDOVER, &asked);
+	cr_assert_eq(asked, 40);
+	cr_assert_eq(rig_count(CORE_COMMAND_MIGRATE, &c), 40);
+	cr_assert_eq(c.command.reason, GODWIT_MIGRATION_DRAIN);
+	cr_assert_geq(c.command.target, 2);
+	// It serves until it hears more.
+	cr_assert_eq(rig_count(CORE_COMMAND_DROP, NULL), 0);
+	cr_assert_eq(migration_drain_state(rig.m).left, 40);
+}
+
+Test(handover, is_repeated_until_it_is_answered_and_then_dropped)
+{
+	uint32_t asked;
+	struct rig_command c;
+
+	populate(1, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns);
+	rig_pass(120 * RIG_MS);
+	confirm(rig_sent(GODWIT_HANDOVER, &asked), GODWIT_OK, RIG_EPOCH(5, 2));
+	cr_assert_geq(asked, 2);
+	cr_assert_leq(asked, 3);
+	cr_assert_eq(rig_count(CORE_COMMAND_DROP, &c), 1);
+	cr_assert_eq(c.command.cursor_epoch, RIG_EPOCH(5, 2));
+	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
+	cr_assert_eq(last()->reason, GODWIT_MIGRATION_DRAIN);
+	cr_assert_eq(migration_drain_state(rig.m).moved, 1);
+	// A second answer is late.
+	confirm(rig_sent(GODWIT_HANDOVER, &asked), GODWIT_OK, RIG_EPOCH(5, 2));
+	cr_assert_eq(RIG_COUNTER(frames_odd), 1);
+}
+
+Test(handover, a_higher_entry_of_anybody_is_as_good_as_a_confirm)
+{
+	populate(1, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns);
+	rig_pass(5 * RIG_MS);
+	rig_entry(rig_cursor(1, 4, 6));
+	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
+	cr_assert_eq(last()->to, 4);
+	cr_assert_eq(migration_pending(rig.m), 0);
+}
+
+Test(handover, a_refusal_asks_the_next_and_the_last_refusal_stays)
+{
+	uint32_t tried = 0, asked;
+	struct rig_command c;
+
+	populate(1, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns);
+	rig_pass(5 * RIG_MS);
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct rig_frame *f = rig_sent(GODWIT_HANDOVER, &asked);
+
+		cr_assert_eq(tried >> f->peer & 1, 0);
+		tried |= 1u << f->peer;
+		confirm(f, GODWIT_LIMIT, 0);
+	}
+	cr_assert_eq(tried, 7);
+	cr_assert_eq(last()->outcome, MIGRATION_REFUSED);
+	cr_assert_eq(migration_drain_state(rig.m).stuck, 1);
+	// The client is asked no more.
+	rig_count(CORE_COMMAND_MIGRATE, &c);
+	cr_assert_eq(c.command.target, 0);
+	cr_assert_eq(rig_count(CORE_COMMAND_DROP, NULL), 0);
+}
+
+Test(handover, a_client_that_accepts_no_target_is_reported_and_tried_again)
+{
+	populate(1, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns);
+	rig_pass(RIG_LAPSE_NS + 20 * RIG_MS);
+	cr_assert_eq(migration_drain_state(rig.m).stuck, 1);
+	cr_assert_eq(last()->outcome, MIGRATION_EXPIRED);
+	rig_pass(200 * RIG_MS);
+	cr_assert_eq(migration_pending(rig.m), 1);
+}
+
+Test(handover, a_target_that_dies_is_replaced)
+{
+	const struct rig_frame *f;
+	uint32_t first;
+
+	populate(1, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns);
+	rig_pass(5 * RIG_MS);
+	f = rig_sent(GODWIT_HANDOVER, NULL);
+	first = f->peer;
+	migration_view(rig.m)->peers[first].is_up = false;
+	rig_pass(60 * RIG_MS);
+	cr_assert_neq(rig_sent(GODWIT_HANDOVER, NULL)->peer, first);
+}
+
+Test(handover, the_last_server_is_not_drained)
+{
+	for (uint32_t i = 0; i < 3; i++)
+		migration_view(rig.m)->peers[i].is_up = false;
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_NOT_ALLOWED);
+	cr_assert_not(migration_drain_state(rig.m).is_draining);
+}
+
+Test(handover, undrain_withdraws_and_takes_again)
+{
+	uint32_t count;
+
+	populate(10, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns);
+	rig_pass(10 * RIG_MS);
+	ask_us(0, rig_cursor(50, 2, 1), 4);
+	cr_assert_eq(godwit_get16(confirmed(&count)->code), GODWIT_BUSY);
+	migration_undrain(rig.m, rig.now_ns);
+	cr_assert_eq(migration_pending(rig.m), 0);
+	ask_us(0, rig_cursor(50, 2, 1), 5);
+	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, NULL), 1);
+}
+
+Test(handover, moves_at_a_time_are_bounded)
+{
+	populate(5000, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns);
+	for (uint32_t i = 0; i < 40; i++) {
+		rig_pass(5 * RIG_MS);
+		rig_forget();
+	}
+	cr_assert_leq(migration_pending(rig.m), 2048);
+	cr_assert_gt(migration_pending(rig.m), 1900);
+}
+
+Test(handover, a_cursor_moves_at_most_once_a_second)
+{
+	rig_entry(rig_cursor(1, 2, 3));
+	rig_entry(rig_cursor(1, RIG_SELF, 4));
+	migration_drain(rig.m, rig.now_ns);
+	rig_pass(900 * RIG_MS);
+	cr_assert_eq(migration_pending(rig.m), 0);
+	rig_pass(300 * RIG_MS);
+	cr_assert_eq(migration_pending(rig.m), 1);
+}
+
+// ---- a lost feed -------------------------------------------------------------------------------
+
+Test(handover, a_home_without_the_feed_sends_its_clients_to_one_that_has_it)
+{
+	struct migration_view *view = migration_view(rig.m);
+	const struct rig_frame *f;
+	struct rig_command c;
+
+	populate(5, RIG_SELF);
+	view->streams[0].own.feed_age_ms = 50;
+	view->streams[0].peers[0].feed_age_ms = 200;
+	view->streams[0].peers[1].feed_age_ms = 3;
+	view->streams[0].peers[2].feed_age_ms = 200;
+	rig_pass(10 * RIG_MS);
+	f = rig_sent(GODWIT_HANDOVER, NULL);
+	cr_assert_not_null(f);
+	cr_assert_eq(f->peer, 1);
+	cr_assert_eq(rig_count(CORE_COMMAND_MIGRATE, &c), 5);
+	cr_assert_eq(c.command.reason, GODWIT_MIGRATION_FEED);
+	cr_assert_eq(c.command.target, 3);
+	cr_assert_eq(RIG_COUNTER(feed_lost), 1);
+}
+
+Test(handover, where_nobody_has_the_feed_nothing_moves)
+{
+	struct migration_view *view = migration_view(rig.m);
+
+	populate(5, RIG_SELF);
+	view->streams[0].own.feed_age_ms = 50;
+	for (uint32_t i = 0; i < 3; i++)
+		view->streams[0].peers[i].feed_age_ms = 60;
+	rig_pass(10 * RIG_MS);
+	cr_assert_null(rig_sent(GODWIT_HANDOVER, NULL));
+}
+
+// ---- asked to take -----------------------------------------------------------------------------
+
+Test(handover, what_we_are_asked_to_take_is_offered_in_the_name_of_the_home)
+{
+	struct rig_command c;
+	uint32_t count;
+
+	ask_us(1, rig_cursor(9, 3, 4), 77);
+	ask_us(1, rig_cursor(9, 3, 4), 78); // asked again
+	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, &c), 1);
+	cr_assert(c.command.by_home);
+	cr_assert_eq(c.command.cursor_epoch, RIG_EPOCH(5, RIG_SELF));
+	cr_assert_null(confirmed(NULL));
+	rig_entry(rig_cursor(9, RIG_SELF, 6));
+	cr_assert_eq(godwit_get16(confirmed(&count)->code), GODWIT_OK);
+	cr_assert_eq(godwit_get32(confirmed(&count)->request), 78);
+	cr_assert_eq(godwit_get64(confirmed(&count)->cursor_epoch), RIG_EPOCH(6, RIG_SELF));
+	// The confirm was lost: the home asks again, and hears it again.
+	ask_us(1, rig_cursor(9, 3, 4), 79);
+	cr_assert_eq(godwit_get16(confirmed(&count)->code), GODWIT_OK);
+	cr_assert_eq(count, 2);
+	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, NULL), 1);
+}
+
+Test(handover, what_we_cannot_serve_we_do_not_take)
+{
+	migration_view(rig.m)->streams[0].own.end = 400; // below the cursor
+	ask_us(1, rig_cursor(9, 3, 4), 77);
+	cr_assert_eq(godwit_get16(confirmed(NULL)->code), GODWIT_BEHIND);
+	cr_assert_eq(RIG_COUNTER(asked_refused), 1);
+}
+
+Test(handover, a_client_that_keeps_its_home_is_told_to_the_home)
+{
+	ask_us(1, rig_cursor(9, 3, 4), 77);
+	rig_notice(CORE_NOTICE_OFFER_KEPT, (struct core_notice){.client = 9,
+								.subscription = 1,
+								.cursor_epoch = RIG_EPOCH(4, 3)});
+	cr_assert_eq(godwit_get16(confirmed(NULL)->code), GODWIT_NOT_ALLOWED);
+}
+
+Test(handover, a_cursor_that_is_elsewhere_by_now_is_answered_so)
+{
+	rig_entry(rig_cursor(9, 4, 8));
+	ask_us(1, rig_cursor(9, 3, 4), 77);
+	cr_assert_eq(godwit_get16(confirmed(NULL)->code), GODWIT_REPLACED);
+	ask_us(1, rig_cursor(10, 4, 4), 77); // of a home that is not the asker
+	cr_assert_eq(RIG_COUNTER(frames_odd), 1);
+}
+
+// ---- silent clients ----------------------------------------------------------------------------
+
+static void silent(uint64_t client)
+{
+	struct cursor c = rig_cursor(client, RIG_SELF, 3);
+
+	rig_notice(CORE_NOTICE_CLIENT_SUSPECT, (struct core_notice){.client = client,
+								    .instance = 7,
+								    .tag = c.connection,
+								    .address = c.address});
+}
+
+static void result(const struct rig_frame *asked, uint32_t peer, uint16_t answer)
+{
+	struct godwit_probe_for frame = *(const struct godwit_probe_for *)asked->bytes;
+
+	frame.from.frame.type = GODWIT_PROBE_RESULT;
+	frame.result = godwit_be16(answer);
+	migration_frame(rig.m, peer, &frame, rig.now_ns);
+}
+
+Test(handover, a_silent_client_goes_to_the_server_that_reaches_it)
+{
+	const struct rig_frame *asked;
+	uint32_t count;
+
+	populate(20, RIG_SELF);
+	silent(5);
+	rig_pass(2 * RIG_MS);
+	asked = rig_sent(GODWIT_PROBE_FOR, &count);
+	cr_assert_eq(count, 3);
+	result(asked, 0, 2);
+	result(asked, 2, 1);
+	cr_assert_eq(rig_sent(GODWIT_HANDOVER, &count)->peer, 2);
+	cr_assert_eq(count, 1);
+	cr_assert_eq(rig_count(CORE_COMMAND_MIGRATE, NULL), 0); // it would not hear it
+	rig_entry(rig_cursor(5, 4, 5));
+	cr_assert_eq(last()->reason, GODWIT_MIGRATION_LINK);
+	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
+}
+
+Test(handover, one_that_nobody_reaches_stays)
+{
+	const struct rig_frame *asked;
+
+	populate(20, RIG_SELF);
+	silent(5);
+	rig_pass(2 * RIG_MS);
+	asked = rig_sent(GODWIT_PROBE_FOR, NULL);
+	for (uint32_t i = 0; i < 3; i++)
+		result(asked, i, 2);
+	rig_pass(2 * RIG_MS);
+	cr_assert_eq(RIG_COUNTER(suspects_gone), 1);
+	cr_assert_null(rig_sent(GODWIT_HANDOVER, NULL));
+	result(asked, 0, 1); // too late
+	cr_assert_null(rig_sent(GODWIT_HANDOVER, NULL));
+}
+
+Test(handover, a_client_that_is_back_keeps_its_home)
+{
+	populate(20, RIG_SELF);
+	silent(5);
+	rig_pass(2 * RIG_MS);
+	result(rig_sent(GODWIT_PROBE_FOR, NULL), 1, 1);
+	cr_assert_eq(migration_pending(rig.m), 1);
+	rig_notice(CORE_NOTICE_CLIENT_BACK, (struct core_notice){.client = 5});
+	cr_assert_eq(migration_pending(rig.m), 0);
+	cr_assert_eq(last()->outcome, MIGRATION_WITHDRAWN);
+}
+
+Test(handover, too_many_silent_clients_mean_the_port_first)
+{
+	uint32_t count;
+
+	populate(8, RIG_SELF);
+	for (uint32_t i = 1; i <= 8; i++)
+		silent(i);
+	rig_pass(2 * RIG_MS);
+	rig_sent(GODWIT_PROBE_FOR, &count);
+	cr_assert_lt(count, 8 * 3);
+	cr_assert_gt(RIG_COUNTER(crowds), 0);
+	rig_pass(310 * RIG_MS);
+	rig_sent(GODWIT_PROBE_FOR, &count);
+	cr_assert_eq(count, 8 * 3);
+}
+
+Test(handover, a_peer_that_asks_gets_its_client_probed_and_an_answer)
+{
+	struct godwit_probe_for frame = {
+		.from.frame = {.version = GODWIT_VERSION, .type = GODWIT_PROBE_FOR},
+		.tag = godwit_be64(5),
+		.nonce = godwit_be64(6),
+		.port = godwit_be16(4000),
+	};
+	const struct rig_frame *answer;
+	struct rig_command c;
+	uint32_t count;
+
+	migration_frame(rig.m, 1, &frame, rig.now_ns);
+	migration_frame(rig.m, 1, &frame, rig.now_ns); // twice
+	rig_pass(50 * RIG_MS);
+	cr_assert_eq(rig_count(CORE_COMMAND_PROBE, &c), 3);
+	cr_assert_eq(c.command.connection, 5);
+	cr_assert_eq(c.command.nonce, 6);
+	rig_notice(CORE_NOTICE_PROBE_REPLY, (struct core_notice){.tag = 5, .nonce = 6});
+	answer = rig_sent(GODWIT_PROBE_RESULT, &count);
+	cr_assert_eq(answer->peer, 1);
+	cr_assert_eq(godwit_get16(((const struct godwit_probe_for *)answer->bytes)->result), 1);
+	frame.nonce = godwit_be64(7);
+	migration_frame(rig.m, 2, &frame, rig.now_ns);
+	rig_pass(200 * RIG_MS);
+	answer = rig_sent(GODWIT_PROBE_RESULT, &count);
+	cr_assert_eq(count, 2);
+	cr_assert_eq(answer->peer, 2);
+	cr_assert_eq(godwit_get16(((const struct godwit_probe_for *)answer->bytes)->result), 2);
+}
