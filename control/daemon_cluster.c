@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/daemon_cluster.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "control/daemon.h"
 #include "dataplane/replication.h"
+
+static_assert(VIEW_STATE_BYTES >= KEEPER_BRIEF_BYTES, "a view has room for what the keeper says");
+static_assert(SERVER_LIST_MAX >= CLUSTER_SERVERS_MAX, "and for who is in sync");
 
 static const char *refusal_text(uint32_t refusal)
 {
@@ -132,6 +136,33 @@ static void say_stream(struct daemon *daemon, uint32_t i, uint64_t now_ns)
 		view.why == KEEPER_GOES_ON || view.why == KEEPER_WAITS_FOR ? LOG_LEVEL_INFO :
 									     LOG_LEVEL_WARNING,
 		"stream %s: %s", daemon->server.streams[view.number]->name, text);
+}
+
+// What the tools are told of a stream that is led. Thread: any, with the daemon's lock.
+static void view_led(void *arg, uint32_t number, struct view_stream *view)
+{
+	const struct daemon *daemon = arg;
+	const struct keeper *keeper = daemon->cluster.keeper;
+	struct keeper_view led;
+
+	for (uint32_t i = 0; keeper != NULL && i < keeper_count(keeper); i++) {
+		keeper_look(keeper, i, &led);
+		if (led.number != number)
+			continue;
+		view->in_sync_count = led.record.in_sync_count;
+		for (uint32_t k = 0; k < led.record.in_sync_count; k++)
+			view->in_sync[k] = led.record.in_sync[k].server;
+		if (daemon->cluster.has_roles)
+			keeper_brief(&led, view->state);
+		else
+			snprintf(view->state, sizeof(view->state), "waiting for other servers");
+	}
+}
+
+void daemon_cluster_views(struct daemon *daemon)
+{
+	daemon->sources.plane.arg = daemon;
+	daemon->sources.plane.stream = view_led;
 }
 
 void daemon_cluster_step(struct daemon *daemon, uint64_t now_ns)

@@ -54,6 +54,8 @@ struct daemon_cluster {
 void daemon_cluster_list(struct daemon *daemon);
 // Streams and ports are there, cores are not. 0 or -errno: one line was written.
 int daemon_cluster_start(struct daemon *daemon, uint64_t now_ns);
+// Have the tools told what the keeper knows.
+void daemon_cluster_views(struct daemon *daemon);
 void daemon_cluster_step(struct daemon *daemon, uint64_t now_ns);
 // A notice of a home core about a replicated stream. False: it is none of these.
 bool daemon_cluster_notice(struct daemon *daemon, const struct crossing_slot *slot,

@@ -329,6 +329,7 @@ static void start_admin(struct daemon *daemon, uint64_t now_ns)
 	daemon->sources.config = daemon->config;
 	daemon->sources.server = &daemon->server;
 	daemon->sources.registry = daemon->registry;
+	daemon_cluster_views(daemon);
 	admin_start(daemon);
 }
 

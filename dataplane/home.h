@@ -14,10 +14,10 @@
 enum home_crossing {
 	HOME_FRAME = 1,
 	HOME_ANSWER = 2,
-	HOME_PEER = 3,	       // a frame of a peer, to the link core or its stream's home
-	HOME_STREAM_CLOSE = 4, // struct home_closing: end subscriptions
+	HOME_PEER = 3,		// a frame of a peer, to the link core or its stream's home
+	HOME_STREAM_CLOSE = 4,	// struct home_closing: end subscriptions
 	HOME_STREAM_CLOSED = 5, // the same, back: they are ended
-	HOME_CURSOR = 6, // a struct godwit_cursor for the link core
+	HOME_CURSOR = 6,	// a struct godwit_cursor for the link core
 };
 
 // Who asked: where an answer goes. Lies before the frame in a crossing's slot.

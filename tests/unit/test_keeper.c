@@ -720,8 +720,18 @@ Test(keeper, says_in_words_what_a_stream_waits_for)
 	view = look();
 	keeper_text(&view, text);
 	cr_assert_str_eq(text, "begins when server 2 has said that it holds nothing of it");
+	keeper_brief(&view, text);
+	cr_assert_str_eq(text, "waiting for server 2");
 	lead_first();
 	view = look();
 	keeper_text(&view, text);
 	cr_assert_str_eq(text, "led in epoch 1, in sync: 1; nothing commits below 2");
+	keeper_brief(&view, text);
+	cr_assert_str_eq(text, "too few in sync");
+	lead_with_all();
+	view = look();
+	keeper_text(&view, text);
+	cr_assert_str_eq(text, "led in epoch 2, in sync: 1 2 3");
+	keeper_brief(&view, text);
+	cr_assert_str_eq(text, "open");
 }
