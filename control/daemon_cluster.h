@@ -49,7 +49,8 @@ struct daemon_cluster {
 	struct logline_site known_site;
 };
 
-// The list of servers that clients get: all of the cluster, or without one what is there already.
+// The list of servers that clients get: all of the cluster, or without one what is there already. And
+// the streams for which clients are sent to another server.
 void daemon_cluster_list(struct daemon *daemon);
 // Streams and ports are there, cores are not. 0 or -errno: one line was written.
 int daemon_cluster_start(struct daemon *daemon);
