@@ -120,6 +120,7 @@ static void watch_core(struct daemon *daemon, uint32_t i, uint64_t now_ns)
 			"CPU, or it hangs",
 			i, daemon->config->cores.cpus.cpus[i],
 			(unsigned long long)((now_ns - core->turns_at_ns) / CONFIG_MS));
+		daemon_cluster_core_lost(daemon, i, now_ns);
 	}
 }
 

@@ -356,9 +356,11 @@ int daemon_start(struct daemon *daemon, const struct config *config, const struc
 	if (rc == 0)
 		rc = start_streams(daemon);
 	if (rc == 0)
-		rc = daemon_cluster_start(daemon, now_ns);
+		rc = daemon_cluster_start(daemon);
 	if (rc == 0)
 		rc = start_cores(daemon);
+	if (rc == 0)
+		rc = daemon_cluster_plane(daemon, now_ns);
 	if (rc == 0)
 		rc = start_threads(daemon, now_ns);
 	if (rc == 0)
