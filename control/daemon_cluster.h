@@ -56,6 +56,8 @@ void daemon_cluster_list(struct daemon *daemon);
 int daemon_cluster_start(struct daemon *daemon);
 // Cores are there, and do not run yet.
 int daemon_cluster_plane(struct daemon *daemon, uint64_t now_ns);
+// Have the tools told what the keeper and the plane know.
+void daemon_cluster_views(struct daemon *daemon);
 // A core makes no turns: its clients are offered to others.
 void daemon_cluster_core_lost(struct daemon *daemon, uint32_t core, uint64_t now_ns);
 void daemon_cluster_step(struct daemon *daemon, uint64_t now_ns);

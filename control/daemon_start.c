@@ -339,6 +339,7 @@ static void start_admin(struct daemon *daemon, uint64_t now_ns)
 		daemon->parts.migration = plane_migration(daemon->cluster.plane);
 		daemon->parts.link = link_of;
 		daemon->parts.links = daemon->cluster.plane;
+		daemon->sources.cursors = plane_cursors(daemon->cluster.plane);
 	}
 	daemon->sources.plane = view_plane_of(&daemon->parts);
 	admin_start(daemon);
