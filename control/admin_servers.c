@@ -72,8 +72,7 @@ int admin_history(struct daemon *daemon, const char *params, struct rte_tel_data
 		if (rc != 0)
 			break;
 		tell_count(one, "ago_ms", view.ago_ms);
-		tell_count(one, "time_ns",
-			   now_ns + daemon->wall_offset_ns - view.ago_ms * CONFIG_MS);
+		tell_count(one, "time_ns", view.time_ns + daemon->wall_offset_ns);
 		tell_text(one, "from", view.from);
 		tell_text(one, "to", view.to);
 		tell_text(one, "why", view.why);

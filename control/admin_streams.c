@@ -8,16 +8,31 @@
 #include "control/admin.h"
 #include "control/admin_tell.h"
 
+static int in_sync_tell(const struct view_stream *view, struct rte_tel_data *data)
+{
+	struct rte_tel_data *members;
+
+	tell_count(data, "min_in_sync", view->min_in_sync);
+	if (!view->is_in_sync_known)
+		return 0;
+	tell_count(data, "in_sync", view->in_sync_count);
+	members = rte_tel_data_alloc();
+	if (members == NULL)
+		return -ENOMEM;
+	rte_tel_data_start_array(members, RTE_TEL_INT_VAL);
+	for (uint32_t i = 0; i < view->in_sync_count; i++)
+		rte_tel_data_add_array_int(members, view->in_sync[i]);
+	return rte_tel_data_add_dict_container(data, "in_sync_servers", members, 0);
+}
+
 static int stream_tell(const struct daemon *daemon, uint32_t number, const struct view_stream *view,
 		       struct rte_tel_data *data)
 {
-	struct rte_tel_data *members = rte_tel_data_alloc();
-
-	if (members == NULL)
-		return -ENOMEM;
 	tell_text(data, "name", view->name);
 	tell_text(data, "role", view->role);
 	tell_text(data, "state", view->state);
+	if (*view->explanation != '\0')
+		tell_sentence(data, "explanation", view->explanation);
 	tell_count(data, "primary", view->primary);
 	tell_session(data, "session", view->session);
 	tell_count(data, "epoch", view->epoch);
@@ -29,12 +44,8 @@ static int stream_tell(const struct daemon *daemon, uint32_t number, const struc
 	tell_count(data, "log_bytes", daemon->logs[number].bytes);
 	tell_text(data, "pages", daemon->logs[number].is_huge ? "huge" : "ordinary");
 	tell_count(data, "home", view->home);
-	tell_count(data, "min_in_sync", view->min_in_sync);
-	tell_count(data, "in_sync", view->in_sync_count);
-	rte_tel_data_start_array(members, RTE_TEL_INT_VAL);
-	for (uint32_t i = 0; i < view->in_sync_count; i++)
-		rte_tel_data_add_array_int(members, view->in_sync[i]);
-	return rte_tel_data_add_dict_container(data, "in_sync_servers", members, 0);
+	tell_count(data, "publishers", view->publishers);
+	return in_sync_tell(view, data);
 }
 
 int admin_streams(struct daemon *daemon, const char *params, struct rte_tel_data *data)
@@ -78,7 +89,8 @@ int admin_replicas(struct daemon *daemon, const char *params, struct rte_tel_dat
 			break;
 		tell_count(one, "server", replica->server);
 		tell_text(one, "role", replica->server == view.primary ? "primary" : "replica");
-		tell_flag(one, "in_sync", replica->is_in_sync);
+		if (view.is_in_sync_known)
+			tell_flag(one, "in_sync", replica->is_in_sync);
 		tell_known(one, "acked", replica->acked);
 		if (replica->acked != VIEW_NEVER)
 			tell_count(one, "lag", replica->lag);

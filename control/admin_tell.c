@@ -59,6 +59,21 @@ int tell_numbered(struct rte_tel_data *data, uint64_t number, struct rte_tel_dat
 	return tell_dict(data, name, inner);
 }
 
+void tell_sentence(struct rte_tel_data *data, const char *name, const char *sentence)
+{
+	char text[RTE_TEL_MAX_STRING_LEN];
+	size_t length = strlen(sentence);
+
+	if (length < sizeof(text)) {
+		tell_text(data, name, sentence);
+		return;
+	}
+	for (length = sizeof(text) - 4; length > 0 && sentence[length] != ' ';)
+		length--;
+	snprintf(text, sizeof(text), "%.*s...", (int)length, sentence);
+	tell_text(data, name, text);
+}
+
 void tell_known(struct rte_tel_data *data, const char *name, uint64_t count)
 {
 	if (count != VIEW_NEVER)

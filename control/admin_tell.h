@@ -30,6 +30,8 @@ static inline void tell_count(struct rte_tel_data *data, const char *name, uint6
 	rte_tel_data_add_dict_u64(data, name, count);
 }
 
+// A sentence of any length: one that is longer than telemetry takes is cut behind a word, and ends in "...".
+void tell_sentence(struct rte_tel_data *data, const char *name, const char *sentence);
 // Left out where it is VIEW_NEVER.
 void tell_known(struct rte_tel_data *data, const char *name, uint64_t count);
 void tell_flag(struct rte_tel_data *data, const char *name, bool is_set); // 0 or 1

@@ -44,6 +44,7 @@ struct view_drain {
 // What only the control plane can tell or do. A function that is NULL has nothing to tell.
 struct view_plane {
 	void *arg;
+	const struct link_detector *(*link)(void *arg, uint32_t peer); // by index
 	// Fill in what the plane knows of a stream: state, record, in-sync set, replicas' acknowledgements.
 	void (*stream)(void *arg, uint32_t number, struct view_stream *view);
 	// The i-th last migration, 0 the newest. False: not kept, or none.
@@ -58,7 +59,6 @@ struct view_sources {
 	struct server *server;
 	const struct registry *registry;
 	// of a cluster; NULL: this server stands alone
-	const struct link_detector *links; // by peer
 	const struct cursor_table *cursors;
 	struct view_plane plane;
 };
@@ -89,6 +89,7 @@ void view_server(const struct view_sources *sources, uint32_t number, uint64_t n
 		 struct view_server *view);
 
 struct view_change {
+	uint64_t time_ns; // monotonic
 	uint64_t ago_ms;
 	const char *from, *to, *why;
 };
@@ -99,7 +100,8 @@ bool view_change(const struct view_sources *sources, uint32_t number, uint32_t i
 
 // ---- streams (admin_view_streams.c) --------------------------------------------------------------
 
-#define VIEW_STATE_BYTES 64
+#define VIEW_STATE_BYTES   64
+#define VIEW_EXPLAIN_BYTES 320 // KEEPER_TEXT_BYTES
 
 struct view_replica {
 	uint16_t server;
@@ -119,11 +121,14 @@ struct view_stream {
 	uint32_t epoch;
 	uint64_t earliest, head, commit;
 	uint64_t feed_age_ms;
-	uint32_t home; // core
+	uint32_t home;	     // core
+	uint32_t publishers; // that ever opened it
 	uint32_t min_in_sync;
+	bool is_in_sync_known; // only the primary knows who is in sync
 	uint32_t in_sync_count;
-	uint16_t in_sync[SERVER_LIST_MAX]; // ids
-	char state[VIEW_STATE_BYTES];	   // "open", "waiting for server 2", ...
+	uint16_t in_sync[SERVER_LIST_MAX];    // ids, ascending
+	char state[VIEW_STATE_BYTES];	      // "open", "waiting for server 2", ...
+	char explanation[VIEW_EXPLAIN_BYTES]; // a sentence where it is not open, or ""
 	uint32_t replicas_count;
 	struct view_replica replicas[SERVER_LIST_MAX];
 };

@@ -19,7 +19,7 @@ static uint64_t client_heard(const struct view_sources *sources,
 			     const struct registry_client *client)
 {
 	const struct core *core = sources->server->cores[client->core];
-	uint64_t slot = client->handle >> 32;
+	uint32_t slot = handle_slot(client->handle);
 
 	if (slot >= core->config.clients_max)
 		return 0;

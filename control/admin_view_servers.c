@@ -45,6 +45,14 @@ static const char *refusal_name(const struct peer *peer)
 	return own < sizeof(ours) / sizeof(ours[0]) ? ours[own] : "refused";
 }
 
+// NULL: nobody watches it.
+static const struct link_detector *link_of(const struct view_sources *sources, uint32_t number)
+{
+	if (sources->plane.link == NULL)
+		return NULL;
+	return sources->plane.link(sources->plane.arg, number);
+}
+
 static void self_view(const struct view_sources *sources, struct view_server *view)
 {
 	const struct server *server = sources->server;
@@ -76,6 +84,7 @@ static void peer_view(const struct view_sources *sources, uint32_t number, uint6
 		      struct view_server *view)
 {
 	const struct peer *peer = &sources->server->peers.peers[number];
+	const struct link_detector *link = link_of(sources, number);
 	uint64_t hears_ns = atomic_load_explicit(&peer->hears_ns, memory_order_relaxed);
 	uint64_t heard_ns = atomic_load_explicit(&peer->heard_ns, memory_order_relaxed);
 
@@ -89,8 +98,7 @@ static void peer_view(const struct view_sources *sources, uint32_t number, uint6
 	view->multiplier = (uint32_t)sources->config->cluster.multiplier;
 	view->heard_ms = ago_ms(now_ns, heard_ns);
 	view->hears_us_ms = ago_ms(now_ns, hears_ns);
-	if (sources->links != NULL) {
-		const struct link_detector *link = &sources->links[number];
+	if (link != NULL) {
 		const struct link_change *change = link_change_at(link, 0);
 
 		view->multiplier = link_multiplier(link);
@@ -130,14 +138,18 @@ void view_server(const struct view_sources *sources, uint32_t number, uint64_t n
 bool view_change(const struct view_sources *sources, uint32_t number, uint32_t i, uint64_t now_ns,
 		 struct view_change *view)
 {
+	const struct link_detector *link = NULL;
 	const struct link_change *change;
 
-	if (number == 0 || number >= view_servers(sources) || sources->links == NULL)
+	if (number > 0 && number < view_servers(sources))
+		link = link_of(sources, number - 1);
+	if (link == NULL)
 		return false;
-	change = link_change_at(&sources->links[number - 1], i);
+	change = link_change_at(link, i);
 	if (change == NULL)
 		return false;
 	*view = (struct view_change){
+		.time_ns = change->time_ns,
 		.ago_ms = ago_ms(now_ns, change->time_ns),
 		.from = link_state_name(change->from),
 		.to = link_state_name(change->to),

@@ -56,9 +56,16 @@ static void cluster_view(const struct view_sources *sources, const struct config
 				     &view->replicas[view->replicas_count++]);
 }
 
-// The replicas that the record names.
+// In order, and the replicas that are among them.
 static void in_sync_view(struct view_stream *view)
 {
+	for (uint32_t i = 1; i < view->in_sync_count; i++)
+		for (uint32_t k = i; k > 0 && view->in_sync[k - 1] > view->in_sync[k]; k--) {
+			uint16_t id = view->in_sync[k];
+
+			view->in_sync[k] = view->in_sync[k - 1];
+			view->in_sync[k - 1] = id;
+		}
 	for (uint32_t i = 0; i < view->replicas_count; i++) {
 		view->replicas[i].is_in_sync = false;
 		for (uint32_t k = 0; k < view->in_sync_count; k++)
@@ -85,12 +92,14 @@ void view_stream(const struct view_sources *sources, uint32_t number, uint64_t n
 		.commit = log_committed(&stream->log).seq,
 		.feed_age_ms = feed_age(stream, now_ns),
 		.home = stream->home,
+		.publishers = publishers_count(stream->publishers),
 		.min_in_sync = 1,
 	};
 	view->epoch = stream_epoch_of(stream, view->head + 1, &last);
 	if (stream->role != STREAM_ALONE && config != NULL) {
 		cluster_view(sources, config, number, view);
 	} else {
+		view->is_in_sync_known = true;
 		view->in_sync[view->in_sync_count++] = sources->server->id;
 	}
 	snprintf(view->state, sizeof(view->state), "%s", view->is_served ? "open" : "not served");

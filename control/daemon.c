@@ -34,7 +34,8 @@ static bool fence_send(struct daemon *daemon)
 		daemon->has_fence =
 			!command_send(daemon, fence->core, CORE_COMMAND_CLOSE_CLIENT,
 				      &(struct core_command){.handle = fence->handle,
-							     .instance = fence->instance});
+							     .instance = fence->instance,
+							     .code = fence->code});
 	return !daemon->has_fence;
 }
 
@@ -52,7 +53,9 @@ static void notice_take(struct daemon *daemon, uint32_t core, const struct cross
 					  .instance = notice.instance,
 					  .handle = notice.handle,
 					  .core = core,
-					  .address = notice.address};
+					  .address = notice.address,
+					  .opened_ns = notice.at_ns,
+					  .by_offer = notice.by_offer};
 	switch (slot->kind) {
 	case CORE_NOTICE_OPENED:
 		daemon->has_fence = registry_opened(daemon->registry, &client, &daemon->fence);
@@ -120,6 +123,7 @@ static void watch_core(struct daemon *daemon, uint32_t i, uint64_t now_ns)
 			"CPU, or it hangs",
 			i, daemon->config->cores.cpus.cpus[i],
 			(unsigned long long)((now_ns - core->turns_at_ns) / CONFIG_MS));
+		daemon_cluster_core_lost(daemon, i, now_ns);
 	}
 }
 

@@ -11,6 +11,7 @@
 #define CONTROL_DAEMON_H
 
 #include "control/admin.h"
+#include "control/admin_view_plane.h"
 #include "control/daemon_cluster.h"
 #include "control/logline.h"
 #include "control/plan.h"
@@ -65,6 +66,7 @@ struct daemon {
 	// lock during daemon_step
 	pthread_mutex_t lock;
 	struct view_sources sources;
+	struct view_parts parts;
 	struct admin_order order;
 	uint64_t wall_offset_ns; // from monotonic to wall time, as of the start
 	struct logline_site stuck_site, lost_site, link_site, losses_site, registry_site;

@@ -47,37 +47,12 @@ static void say_peer(struct daemon *daemon, uint32_t i, uint64_t now_ns)
 		logline(&daemon->log, LOG_LEVEL_WARNING,
 			"server %u refuses to take part with this one: its log says why", peer->id);
 	*said = (struct daemon_cluster_peer){
-		.link = said->link,
-		.heard_ns = said->heard_ns,
 		.verdict = verdict,
 		.refusal = refusal,
 		.refused_us = refused_us,
 		.incarnation = incarnation,
 		.said_ns = now_ns,
 	};
-}
-
-static void watch_peer(struct daemon *daemon, uint32_t i, uint64_t now_ns)
-{
-	static const enum peer_verdict verdicts[] = {
-		[LINK_UP] = PEER_UP,
-		[LINK_SUSPECT] = PEER_SUSPECT,
-		[LINK_DEAD] = PEER_DEAD,
-	};
-	struct daemon_cluster_peer *watched = &daemon->cluster.peers[i];
-	struct peer *peer = &daemon->server.peers.peers[i];
-	uint64_t heard_ns = atomic_load_explicit(&peer->heard_ns, memory_order_relaxed);
-
-	if (heard_ns != watched->heard_ns) {
-		watched->heard_ns = heard_ns;
-		link_heard(&watched->link, heard_ns);
-	}
-	if (link_tick(&watched->link, now_ns) & LINK_ASK)
-		link_asked(&watched->link, 0, now_ns);
-	if (heard_ns != 0)
-		atomic_store_explicit(&peer->verdict, verdicts[watched->link.state],
-				      memory_order_relaxed);
-	say_peer(daemon, i, now_ns);
 }
 
 // Whether this server may take roles: nobody knows it as a later process than it is.
@@ -140,14 +115,38 @@ void daemon_cluster_step(struct daemon *daemon, uint64_t now_ns)
 
 	if (!cluster->has_peers)
 		return;
+	plane_step(cluster->plane, now_ns);
 	for (uint32_t i = 0; i < daemon->server.peers.count; i++)
-		watch_peer(daemon, i, now_ns);
+		say_peer(daemon, i, now_ns);
 	watch_incarnation(daemon, now_ns);
-	if (!cluster->has_roles || cluster->keeper == NULL)
+	if (cluster->has_roles && cluster->keeper != NULL) {
+		keeper_step(cluster->keeper, now_ns);
+		for (uint32_t i = 0; i < keeper_count(cluster->keeper); i++)
+			say_stream(daemon, i, now_ns);
+	}
+}
+
+void daemon_cluster_core_lost(struct daemon *daemon, uint32_t core, uint64_t now_ns)
+{
+	struct daemon_cluster *cluster = &daemon->cluster;
+
+	if (cluster->plane == NULL)
 		return;
-	keeper_step(cluster->keeper, now_ns);
-	for (uint32_t i = 0; i < keeper_count(cluster->keeper); i++)
-		say_stream(daemon, i, now_ns);
+	migration_core_lost(plane_migration(cluster->plane), core, now_ns);
+}
+
+static bool move_notice(struct daemon *daemon, const struct crossing_slot *slot, uint64_t now_ns)
+{
+	struct daemon_cluster *cluster = &daemon->cluster;
+	struct core_notice notice;
+
+	if (slot->kind < CORE_NOTICE_OFFER_KEPT || slot->kind > CORE_NOTICE_PROBE_REPLY)
+		return false;
+	if (cluster->plane == NULL)
+		return true; // a server alone moves nobody
+	memcpy(&notice, slot->data, sizeof(notice));
+	plane_notice(cluster->plane, slot->kind, &notice, now_ns);
+	return true;
 }
 
 bool daemon_cluster_notice(struct daemon *daemon, const struct crossing_slot *slot, uint64_t now_ns)
@@ -157,7 +156,7 @@ bool daemon_cluster_notice(struct daemon *daemon, const struct crossing_slot *sl
 
 	if (slot->kind != CORE_NOTICE_PROPOSE && slot->kind != CORE_NOTICE_LAGS &&
 	    slot->kind != CORE_NOTICE_FETCHED)
-		return false;
+		return move_notice(daemon, slot, now_ns);
 	if (keeper == NULL)
 		return true;
 	memcpy(&n, slot->data, sizeof(n));
@@ -174,6 +173,9 @@ void daemon_cluster_free(struct daemon *daemon)
 {
 	struct daemon_cluster *cluster = &daemon->cluster;
 
+	plane_destroy(cluster->plane);
+	cluster->plane = NULL;
+	cursor_feed_destroy(&daemon->server);
 	keeper_destroy(cluster->keeper);
 	cluster_destroy(&cluster->cluster);
 	cluster_files_close(&cluster->files);

@@ -2,8 +2,9 @@
 //
 // The daemon's part in a cluster: what is started for it, and what control does for it while cores run.
 //
-//   streams -> check ports -> peers -> state_dir -> keeper ... cores run ... the others answer -> roles
+//   streams -> check ports -> peers -> state_dir -> keeper ... cores -> plane ... the others answer -> roles
 //
+// The plane (links, cursors, migration) works from the first turn on; telemetry looks at it under daemon->lock.
 // Roles (the keeper's start) are taken when a majority of the other servers answered, or after
 // cluster.start_timeout: so long the server's own incarnation may still be raised above one that they
 // knew of it. Streams that are not replicated are served all the time.
@@ -13,8 +14,8 @@
 
 #include "control/cluster_files.h"
 #include "control/keeper.h"
-#include "control/link.h"
 #include "control/logline.h"
+#include "control/plane.h"
 
 #define DAEMON_SAID_NS 100000000ull // of what changes faster only where it came to is said
 
@@ -31,8 +32,6 @@ struct daemon_cluster_stream { // what was said last of a stream that is led
 };
 
 struct daemon_cluster_peer {
-	struct link_detector link;
-	uint64_t heard_ns;		       // taken over last
 	uint32_t verdict, refusal, refused_us; // said last
 	uint64_t incarnation;
 	uint64_t said_ns;
@@ -46,15 +45,20 @@ struct daemon_cluster {
 	struct keeper *keeper;
 	struct daemon_cluster_stream streams[SERVER_STREAMS_MAX];
 	struct daemon_cluster_peer peers[SERVER_PEERS_MAX];
+	struct plane *plane; // NULL: no cluster
 	struct logline_site known_site;
 };
 
 // The list of servers that clients get: all of the cluster, or without one what is there already.
 void daemon_cluster_list(struct daemon *daemon);
 // Streams and ports are there, cores are not. 0 or -errno: one line was written.
-int daemon_cluster_start(struct daemon *daemon, uint64_t now_ns);
+int daemon_cluster_start(struct daemon *daemon);
+// Cores are there, and do not run yet.
+int daemon_cluster_plane(struct daemon *daemon, uint64_t now_ns);
+// A core makes no turns: its clients are offered to others.
+void daemon_cluster_core_lost(struct daemon *daemon, uint32_t core, uint64_t now_ns);
 void daemon_cluster_step(struct daemon *daemon, uint64_t now_ns);
-// A notice of a home core about a replicated stream. False: it is none of these.
+// A notice about a replicated stream or about a move. False: it is none of these.
 bool daemon_cluster_notice(struct daemon *daemon, const struct crossing_slot *slot,
 			   uint64_t now_ns);
 // Cores are gone.

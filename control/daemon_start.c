@@ -320,6 +320,11 @@ static int start_threads(struct daemon *daemon, uint64_t now_ns)
 	return 0;
 }
 
+static const struct link_detector *link_of(const void *cluster, uint32_t peer)
+{
+	return &((const struct daemon_cluster *)cluster)->peers[peer].link;
+}
+
 static void start_admin(struct daemon *daemon, uint64_t now_ns)
 {
 	struct timespec wall;
@@ -329,6 +334,12 @@ static void start_admin(struct daemon *daemon, uint64_t now_ns)
 	daemon->sources.config = daemon->config;
 	daemon->sources.server = &daemon->server;
 	daemon->sources.registry = daemon->registry;
+	daemon->parts.keeper = daemon->cluster.keeper;
+	if (daemon->cluster.has_peers) {
+		daemon->parts.link = link_of;
+		daemon->parts.links = &daemon->cluster;
+	}
+	daemon->sources.plane = view_plane_of(&daemon->parts);
 	admin_start(daemon);
 }
 
@@ -355,9 +366,11 @@ int daemon_start(struct daemon *daemon, const struct config *config, const struc
 	if (rc == 0)
 		rc = start_streams(daemon);
 	if (rc == 0)
-		rc = daemon_cluster_start(daemon, now_ns);
+		rc = daemon_cluster_start(daemon);
 	if (rc == 0)
 		rc = start_cores(daemon);
+	if (rc == 0)
+		rc = daemon_cluster_plane(daemon, now_ns);
 	if (rc == 0)
 		rc = start_threads(daemon, now_ns);
 	if (rc == 0)

@@ -58,7 +58,8 @@ struct migration_ops {
 			const struct core_command *command);
 	// A frame without MAC to a peer (by index); false: no room.
 	bool (*post)(void *arg, uint32_t peer, const void *frame, uint32_t length);
-	// The core at which frames of this client arrive, of `attempt` tries. Below `cores`.
+	// The core that offers this client a home, of `attempt` tries: the one that has it already, else one
+	// that sends (server_core_for). Below `cores`.
 	uint32_t (*core_of)(void *arg, uint64_t client, uint32_t attempt);
 };
 

@@ -41,7 +41,8 @@ void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reas
 	move->peer = asked_by;
 	move->request = request;
 	move->epoch = cursor_epoch_after(cursor->cursor_epoch, m->config.server);
-	move->core = m->ops.core_of(m->ops.arg, cursor->key.client, 0);
+	move->core = m->ops.core_of(m->ops.arg, cursor->key.client,
+				    reason == GODWIT_MIGRATION_CORE ? 1 : 0);
 	MCOUNT(m, offers);
 	offer_send(m, move, now_ns);
 }

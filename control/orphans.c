@@ -137,6 +137,8 @@ void migration_core_lost(struct migration *m, uint32_t core, uint64_t now_ns)
 		if (cursor.core != core || move_find(m, &cursor.key) != NULL ||
 		    (cursor.flags & GODWIT_CURSOR_LAPSED) != 0)
 			continue;
-		offer_begin(m, &cursor, GODWIT_MIGRATION_CORE, MIGRATION_NOBODY, 0, now_ns);
+		// Only where another core can have the client's frames.
+		if (m->ops.core_of(m->ops.arg, cursor.key.client, 1) != core)
+			offer_begin(m, &cursor, GODWIT_MIGRATION_CORE, MIGRATION_NOBODY, 0, now_ns);
 	}
 }

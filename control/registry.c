@@ -98,6 +98,26 @@ static bool entry_add(struct registry *registry, const struct registry_client *c
 	return true;
 }
 
+// The same process on a second core. Cores are heard in turns: who came later, their clock says.
+static bool opened_again(struct entry *entry, const struct registry_client *client,
+			 struct registry_fence *fence)
+{
+	struct registry_client before = entry->client, loser = before;
+
+	if (client->by_offer)
+		return false;
+	if (client->opened_ns >= before.opened_ns || before.by_offer)
+		entry->client = *client;
+	else
+		loser = *client;
+	// What took its offer after that HELLO stays, too.
+	if (before.by_offer && client->opened_ns < before.opened_ns)
+		return false;
+	*fence = (struct registry_fence){loser.core, loser.handle, client->instance,
+					 GODWIT_REPLACED};
+	return true;
+}
+
 bool registry_opened(struct registry *registry, const struct registry_client *client,
 		     struct registry_fence *fence)
 {
@@ -110,14 +130,18 @@ bool registry_opened(struct registry *registry, const struct registry_client *cl
 	}
 	before = entry->client;
 	if (client->instance < before.instance) {
-		*fence = (struct registry_fence){client->core, client->handle, before.instance};
+		*fence = (struct registry_fence){client->core, client->handle, before.instance,
+						 GODWIT_FENCED};
 		return true;
 	}
+	if (client->instance == before.instance && client->core != before.core)
+		return opened_again(entry, client, fence);
 	entry->client = *client;
 	// Within one core the core itself has closed the older one.
-	if (client->instance == before.instance || client->core == before.core)
+	if (client->core == before.core)
 		return false;
-	*fence = (struct registry_fence){before.core, before.handle, client->instance};
+	*fence = (struct registry_fence){before.core, before.handle, client->instance,
+					 GODWIT_FENCED};
 	return true;
 }
 

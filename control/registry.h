@@ -7,14 +7,17 @@
 //                    --registry_closed--> forgets it
 //
 // A process is named by its instance, which grows: of two of one id the higher lives on. The same
-// instance on a second core is one process whose address changed: the newer handle is remembered, the
-// older lapses by itself.
+// instance on a second core is one process that came in anew, from another address or over another queue:
+// the later one, by the clock that all cores read, lives on, and the earlier is closed as REPLACED. But one that
+// took an offer of that core may be a client of both: it replaces nobody and is not remembered; what it leaves
+// behind lapses.
 // A notice may be lost (its ring was full): an entry then stays, and does no harm but to fence processes
 // older than itself, which have no right to live either.
 // Pure steps: no clock, no I/O. Owner and thread: control. Limits: `max` ids, then refused and counted.
 #ifndef CONTROL_REGISTRY_H
 #define CONTROL_REGISTRY_H
 
+#include <godwit/errors.h>
 #include <godwit/types.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,12 +28,15 @@ struct registry_client {
 	uint64_t id, instance, handle;
 	uint32_t core;
 	struct godwit_address address; // as it was when the core opened it
+	uint64_t opened_ns;	       // monotonic
+	bool by_offer;		       // it took an offer: no HELLO
 };
 
 struct registry_fence {
 	uint32_t core;	   // that is to close
 	uint64_t handle;   // this client
-	uint64_t instance; // the higher one that fences it
+	uint64_t instance; // the one in its place
+	uint16_t code;	   // FENCED: that one is higher. REPLACED: the same
 };
 
 // NULL with errno ENOMEM. max: at least 1.

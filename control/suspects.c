@@ -199,7 +199,7 @@ static void probe_look(struct migration *m, struct asked_probe *probe, uint64_t 
 	}
 	if (now_ns < probe->due_ns || probe->sent == PROBES)
 		return;
-	// Where its frames would arrive is not known: the link core can send, and its port receives.
+	// The link core sends, and gets the reply wherever that arrives.
 	if (m->ops.command(m->ops.arg, SERVER_LINK_CORE, CORE_COMMAND_PROBE, &command)) {
 		probe->sent++;
 		probe->due_ns = now_ns + PROBE_NS;

@@ -71,7 +71,8 @@ static int create_clients(struct core *core)
 	memset(core->client_heads, 0xff, max * sizeof(*core->client_heads));
 	for (uint32_t i = 0; i < max; i++) {
 		// Random at start: a handle of an earlier process does not fit by chance.
-		core->clients[i].handle = (uint64_t)i << 32 | (uint32_t)core_random(core);
+		core->clients[i].handle = (uint64_t)core->config.id << 56 | (uint64_t)i << 32 |
+					  (uint32_t)core_random(core);
 		core->clients[i].index = i;
 		core->clients[i].next = i + 1 < max ? i + 1 : NONE;
 		core->clients[i].subscriptions = NONE;
@@ -140,7 +141,8 @@ struct core *core_create(struct server *server, const struct core_config *config
 	struct core *core;
 	int error;
 
-	if (config->clients_max == 0 || (config->clients_max & (config->clients_max - 1)) != 0 ||
+	if (config->id >= SERVER_CORES_MAX || config->clients_max > HANDLE_SLOTS_MAX ||
+	    config->clients_max == 0 || (config->clients_max & (config->clients_max - 1)) != 0 ||
 	    config->subscriptions_max == 0 || config->ring_slots < 4 ||
 	    (config->ring_slots & (config->ring_slots - 1)) != 0 || config->classes_max == 0 ||
 	    config->live_budget == 0 || config->egress_budget == 0 ||
@@ -154,6 +156,7 @@ struct core *core_create(struct server *server, const struct core_config *config
 	core->config = *config;
 	core->server = server;
 	core->tx = *tx;
+	core->sends = true;
 	core->random[0] = config->random[0] | 1;
 	core->random[1] = config->random[1];
 	core->counters = lines(sizeof(*core->counters));

@@ -19,7 +19,7 @@
 
 struct core_config {
 	uint32_t id;	      // index in the server
-	uint32_t clients_max; // power of two
+	uint32_t clients_max; // power of two, HANDLE_SLOTS_MAX at most
 	uint32_t subscriptions_max;
 	uint32_t ring_slots;	   // of each client ring, power of two
 	uint32_t classes_max;	   // filter classes of each stream
@@ -31,10 +31,24 @@ struct core_config {
 	uint32_t temporary_budget; // bytes of log scanned by temporary dispatchers, all together
 };
 
+// A client's handle: core << 56 | slot << 32 | generation, which is random at start. A frame that names another
+// core than the one where it arrived crosses to that one.
+#define HANDLE_SLOTS_MAX (1u << 24)
+
+static inline uint32_t handle_core(uint64_t handle)
+{
+	return (uint32_t)(handle >> 56);
+}
+
+static inline uint32_t handle_slot(uint64_t handle)
+{
+	return (uint32_t)(handle >> 32) & (HANDLE_SLOTS_MAX - 1);
+}
+
 extern const struct core_config core_config_default; // daemon's defaults but for id and random
 
 // Commands from control (crossing.kind of the inbox; data: struct core_command). Those about clients and their
-// subscriptions are told in moves.h.
+// subscriptions are told in moves.h. OFFER goes to a core that sends (server_core_sends), PROBE to the link core.
 enum core_command_kind {
 	CORE_COMMAND_STOP = 1,
 	CORE_COMMAND_CLOSE_CLIENT,
@@ -46,16 +60,17 @@ enum core_command_kind {
 	CORE_COMMAND_FETCH,  // struct replication_fetch
 };
 struct core_command {
-	uint64_t handle;   // CLOSE_CLIENT
-	uint64_t instance; // CLOSE_CLIENT: the higher instance that fences it. OFFER: the client's
-	uint64_t client;   // OFFER, DROP, MIGRATE
-	uint64_t tag;	   // OFFER: the subscription's
-	uint64_t connection;   // OFFER: of a client that is new here; 0: tag serves. PROBE
+	uint64_t handle;     // CLOSE_CLIENT
+	uint64_t instance;   // CLOSE_CLIENT: the instance that takes its place. OFFER: the client's
+	uint64_t client;     // OFFER, DROP, MIGRATE
+	uint64_t tag;	     // OFFER: the subscription's
+	uint64_t connection; // OFFER: of a client that is new here; 0: tag serves. PROBE
 	uint64_t cursor_epoch; // OFFER: the one offered, 0 takes it back. DROP: those below it
 	uint64_t nonce;	       // PROBE
 	uint32_t subscription; // OFFER, DROP, MIGRATE
 	uint16_t target;       // MIGRATE: server id; 0: no more
 	uint16_t reason;       // MIGRATE: enum godwit_migration_reason
+	uint16_t code; // CLOSE_CLIENT: REPLACED (the same process came in anew), else FENCED
 	struct godwit_address address; // OFFER, PROBE
 	bool by_home;		       // OFFER
 };
@@ -79,9 +94,11 @@ struct core_notice {
 	uint64_t tag;	       // OPENED, CLIENT_SUSPECT, CLIENT_BACK, PROBE_REPLY: connection tag
 	uint64_t cursor_epoch; // OFFER_*
 	uint64_t nonce;	       // PROBE_REPLY
+	uint64_t at_ns;	       // OPENED: when, monotonic
 	uint32_t core;
 	uint32_t subscription; // OFFER_*
-	uint16_t code;	       // OFFER_REFUSED: LIMIT, FENCED (instance: the higher one), REPLACED
+	uint16_t code; // OFFER_REFUSED: LIMIT (or no queue), FENCED (instance: the higher one), REPLACED
+	bool by_offer; // OPENED: it took an offer, and may be a client of another core as well
 	struct godwit_address address;
 };
 #define CORE_COMMAND_BYTES 384 // slot_bytes of inbox and outbox
@@ -142,6 +159,7 @@ struct core {
 	uint64_t random[2];
 	struct counters *counters;
 	bool tx_is_full; // no more this turn
+	bool sends; // it owns a queue of a port: set with its loop, then read-only	w: control   r: all
 	bool stopping, stopped;
 	uint32_t stop_next; // next client to be told
 	// clients

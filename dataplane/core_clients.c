@@ -29,7 +29,7 @@ uint64_t client_lapse_ns(const struct core *core, const struct client *client)
 
 struct client *core_client(struct core *core, uint64_t handle)
 {
-	uint64_t slot = handle >> 32;
+	uint32_t slot = handle_slot(handle);
 	struct client *client;
 
 	if (slot >= core->config.clients_max)
@@ -53,13 +53,16 @@ struct client *client_find(struct core *core, uint64_t id)
 }
 
 // The control thread learns of clients so that a newer process fences an older one on another core.
-static void notify(struct core *core, enum core_notice_kind kind, const struct client *client)
+static void notify(struct core *core, enum core_notice_kind kind, const struct client *client,
+		   bool by_offer)
 {
 	core_notify(core, kind,
 		    (struct core_notice){.client = client->id,
 					 .instance = client->instance,
 					 .handle = client->handle,
 					 .tag = client->tag,
+					 .at_ns = core->now_ns,
+					 .by_offer = by_offer,
 					 .address = client->route.to});
 }
 
@@ -103,7 +106,7 @@ static struct client *slot_take(struct core *core, uint64_t id, uint64_t instanc
 	return client;
 }
 
-void client_prove(struct core *core, struct client *client)
+void client_prove(struct core *core, struct client *client, bool by_offer)
 {
 	client->offered = false;
 	client->heard_ns = core->now_ns;
@@ -112,7 +115,7 @@ void client_prove(struct core *core, struct client *client)
 			      memory_order_relaxed);
 	wheel_set(&core->wheel, client->index,
 		  core->now_ns + (uint64_t)client->heartbeat_wait_us * 1000);
-	notify(core, CORE_NOTICE_OPENED, client);
+	notify(core, CORE_NOTICE_OPENED, client, by_offer);
 }
 
 struct client *client_open(struct core *core, uint64_t id, uint64_t instance, uint64_t tag,
@@ -121,7 +124,7 @@ struct client *client_open(struct core *core, uint64_t id, uint64_t instance, ui
 	struct client *client = slot_take(core, id, instance, tag, address);
 
 	if (client != NULL)
-		client_prove(core, client);
+		client_prove(core, client, false);
 	return client;
 }
 
@@ -164,7 +167,7 @@ void client_close(struct core *core, struct client *client, enum godwit_code cod
 	*link = client->next;
 	moves_forget(core, client);
 	if (!client->offered)
-		notify(core, CORE_NOTICE_CLOSED, client);
+		notify(core, CORE_NOTICE_CLOSED, client, false);
 	wheel_cancel(&core->wheel, client->index);
 	atomic_store_explicit(&core->client_heard[client->index], 0, memory_order_relaxed);
 	client->open = false;

@@ -31,6 +31,10 @@ static void close_client(struct core *core, const struct core_command *command)
 
 	if (client == NULL)
 		return;
+	if (command->code == GODWIT_REPLACED) {
+		client_close(core, client, GODWIT_REPLACED);
+		return;
+	}
 	if (!client->offered)
 		client_error(core, client, GODWIT_FENCED, 0, command->instance);
 	COUNT(core, clients_fenced, 1);

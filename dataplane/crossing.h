@@ -67,6 +67,18 @@ static inline struct crossing_slot *crossing_begin(struct crossing *crossing)
 					(uint64_t)(tail & crossing->mask) * crossing->stride);
 }
 
+// Whether at least `slots` are free. Thread: producer.
+static inline bool crossing_has_room(struct crossing *crossing, uint32_t slots)
+{
+	uint32_t tail = atomic_load_explicit(&crossing->tail, memory_order_relaxed);
+
+	if (tail - crossing->head_seen + slots <= crossing->mask + 1)
+		return true;
+	// pairs with: crossing_pop
+	crossing->head_seen = atomic_load_explicit(&crossing->head, memory_order_acquire);
+	return tail - crossing->head_seen + slots <= crossing->mask + 1;
+}
+
 // Hand over the slot that crossing_begin gave. Thread: producer.
 static inline void crossing_end(struct crossing *crossing)
 {

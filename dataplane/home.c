@@ -5,9 +5,11 @@
 #include "dataplane/stages.h"
 
 #define HOME_BUDGET 64 // slots taken from one core in one turn
+#define HEAD_BYTES  ((uint32_t)sizeof(struct home_origin))
 
-static bool cross(struct core *core, uint32_t to, enum home_crossing kind,
-		  const struct home_origin *origin, const void *frame, uint32_t length)
+// head: HEAD_BYTES, an origin or a sender.
+static bool cross(struct core *core, uint32_t to, enum home_crossing kind, const void *head,
+		  const void *frame, uint32_t length)
 {
 	struct crossing *crossing = server_crossing(core->server, core->config.id, to);
 	struct crossing_slot *slot = crossing_begin(crossing);
@@ -16,11 +18,11 @@ static bool cross(struct core *core, uint32_t to, enum home_crossing kind,
 		COUNT(core, crossing_full, 1);
 		return false;
 	}
-	assert(sizeof(*slot) + sizeof(*origin) + length <= crossing->stride);
+	assert(sizeof(*slot) + HEAD_BYTES + length <= crossing->stride);
 	slot->kind = kind;
-	slot->bytes = (uint32_t)sizeof(*origin) + length;
-	memcpy(slot->data, origin, sizeof(*origin));
-	memcpy(slot->data + sizeof(*origin), frame, length);
+	slot->bytes = HEAD_BYTES + length;
+	memcpy(slot->data, head, HEAD_BYTES);
+	memcpy(slot->data + HEAD_BYTES, frame, length);
 	crossing_end(crossing);
 	COUNT(core, crossed, 1);
 	return true;
@@ -47,6 +49,32 @@ void home_answer(struct core *core, const struct home_origin *origin, const void
 	client = core_client(core, origin->handle);
 	if (client != NULL)
 		core_send(core, client, frame, length);
+}
+
+bool home_client(struct core *core, uint32_t to, const struct godwit_address *from,
+		 const uint8_t *frame, uint32_t length)
+{
+	struct crossing *crossing = server_crossing(core->server, core->config.id, to);
+	struct home_sender sender = {.from = *from};
+
+	if (!crossing_has_room(crossing, (crossing->mask + 1) / 2 + 1)) {
+		COUNT(core, crossing_full, 1);
+		return false;
+	}
+	return cross(core, to, HOME_CLIENT, &sender, frame, length);
+}
+
+static void take_client(struct core *core, const struct crossing_slot *slot)
+{
+	struct home_sender sender;
+	struct datagram datagram = {.bytes = slot->data + sizeof(sender),
+				    .length = slot->bytes - (uint32_t)sizeof(sender)};
+
+	memcpy(&sender, slot->data, sizeof(sender));
+	datagram.from = sender.from;
+	classify_crossed(core, &datagram);
+	session_datagram(core, &datagram);
+	ingest_datagram(core, &datagram);
 }
 
 bool home_cursor(struct core *core, const struct godwit_cursor *entry)
@@ -118,6 +146,9 @@ static bool take(struct core *core, const struct crossing_slot *slot)
 		break;
 	case HOME_PEER:
 		peer_frame(core, &core->server->peers.peers[origin.handle], frame, length);
+		break;
+	case HOME_CLIENT:
+		take_client(core, slot);
 		break;
 	case HOME_STREAM_CLOSE:
 		return close_for(core, &origin, frame);

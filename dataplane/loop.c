@@ -69,6 +69,7 @@ struct tx loop_tx(struct loop *loop)
 void loop_set_core(struct loop *loop, struct core *core)
 {
 	loop->core = core;
+	core->sends = loop->rx.queue_count > 0;
 	loop->rx.counters = core->counters;
 	loop->tx.counters = core->counters;
 }

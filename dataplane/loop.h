@@ -52,7 +52,7 @@ void loop_destroy(struct loop *loop);
 
 // How its core sends: for core_create.
 struct tx loop_tx(struct loop *loop);
-// The core that it turns. Thread: control, before loop_start.
+// The core that it turns; it sends if a queue is bound. Thread: control, before any loop_start.
 void loop_set_core(struct loop *loop, struct core *core);
 
 // Run it on lcore `lcore` (a worker's number). 0 or -errno. Thread: control.

@@ -221,7 +221,8 @@ void moves_offer(struct core *core, const struct core_command *command)
 		offer_withdraw(core, command);
 		return;
 	}
-	if (core->moves.offer_free == NONE) {
+	// What the client answers finds this core wherever it arrives, but nothing leaves from here.
+	if (!core->sends || core->moves.offer_free == NONE) {
 		refuse(core, command, GODWIT_LIMIT, 0);
 		return;
 	}

@@ -13,6 +13,7 @@
 #include "dataplane/publishers.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <godwit/errors.h>
@@ -44,7 +45,8 @@ struct publishers {
 	uint64_t runs_first, runs_end, commit_run;
 	uint64_t released_seq; // the base is as of here
 	uint32_t head_mask, run_mask;
-	uint32_t count, count_max;
+	_Atomic uint32_t count; // w: home   r: any
+	uint32_t count_max;
 };
 
 // Where the arrays lie in the one block of memory.
@@ -130,7 +132,7 @@ uint32_t publishers_find(const struct publishers *p, uint64_t id)
 
 struct publisher *publisher_at(struct publishers *p, uint32_t number)
 {
-	assert(number < p->count);
+	assert(number < publishers_count(p));
 	return &p->entries[number];
 }
 
@@ -141,17 +143,17 @@ void publishers_floor(struct publishers *p, uint64_t floor)
 
 uint32_t publishers_count(const struct publishers *p)
 {
-	return p->count;
+	return atomic_load_explicit(&p->count, memory_order_relaxed);
 }
 
 static uint32_t entry_add(struct publishers *p, uint64_t id)
 {
-	uint32_t number = p->count;
+	uint32_t number = publishers_count(p);
 	uint32_t *head = id_head(p, id);
 
 	if (number == p->count_max)
 		return PUBLISHER_NONE;
-	p->count++;
+	atomic_store_explicit(&p->count, number + 1, memory_order_relaxed);
 	p->entries[number] = (struct publisher){.id = id, .next_dirty = PUBLISHER_NONE};
 	p->pasts[number] = (struct publisher_past){.newest_run = RUN_NONE, .hash_next = *head};
 	*head = number;
@@ -509,7 +511,9 @@ uint64_t publishers_base_seq(const struct publishers *p)
 
 uint32_t publishers_copy(const struct publishers *p, uint64_t seq, struct publisher_state *states)
 {
-	for (uint32_t i = 0; i < p->count; i++) {
+	uint32_t count = publishers_count(p);
+
+	for (uint32_t i = 0; i < count; i++) {
 		const struct publisher *entry = &p->entries[i];
 		const struct publisher_past *past = &p->pasts[i];
 
@@ -528,12 +532,12 @@ uint32_t publishers_copy(const struct publishers *p, uint64_t seq, struct publis
 					      run_last_number(run) :
 					      run->first_number + (seq - run->first_seq);
 	}
-	return p->count;
+	return count;
 }
 
 static void entries_clear(struct publishers *p)
 {
-	p->count = 0;
+	atomic_store_explicit(&p->count, 0, memory_order_relaxed);
 	memset(p->heads, 0xff, (p->head_mask + 1) * sizeof(*p->heads));
 }
 

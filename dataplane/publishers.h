@@ -74,7 +74,8 @@ unsigned int publishers_open(struct publishers *p, uint64_t id, uint64_t instanc
 			     uint32_t *number);
 
 struct publisher *publisher_at(struct publishers *p, uint32_t number);
-uint32_t publishers_count(const struct publishers *p); // entries in use are 0 .. count - 1
+uint32_t publishers_count(
+	const struct publishers *p); // entries in use are 0 .. count - 1. Thread: any
 uint32_t publishers_find(const struct publishers *p, uint64_t id); // PUBLISHER_NONE if unknown
 
 // Judge numbers first .. first + count - 1 of {id, instance}. *number: the entry (set but for

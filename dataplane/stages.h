@@ -12,14 +12,18 @@
 
 // Validate each datagram, name its kind, find its proved sender. What is dropped gets type 0.
 void classify_burst(struct core *core, struct burst *burst);
+// The same for a frame of a client that crossed: its form was checked where it arrived.
+void classify_crossed(struct core *core, struct datagram *datagram);
 // HELLO ... ACK, SUBSCRIBE, RESUME: what is about clients and their subscriptions.
 void session_burst(struct core *core, struct burst *burst);
+void session_datagram(struct core *core, struct datagram *datagram);
 // Frames of other servers to whom they concern: link core, home core of their stream, control.
 void peer_burst(struct core *core, struct burst *burst);
 // The same for one that was classified here or crossed.
 void peer_frame(struct core *core, struct peer *peer, const uint8_t *frame, uint32_t length);
 // PUBLISH, PUBLISH_OPEN, TOPIC to their stream's home.
 void ingest_burst(struct core *core, struct burst *burst);
+void ingest_datagram(struct core *core, const struct datagram *datagram);
 // At the home core: judge a PUBLISH and append what is new, or answer PUBLISH_OPEN and TOPIC.
 void ingest_frame(struct core *core, const struct home_origin *origin, const uint8_t *frame,
 		  uint32_t length);
@@ -47,8 +51,9 @@ struct client *client_open(struct core *core, uint64_t id, uint64_t instance, ui
 // One that is only offered a home: its address is not proved. NULL when all slots are taken.
 struct client *client_open_offered(struct core *core, uint64_t id, uint64_t instance, uint64_t tag,
 				   const struct godwit_address *address);
-// Its address is proved: from now on it gets heartbeats, is swept, and control knows it.
-void client_prove(struct core *core, struct client *client);
+// Its address is proved, by HELLO_PROOF or by an offer that it takes: from now on it gets heartbeats, is swept,
+// and control knows it.
+void client_prove(struct core *core, struct client *client, bool by_offer);
 // It was suspect and is heard again: control is told.
 void client_back(struct core *core, struct client *client);
 // The keep-alive interval for a client that comes now, us: the configured one, longer where the core has

@@ -82,18 +82,17 @@ struct format format_age(uint64_t ms)
 
 	if (ms < 1000)
 		snprintf(out.text, sizeof(out.text), "%" PRIu64 " ms", ms);
-	else if (s < 60)
+	else if (s < 10)
 		snprintf(out.text, sizeof(out.text), "%" PRIu64 ".%" PRIu64 " s", s,
 			 ms % 1000 / 100);
-	else if (s < 3600)
-		snprintf(out.text, sizeof(out.text), "%" PRIu64 " min %02" PRIu64 " s", s / 60,
-			 s % 60);
-	else if (s < 86400)
-		snprintf(out.text, sizeof(out.text), "%" PRIu64 " h %02" PRIu64 " min", s / 3600,
-			 s / 60 % 60);
+	else if (s < 120)
+		snprintf(out.text, sizeof(out.text), "%" PRIu64 " s", s);
+	else if (s < 120 * 60)
+		snprintf(out.text, sizeof(out.text), "%" PRIu64 " min", s / 60);
+	else if (s < 48 * 3600)
+		snprintf(out.text, sizeof(out.text), "%" PRIu64 " h", s / 3600);
 	else
-		snprintf(out.text, sizeof(out.text), "%" PRIu64 " d %02" PRIu64 " h", s / 86400,
-			 s / 3600 % 24);
+		snprintf(out.text, sizeof(out.text), "%" PRIu64 " d", s / 86400);
 	return out;
 }
 

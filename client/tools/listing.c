@@ -19,6 +19,7 @@ void listing_begin(struct listing_output *output)
 		table_init(&output->details, output->listing->detail_headings);
 	else
 		output->details = (struct table){.columns = 0};
+	output->notes = open_memstream(&output->notes_text, &output->notes_bytes);
 	if (output->is_json)
 		fprintf(output->out, "{\n  \"%s\": [", output->listing->key);
 }
@@ -34,6 +35,10 @@ void listing_add(struct listing_output *output, const json_t *row)
 	output->listing->row(&output->table, row);
 	if (output->listing->detail != NULL && output->is_detailed)
 		output->listing->detail(&output->details, row);
+	if (output->listing->note_key != NULL && output->notes != NULL &&
+	    field_is_there(row, output->listing->note_key))
+		fprintf(output->notes, "%s: %s\n", field_text(row, output->listing->note_name),
+			field_text(row, output->listing->note_key));
 }
 
 void listing_end(struct listing_output *output)
@@ -49,6 +54,9 @@ void listing_end(struct listing_output *output)
 			table_print(&output->details, output->out);
 		}
 	}
+	if (output->notes != NULL && fclose(output->notes) == 0 && output->notes_bytes > 0)
+		fprintf(output->out, "\n%s", output->notes_text);
+	free(output->notes_text);
 	table_fini(&output->table);
 	table_fini(&output->details);
 }

@@ -26,6 +26,8 @@ struct listing {
 	// Adds the rows of the second table for one of the first.
 	void (*detail)(struct table *table, const json_t *row);
 	bool detail_is_asked; // the second table is shown with an option only
+	// Under the tables a line "NAME: SENTENCE" for each row that has a sentence. NULL: none.
+	const char *note_name, *note_key;
 };
 
 extern const struct listing listing_servers, listing_streams, listing_clients, listing_cursors,
@@ -38,6 +40,9 @@ struct listing_output {
 	bool is_json, is_detailed;
 	uint64_t rows;
 	struct table table, details;
+	FILE *notes; // in memory
+	char *notes_text;
+	size_t notes_bytes;
 };
 
 void listing_begin(struct listing_output *output);

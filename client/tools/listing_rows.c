@@ -58,7 +58,6 @@ static void add_share(struct table *table, const json_t *row)
 static void server_row(struct table *table, const json_t *row)
 {
 	bool is_self = field_count(row, "self") != 0;
-	char note[96];
 
 	add_number(table, row, "id");
 	add_text(table, row, "address");
@@ -76,13 +75,10 @@ static void server_row(struct table *table, const json_t *row)
 		add_count(table, row, "flaps");
 	add_count(table, row, "cursors");
 	add_share(table, row);
-	if (field_count(row, "draining") != 0) {
-		snprintf(note, sizeof(note), "draining: %s left",
-			 format_count(field_count(row, "drain_left")).text);
-		table_add(table, note);
-	} else {
+	if (field_count(row, "draining") != 0)
+		table_add(table, "draining");
+	else
 		add_text(table, row, "refusal");
-	}
 }
 
 static const char *const change_headings[] = {
@@ -136,7 +132,8 @@ static void add_in_sync(struct table *table, const json_t *row)
 		length += (size_t)snprintf(text + length, sizeof(text) - length,
 					   "%s%" JSON_INTEGER_FORMAT, i > 0 ? " " : "",
 					   json_integer_value(json_array_get(members, i)));
-	if (length < sizeof(text) && field_count(row, "min_in_sync") > 1)
+	// Only the primary tells who.
+	if (members != NULL && length < sizeof(text) && field_count(row, "min_in_sync") > 1)
 		snprintf(text + length, sizeof(text) - length, "%s, min %" PRIu64,
 			 length > 0 ? "" : "none", field_count(row, "min_in_sync"));
 	table_add(table, *text != '\0' ? text : "-");
@@ -171,7 +168,9 @@ static void stream_replicas(struct table *table, const json_t *row)
 		add_text(table, row, "name");
 		add_number(table, replica, "server");
 		add_text(table, replica, "role");
-		table_add(table, field_count(replica, "in_sync") != 0 ? "yes" : "no");
+		table_add(table, !field_is_there(replica, "in_sync")  ? "-" :
+				 field_count(replica, "in_sync") != 0 ? "yes" :
+									"no");
 		add_count(table, replica, "acked");
 		add_count(table, replica, "lag");
 		add_age(table, replica, "feed_age_ms");
@@ -188,6 +187,8 @@ const struct listing listing_streams = {
 	.detail_key = "replicas",
 	.detail_headings = replica_headings,
 	.detail = stream_replicas,
+	.note_name = "name",
+	.note_key = "explanation",
 };
 
 // ---- clients -------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // classify: validate each datagram whole, name its kind, find its proved sender by handle, key and
-// address: an array access, no hash. What it drops has a reason and gets no answer: the address is not
-// proved.
+// address: an array access, no hash. A frame whose handle names another core crosses, and its sender is
+// judged there. What it drops has a reason and gets no answer: the address is not proved.
 #include <godwit/wire_check_peer.h>
 
 #include "dataplane/stages.h"
@@ -31,11 +31,32 @@ static void drop_datagram(struct core *core, struct datagram *datagram, enum dro
 	datagram->type = 0;
 }
 
+// It is dealt with at another core, if there is one of that number.
+static void cross(struct core *core, struct datagram *datagram, uint32_t to)
+{
+	const struct server *server = core->server;
+
+	if (to >= server->core_count) {
+		drop_datagram(core, datagram, DROP_classify_handle);
+	} else if (!home_client(core, to, &datagram->from, datagram->bytes, datagram->length)) {
+		drop_datagram(core, datagram, DROP_classify_crossing_full);
+	} else {
+		COUNT(core, classify_crossed, 1);
+		datagram->type = 0;
+	}
+}
+
 static bool from_proved_client(struct core *core, struct datagram *datagram)
 {
 	const struct godwit_from_client *from = (const void *)datagram->bytes;
-	struct client *client = core_client(core, godwit_get64(from->handle));
+	uint64_t handle = godwit_get64(from->handle);
+	struct client *client;
 
+	if (handle_core(handle) != core->config.id) {
+		cross(core, datagram, handle_core(handle));
+		return false;
+	}
+	client = core_client(core, handle);
 	if (client == NULL)
 		drop_datagram(core, datagram, DROP_classify_handle);
 	else if (client->key != godwit_get64(from->key))
@@ -61,6 +82,28 @@ static bool from_proved_client(struct core *core, struct datagram *datagram)
 	return false;
 }
 
+static void find_sender(struct core *core, struct datagram *datagram)
+{
+	switch (datagram->type) {
+	case GODWIT_HELLO:
+	case GODWIT_HELLO_PROOF:
+		break;
+	case GODWIT_PROBE_REPLY:
+		// It carries no handle: the link core has asked.
+		if (core->config.id == SERVER_LINK_CORE)
+			break;
+		cross(core, datagram, SERVER_LINK_CORE);
+		return;
+	default:
+		if (!from_proved_client(core, datagram))
+			return;
+	}
+	if (datagram->type == GODWIT_PUBLISH)
+		COUNT(core, classify_append, 1);
+	else
+		COUNT(core, classify_session, 1);
+}
+
 static void from_client(struct core *core, struct datagram *datagram)
 {
 	enum godwit_check check = godwit_check_from_client(datagram->bytes, datagram->length);
@@ -76,13 +119,14 @@ static void from_client(struct core *core, struct datagram *datagram)
 		return;
 	}
 	datagram->type = datagram->bytes[1];
-	if (datagram->type != GODWIT_HELLO && datagram->type != GODWIT_HELLO_PROOF &&
-	    datagram->type != GODWIT_PROBE_REPLY && !from_proved_client(core, datagram))
-		return;
-	if (datagram->type == GODWIT_PUBLISH)
-		COUNT(core, classify_append, 1);
-	else
-		COUNT(core, classify_session, 1);
+	find_sender(core, datagram);
+}
+
+void classify_crossed(struct core *core, struct datagram *datagram)
+{
+	COUNT(core, crossed_in, 1);
+	datagram->type = datagram->bytes[1];
+	find_sender(core, datagram);
 }
 
 static void from_peer(struct core *core, struct datagram *datagram)

@@ -83,6 +83,7 @@ static void send_heartbeats(struct core *core, struct client *client)
 			.cursor_epoch = godwit_be64(s->cursor_epoch),
 			.sent = godwit_be64(s->sent),
 			.commit = godwit_be64(log_committed_seq(&s->stream->log)),
+			.feed_age = godwit_be32(stream_feed_age_ms(s->stream, core->now_ns)),
 		};
 		// Whatever held it up may be over; a quiet filter says what it covered.
 		s->coverage_due = subscription_is_filtered(s);

@@ -13,37 +13,40 @@ static void count_refused(struct core *core, enum drop reason, uint32_t messages
 	drop_add(core->counters, reason, messages);
 }
 
+void ingest_datagram(struct core *core, const struct datagram *datagram)
+{
+	const struct godwit_publish *publish = (const void *)datagram->bytes;
+	struct home_origin origin = {.core = core->config.id};
+	uint32_t stream, count;
+
+	if (datagram->type != GODWIT_PUBLISH)
+		return;
+	count = godwit_get16(publish->from.frame.count);
+	// A later frame of the burst may have closed the sender: its slot may be another's.
+	if (datagram->client == NULL ||
+	    core_client(core, godwit_get64(publish->from.handle)) == NULL) {
+		COUNT(core, ingest_messages, count);
+		count_refused(core, DROP_ingest_closed, count);
+		return;
+	}
+	stream = godwit_get32(publish->stream);
+	origin.handle = datagram->client->handle;
+	origin.tag = datagram->client->tag;
+	if (stream >= core->server->stream_count) {
+		COUNT(core, ingest_messages, count);
+		count_refused(core, DROP_ingest_unknown_stream, count);
+		client_error(core, datagram->client, GODWIT_UNKNOWN_STREAM, 0, stream);
+	} else if (!home_frame(core, core->server->streams[stream], &origin, datagram->bytes,
+			       datagram->length)) {
+		COUNT(core, ingest_messages, count);
+		count_refused(core, DROP_ingest_crossing_full, count);
+	}
+}
+
 void ingest_burst(struct core *core, struct burst *burst)
 {
-	for (uint32_t i = 0; i < burst->count; i++) {
-		struct datagram *datagram = &burst->datagrams[i];
-		const struct godwit_publish *publish = (const void *)datagram->bytes;
-		struct home_origin origin = {.core = core->config.id};
-		uint32_t stream, count;
-
-		// A later frame of the burst may have closed the sender: its slot may be another's.
-		if (datagram->type != GODWIT_PUBLISH)
-			continue;
-		count = godwit_get16(publish->from.frame.count);
-		if (datagram->client == NULL ||
-		    core_client(core, godwit_get64(publish->from.handle)) == NULL) {
-			COUNT(core, ingest_messages, count);
-			count_refused(core, DROP_ingest_closed, count);
-			continue;
-		}
-		stream = godwit_get32(publish->stream);
-		origin.handle = datagram->client->handle;
-		origin.tag = datagram->client->tag;
-		if (stream >= core->server->stream_count) {
-			COUNT(core, ingest_messages, count);
-			count_refused(core, DROP_ingest_unknown_stream, count);
-			client_error(core, datagram->client, GODWIT_UNKNOWN_STREAM, 0, stream);
-		} else if (!home_frame(core, core->server->streams[stream], &origin,
-				       datagram->bytes, datagram->length)) {
-			COUNT(core, ingest_messages, count);
-			count_refused(core, DROP_ingest_crossing_full, count);
-		}
-	}
+	for (uint32_t i = 0; i < burst->count; i++)
+		ingest_datagram(core, &burst->datagrams[i]);
 }
 
 // The publisher is owed a PUBLISH_ACK: at the end of the turn, one for all that came in it.

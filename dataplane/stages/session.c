@@ -160,7 +160,7 @@ static void session_proof(struct core *core, const struct datagram *datagram)
 	}
 	client->tag = tag;
 	if (client->offered)
-		client_prove(core, client);
+		client_prove(core, client, false);
 	client->heard_ns = core->now_ns;
 	atomic_store_explicit(&core->client_heard[client->index], core->now_ns,
 			      memory_order_relaxed);
@@ -194,59 +194,64 @@ static struct client *burst_client(struct core *core, const struct datagram *dat
 	return core_client(core, godwit_get64(from->handle));
 }
 
+static void client_datagram(struct core *core, struct client *client,
+			    const struct datagram *datagram)
+{
+	switch (datagram->type) {
+	case GODWIT_SUBSCRIBE:
+		session_subscribe(core, client, (const void *)datagram->bytes);
+		break;
+	case GODWIT_RESUME:
+		if (client->offered)
+			client_prove(core, client, true);
+		session_resume(core, client, (const void *)datagram->bytes);
+		break;
+	case GODWIT_UNSUBSCRIBE:
+		session_unsubscribe(core, client, (const void *)datagram->bytes);
+		break;
+	case GODWIT_ACK:
+		session_ack(core, client, (const void *)datagram->bytes, datagram->length);
+		break;
+	case GODWIT_PUBLISH_OPEN: {
+		const struct godwit_publish_open *open = (const void *)datagram->bytes;
+
+		session_to_home(core, datagram, open->stream, godwit_get32(open->request));
+		break;
+	}
+	case GODWIT_TOPIC: {
+		const struct godwit_topic *topic = (const void *)datagram->bytes;
+
+		session_to_home(core, datagram, topic->stream, godwit_get32(topic->request));
+		break;
+	}
+	}
+}
+
+void session_datagram(struct core *core, struct datagram *datagram)
+{
+	switch (datagram->type) {
+	case GODWIT_HELLO:
+		session_hello(core, datagram);
+		return;
+	case GODWIT_HELLO_PROOF:
+		session_proof(core, datagram);
+		return;
+	case GODWIT_PROBE_REPLY:
+		moves_probe_reply(core, datagram);
+		return;
+	default:
+		break;
+	}
+	// An earlier frame of the burst may have closed the sender, and its slot may already be
+	// another's.
+	if (datagram->client != NULL)
+		datagram->client = burst_client(core, datagram);
+	if (datagram->client != NULL)
+		client_datagram(core, datagram->client, datagram);
+}
+
 void session_burst(struct core *core, struct burst *burst)
 {
-	for (uint32_t i = 0; i < burst->count; i++) {
-		struct datagram *datagram = &burst->datagrams[i];
-		struct client *client = datagram->client;
-
-		// An earlier frame of the burst may have closed the sender, and its slot may already be
-		// another's.
-		if (client != NULL)
-			datagram->client = client = burst_client(core, datagram);
-		switch (datagram->type) {
-		case GODWIT_HELLO:
-			session_hello(core, datagram);
-			continue;
-		case GODWIT_HELLO_PROOF:
-			session_proof(core, datagram);
-			continue;
-		case GODWIT_PROBE_REPLY:
-			moves_probe_reply(core, datagram);
-			continue;
-		default:
-			break;
-		}
-		if (client == NULL)
-			continue;
-		switch (datagram->type) {
-		case GODWIT_SUBSCRIBE:
-			session_subscribe(core, client, (const void *)datagram->bytes);
-			break;
-		case GODWIT_RESUME:
-			if (client->offered)
-				client_prove(core, client);
-			session_resume(core, client, (const void *)datagram->bytes);
-			break;
-		case GODWIT_UNSUBSCRIBE:
-			session_unsubscribe(core, client, (const void *)datagram->bytes);
-			break;
-		case GODWIT_ACK:
-			session_ack(core, client, (const void *)datagram->bytes, datagram->length);
-			break;
-		case GODWIT_PUBLISH_OPEN: {
-			const struct godwit_publish_open *open = (const void *)datagram->bytes;
-
-			session_to_home(core, datagram, open->stream, godwit_get32(open->request));
-			break;
-		}
-		case GODWIT_TOPIC: {
-			const struct godwit_topic *topic = (const void *)datagram->bytes;
-
-			session_to_home(core, datagram, topic->stream,
-					godwit_get32(topic->request));
-			break;
-		}
-		}
-	}
+	for (uint32_t i = 0; i < burst->count; i++)
+		session_datagram(core, &burst->datagrams[i]);
 }

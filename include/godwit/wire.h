@@ -163,7 +163,7 @@ GODWIT_AT(godwit_hello_proof, mac, 56);
 // What every later client -> server frame begins with, PROBE_REPLY apart.
 struct godwit_from_client {
 	struct godwit_frame frame;
-	struct godwit_be64 handle; // from WELCOME, SUBSCRIBED or TAKE; slot << 32 | generation
+	struct godwit_be64 handle; // from WELCOME, SUBSCRIBED or TAKE; opaque to the client
 	struct godwit_be64 key;
 };
 GODWIT_SIZE(godwit_from_client, 24);

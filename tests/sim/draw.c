@@ -35,6 +35,9 @@ static void draw_host(struct sim *sim)
 		host->epochs = 1 + (uint32_t)rng_below(rng, 500);
 	if (rng_percent(rng, 25))
 		host->hold = 1 + (uint32_t)rng_below(rng, 1000);
+	// Each third world; nothing is drawn for it, so that the seeds keep their worlds.
+	if (sim->seed % 3 == 0)
+		host->spread_ns = (1 + sim->seed % 7 * 50) * MS;
 	sim->tight = rng_percent(rng, 8);
 	if (sim->tight) {
 		host->config.clients_max = 2u << rng_below(rng, 2);

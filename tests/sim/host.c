@@ -194,14 +194,17 @@ void host_stop(struct sim *sim)
 void host_input(struct sim *sim, struct packet *packet)
 {
 	struct host *host = &sim->host;
+	uint32_t flow = packet->from.port;
 	struct host_core *hc;
 
 	if (!host->up) {
 		free(packet->data);
 		return;
 	}
-	// As RSS does: an address always lands on one core.
-	hc = &host->cores[(packet->from.port * 2654435761u >> 16) % host->core_count];
+	// As RSS does: an address lands on one core, until the flows are spread anew.
+	if (host->spread_ns != 0)
+		flow += (uint32_t)(sim->now_ns / host->spread_ns);
+	hc = &host->cores[(flow * 2654435761u >> 16) % host->core_count];
 	if (hc->inbox_count == sizeof(hc->inbox) / sizeof(hc->inbox[0])) {
 		free(packet->data); // the port's queue is full
 		return;
@@ -403,8 +406,9 @@ void host_check_laws(struct sim *sim)
 			for (uint32_t n = 0; client_ring_peek_at(&s->ring, n, &slice); n++)
 				pending += slice_count(slice);
 		}
-		if (GET(rx_datagrams) != GET(classify_session) + GET(classify_append) +
-						 GET(classify_peer) + GET(classify_dropped))
+		if (GET(rx_datagrams) + GET(crossed_in) !=
+		    GET(classify_session) + GET(classify_append) + GET(classify_peer) +
+			    GET(classify_crossed) + GET(classify_dropped))
 			sim_fail(sim, "law 1: datagrams do not add up");
 		if (GET(ingest_messages) !=
 		    GET(ingest_appended) + GET(ingest_repeats) + GET(ingest_refused))

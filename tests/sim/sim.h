@@ -127,6 +127,7 @@ struct host {
 	struct place places[SIM_STREAMS];    // where truth is read
 	uint64_t hold_until_ns[SIM_STREAMS]; // the commit lags until then
 	uint32_t hold, epochs;		     // chance of each a turn, in 1/100000
+	uint64_t spread_ns;		     // how long a flow stays with a core, 0: for ever
 	uint32_t topics_max;
 	uint32_t names[SIM_STREAMS][SIM_NAMES]; // numbers given, as clients were told; 0: none yet
 	struct truth truths[64];		// all sessions of all streams

@@ -66,8 +66,7 @@ static bool rig_post(void *arg, uint32_t peer, const void *frame, uint32_t lengt
 static uint32_t rig_core_of(void *arg, uint64_t client, uint32_t attempt)
 {
 	(void)arg;
-	(void)attempt;
-	return (uint32_t)(client & 1);
+	return (uint32_t)((client + attempt) & 1);
 }
 
 static inline void rig_start(uint32_t moves_max)

@@ -237,6 +237,35 @@ Checked(two_cores, control_hears_of_clients_and_fences_across_cores, stop)
 	cr_assert_eq(COUNTED(0, clients_fenced), 1);
 }
 
+Checked(two_cores, a_process_that_came_in_anew_at_another_core_is_replaced_at_the_first, stop)
+{
+	struct client_peer old = connected(0, 1, 5, 100), new = connected(1, 2, 5, 100);
+	struct harness_request r = {.number = 1};
+	struct core_notice first, second;
+	const struct harness_frame *frame;
+
+	cr_assert_not_null(harness_subscribe(&old, &r));
+	cr_assert(harness_notice(&h, 0, CORE_NOTICE_OPENED, &first));
+	h.now_ns += MS;
+	new = connected(1, 3, 5, 100);
+	cr_assert(harness_notice(&h, 1, CORE_NOTICE_OPENED, &second));
+	cr_assert(harness_notice(&h, 1, CORE_NOTICE_OPENED, &second));
+	cr_assert_eq(second.at_ns, first.at_ns + MS);
+	cr_assert_not(second.by_offer);
+	command(0, CORE_COMMAND_CLOSE_CLIENT,
+		(struct core_command){
+			.handle = old.handle, .instance = 100, .code = GODWIT_REPLACED});
+	harness_turn(&h);
+	frame = harness_take(&h, &old.address, GODWIT_ENDED);
+	cr_assert_not_null(frame);
+	cr_assert_eq(godwit_get16(((const struct godwit_ended *)frame->data)->code),
+		     GODWIT_REPLACED);
+	cr_assert_eq(harness_left(&h, &old.address, GODWIT_ERROR), 0);
+	cr_assert_eq(COUNTED(0, clients_fenced), 0);
+	cr_assert_eq(harness_core(&h, 0)->client_count, 0);
+	cr_assert_not_null(harness_subscribe(&new, &r));
+}
+
 Checked(two_cores, stop_tells_every_subscriber_and_then_control, stop)
 {
 	struct client_peer p[3];

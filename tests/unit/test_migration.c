@@ -384,6 +384,7 @@ Test(migration, a_lost_core_offers_its_cursors_anew_in_the_name_of_the_home)
 	populate(10, RIG_SELF);
 	migration_core_lost(rig.m, 1, rig.now_ns);
 	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, &c), 5);
+	cr_assert_eq(c.core, 0);
 	cr_assert(c.command.by_home);
 	cr_assert_eq(c.command.cursor_epoch, RIG_EPOCH(4, RIG_SELF));
 }

@@ -13,7 +13,7 @@ static struct registry_client client_of(uint64_t id, uint64_t instance, uint32_t
 
 static bool opened(struct registry *r, struct registry_client client, struct registry_fence *fence)
 {
-	*fence = (struct registry_fence){99, 99, 99};
+	*fence = (struct registry_fence){99, 99, 99, 99};
 	return registry_opened(r, &client, fence);
 }
 
@@ -51,6 +51,7 @@ Test(registry, fences_the_older_process_on_another_core)
 	cr_assert_eq(fence.core, 0);
 	cr_assert_eq(fence.handle, 0x500);
 	cr_assert_eq(fence.instance, 101);
+	cr_assert_eq(fence.code, GODWIT_FENCED);
 	// The fenced one's end changes nothing.
 	closed(r, client_of(7, 100, 0, 0x500));
 	cr_assert(registry_find(r, 7, &found));
@@ -88,17 +89,58 @@ Test(registry, leaves_to_a_core_what_is_within_it)
 	registry_destroy(r);
 }
 
-Test(registry, does_not_fence_a_process_that_changed_its_address)
+static struct registry_client at(struct registry_client client, uint64_t opened_ns, bool by_offer)
+{
+	client.opened_ns = opened_ns;
+	client.by_offer = by_offer;
+	return client;
+}
+
+Test(registry, replaces_a_process_that_came_in_anew_at_another_core)
 {
 	struct registry *r = registry_create(4);
 	struct registry_client found;
 	struct registry_fence fence;
 
-	opened(r, client_of(7, 100, 0, 0x500), &fence);
-	cr_assert_not(opened(r, client_of(7, 100, 1, 0x600), &fence));
-	closed(r, client_of(7, 100, 0, 0x500)); // lapsed
+	opened(r, at(client_of(7, 100, 0, 0x500), 1000, false), &fence);
+	cr_assert(opened(r, at(client_of(7, 100, 1, 0x600), 2000, false), &fence));
+	cr_assert_eq(fence.core, 0);
+	cr_assert_eq(fence.handle, 0x500);
+	cr_assert_eq(fence.code, GODWIT_REPLACED);
+	closed(r, client_of(7, 100, 0, 0x500));
 	cr_assert(registry_find(r, 7, &found));
 	cr_assert_eq(found.core, 1);
+	// Of a third core it is heard late that the client was there before.
+	cr_assert(opened(r, at(client_of(7, 100, 2, 0x700), 1500, false), &fence));
+	cr_assert_eq(fence.core, 2);
+	cr_assert_eq(fence.handle, 0x700);
+	cr_assert_eq(fence.code, GODWIT_REPLACED);
+	cr_assert(registry_find(r, 7, &found));
+	cr_assert_eq(found.core, 1);
+	cr_assert_eq(registry_count(r), 1);
+	registry_destroy(r);
+}
+
+Test(registry, lets_a_client_that_took_an_offer_be_on_two_cores)
+{
+	struct registry *r = registry_create(4);
+	struct registry_client found;
+	struct registry_fence fence;
+
+	opened(r, at(client_of(7, 100, 0, 0x500), 1000, false), &fence);
+	cr_assert_not(opened(r, at(client_of(7, 100, 1, 0x600), 2000, true), &fence));
+	cr_assert(registry_find(r, 7, &found));
+	cr_assert_eq(found.core, 0);
+	// Whichever of the two is heard of first.
+	opened(r, at(client_of(8, 100, 1, 0x800), 2000, true), &fence);
+	cr_assert_not(opened(r, at(client_of(8, 100, 0, 0x900), 1000, false), &fence));
+	cr_assert(registry_find(r, 8, &found));
+	cr_assert_eq(found.core, 0);
+	// But a HELLO after the offer was taken begins anew.
+	opened(r, at(client_of(9, 100, 1, 0xa00), 2000, true), &fence);
+	cr_assert(opened(r, at(client_of(9, 100, 0, 0xb00), 3000, false), &fence));
+	cr_assert_eq(fence.handle, 0xa00);
+	cr_assert_eq(fence.code, GODWIT_REPLACED);
 	registry_destroy(r);
 }
 
@@ -182,5 +224,68 @@ Test(registry, leaves_one_process_of_each_id)
 		}
 		cr_assert_eq(count, 0, "step %d: an older process of id %u lives", step, id);
 	}
+	registry_destroy(r);
+}
+
+Test(registry, tells_each_client_once_page_by_page)
+{
+	struct registry *r = registry_create(100);
+	uint32_t next = 0, met[101] = {0}, pages = 0;
+	struct registry_client clients[7];
+	struct registry_fence fence;
+
+	for (uint64_t id = 1; id <= 100; id++)
+		opened(r, client_of(id, 1, 0, id), &fence);
+	do {
+		uint32_t count = registry_page(r, &next, clients, 7, 1000);
+
+		for (uint32_t i = 0; i < count; i++)
+			met[clients[i].id]++;
+		// What comes and goes on the way hides nobody.
+		closed(r, client_of(100, 1, 0, 100));
+		opened(r, client_of(100, 1, 0, 100), &fence);
+		pages++;
+	} while (next != 0);
+	for (uint64_t id = 1; id < 100; id++)
+		cr_assert_eq(met[id], 1, "client %lu", id);
+	cr_assert_eq(pages, 15);
+	registry_destroy(r);
+}
+
+Test(registry, looks_at_a_bounded_number_of_places_for_a_page)
+{
+	struct registry *r = registry_create(100);
+	struct registry_client client;
+	struct registry_fence fence;
+	uint32_t next = 0;
+
+	for (uint64_t id = 1; id <= 100; id++)
+		opened(r, client_of(id, 1, 0, id), &fence);
+	for (uint64_t id = 1; id < 100; id++)
+		closed(r, client_of(id, 1, 0, id));
+	cr_assert_eq(registry_page(r, &next, &client, 1, 10), 0);
+	cr_assert_neq(next, 0, "there is more");
+	cr_assert_eq(registry_page(r, &next, &client, 1, 1000), 1);
+	cr_assert_eq(client.id, 100);
+	cr_assert_eq(next, 0);
+	cr_assert_eq(registry_page(r, &(uint32_t){0}, &client, 1, 1000), 1);
+	registry_destroy(r);
+}
+
+Test(registry, gives_places_out_again)
+{
+	struct registry *r = registry_create(2);
+	struct registry_fence fence;
+
+	for (uint64_t id = 1; id <= 50; id++) {
+		opened(r, client_of(id, 1, 0, id), &fence);
+		closed(r, client_of(id, 1, 0, id));
+	}
+	opened(r, client_of(1, 1, 0, 1), &fence);
+	opened(r, client_of(2, 1, 0, 2), &fence);
+	cr_assert_eq(registry_count(r), 2);
+	cr_assert_eq(registry_refused(r), 0);
+	opened(r, client_of(3, 1, 0, 3), &fence);
+	cr_assert_eq(registry_refused(r), 1);
 	registry_destroy(r);
 }

@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# What an operator sees of two servers with one stream, before and after one of them dies: servers and their history,
+# streams and who is in sync, clients, where an identifier leads; and what a wrong command is told.
+set -euo pipefail
+exec </dev/null
+# shellcheck source=scripts/netlab.sh
+. "$(dirname "$0")/../../scripts/netlab.sh"
+
+# shows ID EXPRESSION... -- COMMAND...: true of what the command answers in JSON.
+shows() {
+	local id=$1 expressions=()
+	shift
+	while [ "$1" != -- ]; do
+		expressions+=("$1")
+		shift
+	done
+	lab_godwit "$id" "${@:2}" --json >"$LAB_DIR/shown.json" && lab_expect "$LAB_DIR/shown.json" "${expressions[@]}"
+}
+shows_quietly() {
+	shows "$@" 2>/dev/null
+}
+# ends_with STATUS PATTERN COMMAND...: on server 1.
+ends_with() {
+	local rc=0
+	lab_godwit 1 "${@:3}" >"$LAB_DIR/said.txt" 2>&1 || rc=$?
+	if [ "$rc" -ne "$1" ] || ! grep -q "$2" "$LAB_DIR/said.txt"; then
+		warn "godwit ${*:3}: status $rc, not $1, or does not say \"$2\": $(cat "$LAB_DIR/said.txt")"
+		return 1
+	fi
+}
+
+LAB_INTERVAL="50 ms"
+lab_test
+lab_host a 10.77.0.2/24
+lab_cluster 1 2 trades=16MiB,primary=1,replicas=2,min_in_sync=1
+lab_cluster_start 1 2
+lab_cluster_wait_ready 1 2
+lab_wait_for 20 "both in sync" lab_server_is 1 "it['streams']['0']['in_sync'] == 2" \
+	"it['streams']['0']['in_sync_servers'] == [1, 2]"
+
+lab_pub pub a trades --generate 2000 --count 1000
+lab_wait pub 20
+lab_sub sub a trades --client 42 --from earliest --seconds 60
+lab_wait_for 20 "the client" shows_quietly 1 'clients[0]["client"] == "42"' 'clients[0]["link"] == "up"' -- clients
+shows 1 'servers[0]["id"] == 1' 'servers[0]["self"] == 1' 'servers[1]["link"] == "up"' 'servers[1]["heard_ms"] < 5000' \
+	'servers[1]["history"][-1]["to"] == "up"' -- servers
+shows 1 'streams[0]["role"] == "primary"' 'streams[0]["state"] == "open"' 'streams[0]["commit"] == 1000' \
+	'streams[0]["publishers"] == 1' 'streams[0]["replicas"][0]["server"] == 2' \
+	'streams[0]["replicas"][0]["in_sync"] == 1' -- streams
+lab_wait_for 10 "the replica" shows_quietly 2 'streams[0]["role"] == "replica"' 'streams[0]["primary"] == 1' \
+	'streams[0]["end"] == 1000' -- streams
+
+session=$(lab_status 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["streams"]["0"]["session"])')
+shows 1 'answer == "OK"' 'stream == "trades"' 'next == 11' -- resolve "$session:10:1"
+ends_with 1 'FUTURE' resolve "$session:1001:1"
+ends_with 1 'UNKNOWN_SESSION' resolve 0000000000000001:10:1
+ends_with 2 'not an identifier' resolve "$session:10"
+
+ends_with 1 'run this beside it\|in no cluster\|there is no server' drain 2
+ends_with 1 'there is no server 9' drain 9
+ends_with 2 'which server' drain
+ends_with 2 'did you mean --history' servers --histry
+ends_with 3 'no godwitd runs here' streams --prefix nobody
+
+lab_cluster_kill 2
+lab_wait_for 10 "its death" shows_quietly 1 'servers[1]["link"] == "dead"' 'servers[1]["history"][0]["to"] == "dead"' -- servers
+lab_wait_for 10 "the smaller set" shows_quietly 1 'streams[0]["in_sync_servers"] == [1]' \
+	'streams[0]["replicas"][0]["in_sync"] == 0' -- streams
+lab_godwit 1 servers --history >"$LAB_DIR/said.txt"
+grep -q 'suspect  dead' "$LAB_DIR/said.txt"
+ends_with 1 'refused: no other live server\|in no cluster' drain 1
+lab_stop sub

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What `godwit drain`, `undrain` and `resolve` say of a server's answers.
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/tools/drain.h"
+#include "client/tools/resolve.h"
+#include "client/tools/tool.h"
+
+static char *out, *err;
+
+static int drain(bool is_drain, const char *json)
+{
+	json_t *answer = json_loads(json, 0, NULL);
+	size_t out_bytes, err_bytes;
+	FILE *out_file = open_memstream(&out, &out_bytes);
+	FILE *err_file = open_memstream(&err, &err_bytes);
+	int code;
+
+	cr_assert_not_null(answer);
+	code = drain_print(1, is_drain, answer, out_file, err_file);
+	fclose(out_file);
+	fclose(err_file);
+	json_decref(answer);
+	return code;
+}
+
+static void expect(const char *on_out, const char *on_err)
+{
+	cr_assert_str_eq(out, on_out);
+	cr_assert_str_eq(err, on_err);
+	free(out);
+	free(err);
+}
+
+Test(tools_orders, says_what_is_left_of_a_drain)
+{
+	cr_assert_eq(drain(true, "{\"answer\": \"done\", \"left\": 1200}"), TOOL_OK);
+	expect("server 1: draining, 1,200 cursors are left\n", "");
+	cr_assert_eq(drain(true, "{\"answer\": \"already\", \"left\": 3}"), TOOL_OK);
+	expect("server 1: draining, 3 cursors are left\n", "");
+	cr_assert_eq(drain(false, "{\"answer\": \"done\"}"), TOOL_OK);
+	expect("server 1: takes clients again\n", "");
+	cr_assert_eq(drain(false, "{\"answer\": \"already\"}"), TOOL_OK);
+	expect("server 1: was not draining\n", "");
+}
+
+Test(tools_orders, says_why_an_order_is_refused)
+{
+	cr_assert_eq(drain(true, "{\"answer\": \"last\"}"), TOOL_FAILED);
+	expect("",
+	       "godwit drain: refused: no other live server would take the clients of server 1\n");
+	cr_assert_eq(drain(true, "{\"answer\": \"unknown\"}"), TOOL_FAILED);
+	expect("", "godwit drain: there is no server 1 in the cluster: `godwit servers' lists "
+		   "them\n");
+	cr_assert_eq(drain(false, "{\"answer\": \"elsewhere\", \"self\": 2}"), TOOL_FAILED);
+	expect("",
+	       "godwit undrain: server 1 is another process than the one asked, which is server "
+	       "2: run this beside it\n");
+	cr_assert_eq(drain(true, "{\"answer\": \"alone\"}"), TOOL_FAILED);
+	expect("", "godwit drain: server 1 is in no cluster: nobody else could take its clients\n");
+}
+
+Test(tools_orders, takes_no_answer_for_silence)
+{
+	cr_assert_eq(drain(true, "{\"answer\": \"unanswered\"}"), TOOL_SILENT);
+	expect("", "godwit drain: the server did not answer the order: unanswered\n");
+	cr_assert_eq(drain(true, "{}"), TOOL_FAILED);
+	expect("", "godwit drain: the server did not answer the order: -\n");
+}
+
+// ---- resolve -------------------------------------------------------------------------------------
+
+static void resolve(const char *json, uint64_t client, const char *expected)
+{
+	json_t *answer = json_loads(json, 0, NULL);
+	size_t bytes;
+	FILE *file = open_memstream(&out, &bytes);
+
+	cr_assert_not_null(answer);
+	resolve_print(answer, client, 1, file);
+	fclose(file);
+	json_decref(answer);
+	cr_assert_str_eq(out, expected, "got:\n%s", out);
+	free(out);
+}
+
+Test(tools_orders, shows_where_an_identifier_leads)
+{
+	resolve("{\"identifier\": \"9f3c5a1e77d01b24:1207:1\", \"stream\": \"trades\","
+		" \"answer\": \"OK\", \"meaning\": \"done\", \"next\": 1208, \"log_offset\": 91732,"
+		" \"earliest\": 1, \"commit\": 3307, \"end\": 3310}",
+		0,
+		"identifier  9f3c5a1e77d01b24:1207:1\n"
+		"stream      trades\n"
+		"answer      OK\n"
+		"delivery    begins at 1208\n"
+		"log offset  91,732\n"
+		"log         earliest 1, commit 3307, end 3310\n");
+}
+
+Test(tools_orders, shows_why_an_identifier_leads_nowhere)
+{
+	resolve("{\"identifier\": \"9f3c5a1e77d01b24:9:1\", \"stream\": \"trades\","
+		" \"answer\": \"FUTURE\", \"meaning\": \"the position was never appended\","
+		" \"next\": 4, \"earliest\": 1, \"commit\": 3, \"end\": 3}",
+		0,
+		"identifier  9f3c5a1e77d01b24:9:1\n"
+		"stream      trades\n"
+		"answer      FUTURE: the position was never appended\n"
+		"delivery    would begin, by policy, at 4, the next message\n"
+		"log         earliest 1, commit 3, end 3\n");
+	resolve("{\"identifier\": \"0000000000000001:5:1\", \"stream\": \"\","
+		" \"answer\": \"UNKNOWN_SESSION\", \"meaning\": \"no such incarnation\"}",
+		0,
+		"identifier  0000000000000001:5:1\n"
+		"stream      -\n"
+		"answer      UNKNOWN_SESSION: no such incarnation\n");
+}
+
+Test(tools_orders, shows_the_cursor_that_stood_there)
+{
+	resolve("{\"identifier\": \"9f3c5a1e77d01b24:12:1\", \"stream\": \"trades\","
+		" \"answer\": \"BUSY\", \"meaning\": \"refused for now: try again\","
+		" \"earliest\": 1, \"commit\": 20, \"end\": 20, \"cursor\": {\"client\": \"42\","
+		" \"seq\": 12, \"epoch\": 1, \"cursor_epoch\": \"3.2\", \"home\": 2, \"core\": 1,"
+		" \"address\": \"10.77.0.2:5000\", \"heard_ms\": 812, \"lag\": 8,"
+		" \"state\": \"live\"}}",
+		42,
+		"identifier  9f3c5a1e77d01b24:12:1\n"
+		"stream      trades\n"
+		"answer      BUSY: refused for now: try again\n"
+		"log         earliest 1, commit 20, end 20\n"
+		"cursor      acknowledged 12 of epoch 1, 8 behind the commit\n"
+		"            cursor epoch 3.2, live, whole stream, heard 812 ms ago\n"
+		"            home server 2, core 1; client at 10.77.0.2:5000\n");
+	resolve("{\"identifier\": \"0000000000000001:5:1\", \"stream\": \"\","
+		" \"answer\": \"UNKNOWN_SESSION\", \"meaning\": \"no such incarnation\"}",
+		42,
+		"identifier  0000000000000001:5:1\n"
+		"stream      -\n"
+		"answer      UNKNOWN_SESSION: no such incarnation\n"
+		"cursor      client 42 has no live cursor for its subscription 1 in this session\n");
+}
