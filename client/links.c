@@ -57,7 +57,9 @@ void client_links_learn(struct godwit_core *core, const struct godwit_welcome *f
 
 struct client_link *client_links_next(struct godwit_core *core, const struct client_link *link)
 {
-	return &core->links[((uint32_t)(link - core->links) + 1) % core->link_count];
+	uint32_t next = (uint32_t)(link - core->links) + 1;
+
+	return &core->links[next < core->link_count ? next : 0];
 }
 
 struct client_link *client_links_after(struct godwit_core *core, const struct client_link *link)

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/daemon_cluster.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "control/daemon.h"
 #include "dataplane/replication.h"
+
+static_assert(VIEW_STATE_BYTES >= KEEPER_BRIEF_BYTES, "a view has room for what the keeper says");
+static_assert(SERVER_LIST_MAX >= CLUSTER_SERVERS_MAX, "and for who is in sync");
 
 static const char *refusal_text(uint32_t refusal)
 {

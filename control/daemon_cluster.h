@@ -49,12 +49,15 @@ struct daemon_cluster {
 	struct logline_site known_site;
 };
 
-// The list of servers that clients get: all of the cluster, or without one what is there already.
+// The list of servers that clients get: all of the cluster, or without one what is there already. And
+// the streams for which clients are sent to another server.
 void daemon_cluster_list(struct daemon *daemon);
 // Streams and ports are there, cores are not. 0 or -errno: one line was written.
 int daemon_cluster_start(struct daemon *daemon);
 // Cores are there, and do not run yet.
 int daemon_cluster_plane(struct daemon *daemon, uint64_t now_ns);
+// Have the tools told what the keeper and the plane know.
+void daemon_cluster_views(struct daemon *daemon);
 // A core makes no turns: its clients are offered to others.
 void daemon_cluster_core_lost(struct daemon *daemon, uint32_t core, uint64_t now_ns);
 void daemon_cluster_step(struct daemon *daemon, uint64_t now_ns);

@@ -16,6 +16,15 @@ void daemon_cluster_list(struct daemon *daemon)
 
 	if (config->members_count < 2)
 		return;
+	for (uint32_t i = 0; i < config->streams_count; i++) {
+		struct server_elsewhere *elsewhere = &server->elsewhere[server->elsewhere_count];
+
+		if (config_stream_is_held(config, i))
+			continue;
+		memcpy(elsewhere->name, config->streams[i].name, sizeof(elsewhere->name));
+		elsewhere->primary = (uint16_t)config->streams[i].primary;
+		server->elsewhere_count++;
+	}
 	server->list_count = config->members_count;
 	for (uint32_t i = 0; i < config->members_count; i++) {
 		const struct config_member *member = &config->members[i];

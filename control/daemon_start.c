@@ -320,9 +320,9 @@ static int start_threads(struct daemon *daemon, uint64_t now_ns)
 	return 0;
 }
 
-static const struct link_detector *link_of(const void *cluster, uint32_t peer)
+static const struct link_detector *link_of(const void *plane, uint32_t peer)
 {
-	return &((const struct daemon_cluster *)cluster)->peers[peer].link;
+	return plane_link(plane, peer);
 }
 
 static void start_admin(struct daemon *daemon, uint64_t now_ns)
@@ -335,9 +335,11 @@ static void start_admin(struct daemon *daemon, uint64_t now_ns)
 	daemon->sources.server = &daemon->server;
 	daemon->sources.registry = daemon->registry;
 	daemon->parts.keeper = daemon->cluster.keeper;
-	if (daemon->cluster.has_peers) {
+	if (daemon->cluster.plane != NULL) {
+		daemon->parts.migration = plane_migration(daemon->cluster.plane);
 		daemon->parts.link = link_of;
-		daemon->parts.links = &daemon->cluster;
+		daemon->parts.links = daemon->cluster.plane;
+		daemon->sources.cursors = plane_cursors(daemon->cluster.plane);
 	}
 	daemon->sources.plane = view_plane_of(&daemon->parts);
 	admin_start(daemon);

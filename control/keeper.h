@@ -27,8 +27,9 @@
 
 #define KEEPER_RETRY_NS                                                                            \
 	1000000000ull // until a record is tried again that could not be read or written
-#define KEEPER_LAGS_NS	  100000000ull // so long the word holds that a member lags
-#define KEEPER_TEXT_BYTES (CLUSTER_WHY_BYTES + 128)
+#define KEEPER_LAGS_NS	   100000000ull // so long the word holds that a member lags
+#define KEEPER_BRIEF_BYTES 64
+#define KEEPER_TEXT_BYTES  (CLUSTER_WHY_BYTES + 128)
 
 struct keeper;
 
@@ -112,8 +113,10 @@ void keeper_fetched(struct keeper *keeper, uint32_t number, uint16_t server, uin
 uint32_t keeper_count(const struct keeper *keeper);
 void keeper_look(const struct keeper *keeper, uint32_t i, struct keeper_view *view);
 
-// "leading", and a sentence of what a stream does or waits for, without its name.
+// "leading"; a few words, as "waiting for server 2", "open"; and a sentence of what a stream does or waits
+// for, without its name.
 const char *keeper_state_name(enum keeper_state state);
+void keeper_brief(const struct keeper_view *view, char text[KEEPER_BRIEF_BYTES]);
 void keeper_text(const struct keeper_view *view, char text[KEEPER_TEXT_BYTES]);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 
+#include "control/cursor_table.h"
+#include "dataplane/cursor_feed.h"
 #include "dataplane/home.h"
 
 void plan_core(const struct config *config, struct core_config *core)
@@ -199,6 +201,21 @@ row_add(struct plan_memory *memory, uint64_t bytes, const char *format, ...)
 	memory->total += bytes;
 }
 
+static void cluster_rows(const struct config *config, uint32_t streams, struct plan_memory *memory)
+{
+	struct cursor_table_config config_of = {
+		.cursors_max = (uint32_t)config->cluster.cursors_max,
+		.clients_max = (uint32_t)config->cluster.cursors_max,
+	};
+	struct cursor_table_bytes cursors = cursor_table_bytes(&config_of);
+
+	row_add(memory, peers_bytes(config->members_count - 1, streams),
+		"what the other servers say, and frames for them");
+	row_add(memory, cursors.slots + cursors.rows + cursors.buckets + cursors.homes,
+		"table of cursors");
+	row_add(memory, cursor_feed_bytes(), "feed of cursors");
+}
+
 void plan_memory(const struct config *config, struct plan_memory *memory)
 {
 	struct server server = {0};
@@ -222,8 +239,7 @@ void plan_memory(const struct config *config, struct plan_memory *memory)
 		row_add(memory, core_bytes(&server, &core),
 			"core %u: clients, subscriptions, rings, filters", i);
 	if (config->members_count > 1)
-		row_add(memory, peers_bytes(config->members_count - 1, server.stream_count),
-			"what the other servers say, and frames for them");
+		cluster_rows(config, server.stream_count, memory);
 	if (cores > 1)
 		row_add(memory,
 			cores * cores *

@@ -42,6 +42,15 @@ const struct godwit_server_entry *server_entry(const struct server *server, uint
 	return NULL;
 }
 
+const struct godwit_server_entry *server_elsewhere(const struct server *server,
+						   const uint8_t name[GODWIT_NAME_BYTES])
+{
+	for (uint32_t i = 0; i < server->elsewhere_count; i++)
+		if (memcmp(server->elsewhere[i].name, name, GODWIT_NAME_BYTES) == 0)
+			return server_entry(server, server->elsewhere[i].primary);
+	return NULL;
+}
+
 int server_crossings_create(struct server *server, uint32_t slots)
 {
 	uint32_t cores = server->core_count;

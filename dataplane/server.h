@@ -16,6 +16,11 @@
 struct core;
 struct cursor_feed;
 
+struct server_elsewhere { // a stream of the cluster that this server does not hold
+	char name[GODWIT_NAME_BYTES];
+	uint16_t primary; // server id
+};
+
 struct server {
 	// set at start, then read-only				w: control   r: all
 	uint16_t id;
@@ -31,6 +36,8 @@ struct server {
 	uint32_t list_count;
 	uint32_t stream_count;
 	struct stream *streams[SERVER_STREAMS_MAX];
+	uint32_t elsewhere_count;
+	struct server_elsewhere elsewhere[SERVER_STREAMS_MAX];
 	uint32_t core_count;
 	struct core *cores[SERVER_CORES_MAX];
 	struct cursor_feed *cursor_feed; // NULL: no cluster
@@ -62,6 +69,11 @@ bool server_core_sends(const struct server *server, uint32_t core);
 uint32_t server_core_for(const struct server *server, uint64_t client);
 // The server's entry in the list that clients get, or NULL. Thread: any.
 const struct godwit_server_entry *server_entry(const struct server *server, uint16_t id);
+
+// The primary of a stream that this server does not hold but the cluster has, in the list that clients
+// get; or NULL. name: zero padded to 64 bytes. Thread: any.
+const struct godwit_server_entry *server_elsewhere(const struct server *server,
+						   const uint8_t name[GODWIT_NAME_BYTES]);
 
 // The largest UDP payload that the server sends and takes.
 static inline uint32_t server_datagram(const struct server *server)

@@ -167,17 +167,38 @@ static void session_proof(struct core *core, const struct datagram *datagram)
 	send_welcome(core, client, godwit_get32(proof->request));
 }
 
+void session_redirect(struct core *core, struct client *client, uint64_t tag, uint32_t request,
+		      enum godwit_code code, const struct godwit_server_entry *target)
+{
+	struct godwit_redirect frame = {
+		.frame = {.version = GODWIT_VERSION, .type = GODWIT_REDIRECT},
+		.tag = godwit_be64(tag),
+		.request = godwit_be32(request),
+		.code = godwit_be16((uint16_t)code),
+		.target = *target,
+	};
+
+	COUNT(core, answer_redirect, 1);
+	core_send(core, client, &frame, sizeof(frame));
+}
+
 // A frame about a stream's home that is no PUBLISH goes there like one.
 static void session_to_home(struct core *core, const struct datagram *datagram, const uint8_t *name,
 			    uint32_t request)
 {
 	struct stream *stream = server_stream(core->server, name);
+	const struct godwit_server_entry *target = server_elsewhere(core->server, name);
 	struct home_origin origin = {
 		.handle = datagram->client->handle,
 		.tag = datagram->client->tag,
 		.core = core->config.id,
 	};
 
+	if (stream == NULL && target != NULL) {
+		session_redirect(core, datagram->client, datagram->client->tag, request,
+				 GODWIT_NOT_PRIMARY, target);
+		return;
+	}
 	if (stream == NULL) {
 		COUNT(core, answer_unknown_stream, 1);
 		client_error(core, datagram->client, GODWIT_UNKNOWN_STREAM, request, 0);

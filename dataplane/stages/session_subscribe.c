@@ -127,19 +127,16 @@ static const struct godwit_server_entry *holder(const struct core *core,
 	return NULL;
 }
 
-static void redirect(struct core *core, struct client *client, const struct request *r,
-		     const struct godwit_server_entry *target)
+// There is no stream of that name here.
+static void unknown_stream(struct core *core, struct client *client, const struct request *r,
+			   const uint8_t *name)
 {
-	struct godwit_redirect frame = {
-		.frame = {.version = GODWIT_VERSION, .type = GODWIT_REDIRECT},
-		.tag = godwit_be64(r->tag),
-		.request = godwit_be32(r->request),
-		.code = godwit_be16((uint16_t)r->resolved.answer),
-		.target = *target,
-	};
+	const struct godwit_server_entry *target = server_elsewhere(core->server, name);
 
-	COUNT(core, answer_redirect, 1);
-	core_send(core, client, &frame, sizeof(frame));
+	if (target == NULL)
+		refuse(core, client, GODWIT_UNKNOWN_STREAM, r, 0);
+	else
+		session_redirect(core, client, r->tag, r->request, GODWIT_NOT_PRIMARY, target);
 }
 
 // Nothing is wrong with the position, but it cannot be served here, or not now. False: it can, or
@@ -158,7 +155,7 @@ static bool sent_elsewhere(struct core *core, struct client *client, const struc
 		return false;
 	target = holder(core, r->stream, r->asked);
 	if (target != NULL) {
-		redirect(core, client, r, target);
+		session_redirect(core, client, r->tag, r->request, answer, target);
 		return true;
 	}
 	if (answer != GODWIT_BEHIND)
@@ -303,7 +300,7 @@ void session_subscribe(struct core *core, struct client *client,
 		return;
 	}
 	if (r.stream == NULL) {
-		refuse(core, client, GODWIT_UNKNOWN_STREAM, &r, 0);
+		unknown_stream(core, client, &r, frame->stream);
 		return;
 	}
 	r.datagram = usable_datagram(core, r.stream, godwit_get16(frame->datagram), &needed);
@@ -355,7 +352,7 @@ void session_resume(struct core *core, struct client *client, const struct godwi
 		return;
 	}
 	if (r.stream == NULL) {
-		refuse(core, client, GODWIT_UNKNOWN_STREAM, &r, 0);
+		unknown_stream(core, client, &r, frame->stream);
 		return;
 	}
 	r.datagram = usable_datagram(core, r.stream, godwit_get16(frame->datagram), &needed);

@@ -189,7 +189,7 @@ struct godwit_reconcile {
 	struct godwit_be64 end;	    // log end; ANSWER: end of the largest epoch <= last_epoch
 	struct godwit_be64 meta;    // highest META entry held
 	struct godwit_be64 edge;    // window edge
-	struct godwit_be64 first;   // ANSWER: where an emptied log begins
+	struct godwit_be64 first; // ANSWER: where an emptied log begins; OK: from where on runs come
 	struct godwit_be32 last_epoch;
 	struct godwit_be32 request; // ANSWER echoes it
 	struct godwit_be16 code;    // ANSWER: what to do

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # A stream on three servers: all deliver the same from each; a replica and then the primary die and come back, and
-# nothing that was acknowledged is lost; a subscriber whose server dies goes on at another one.
+# nothing that was acknowledged is lost; a subscriber whose server dies goes on at another one. And a stream on one
+# server, to which the others send who asks for it.
 set -euo pipefail
 exec </dev/null
 # shellcheck source=scripts/netlab.sh
@@ -30,7 +31,7 @@ LAB_INTERVAL="50 ms"
 lab_test
 lab_host pub 10.77.0.2/24
 lab_host sub 10.77.0.3/24
-lab_cluster 1 2 3 trades=64MiB,primary=1,replicas=2+3
+lab_cluster 1 2 3 trades=64MiB,primary=1,replicas=2+3 alone=1MiB,primary=3
 lab_cluster_start 1 2 3
 lab_cluster_wait_ready 1 2 3
 lab_wait_for 10 "all in sync" leads_with 1 '1 2 3'
@@ -46,6 +47,12 @@ for id in 1 2 3; do
 	lab_wait "at$id" 20
 	expect_all "at$id" 100000
 done
+
+# A stream that only one server has may be asked for at any.
+lab_run pub "$GODWIT" pub alone --server "$(lab_order 1)" --generate 10000 --size 19-60 --count 1000
+lab_run sub "$GODWIT" sub alone --server "$(lab_order 2)" --from earliest --until 1000 --check --count \
+	--summary "$LAB_DIR/alone.json"
+expect_all alone 1000
 
 # A replica dies and comes back without its memory, while others publish and read.
 lab_sub across sub trades --server "$(lab_order 3)" --from earliest --until 300000

@@ -331,6 +331,28 @@ static inline void rig_publish(uint32_t count, uint32_t bytes)
 	rig.number += count;
 }
 
+// What server 1 says to the primary is lost, or not.
+static inline void silence(bool silent)
+{
+	if (silent)
+		cluster_cut(&rig.c, 1, 0);
+	else
+		cluster_mend(&rig.c, 1, 0);
+}
+
+// Server 0 is started again and has fetched.
+static inline void restart_primary(void)
+{
+	uint32_t fetched = rig.fetched;
+
+	cluster_restart(&rig.c, 0);
+	cr_assert(cluster_meet(&rig.c) || rig.c.is_cut[1][0] || rig.c.is_cut[2][0]);
+	cr_assert(rig_open_record());
+	rig_pass(100 * MS);
+	cr_assert_eq(rig.fetched, fetched + 1);
+	cr_assert(rig_of(0)->writable);
+}
+
 // ---- what must be alike ------------------------------------------------------------------------
 
 // Every record that both keep, byte for byte, with its whole time and its epoch.

@@ -15,7 +15,6 @@
 #define WINDOW	  128
 #define UNREST	  (20000 * RIG_MS)
 #define REST	  (20000 * RIG_MS)
-#define TO_CLIENT SERVERS // receiver of a datagram
 #define PUBLISHER 9
 #define INSTANCE  4
 #define PRIMARY	  1
@@ -57,8 +56,7 @@ struct server {
 struct world {
 	struct rig *rig;
 	struct client_random random;
-	uint32_t loss;	 // of 1000
-	uint32_t unrest; // events for each 10000 steps
+	uint32_t loss; // of 1000
 	struct flight flights[FLIGHT];
 	uint32_t flight_count;
 	struct server servers[SERVERS];
@@ -476,8 +474,8 @@ static void upset(struct world *w)
 	bool is_known = w->rig->sub_tag != 0 && !s->is_dead;
 
 	switch (pick(w, 8)) {
-	case 0: // a crash: it comes back without a memory
-	case 1:
+	case 0:
+	case 1: // a crash: it comes back without a memory
 		*s = (struct server){.is_dead = true,
 				     .back_ns = w->rig->now_ns + pick(w, 3000 * RIG_MS)};
 		break;
@@ -569,22 +567,19 @@ static void pull(struct world *w)
 		case GODWIT_EVENT_MIGRATED:
 			w->moves++;
 			cr_assert(!godwit_address_equal(&event->from, &event->server));
-			cr_assert(event->reason >= GODWIT_MOVE_CLIENT &&
-				  event->reason <= GODWIT_MOVE_REDIRECT);
+			cr_assert_neq(event->reason, GODWIT_MOVE_NONE);
 			break;
 		case GODWIT_EVENT_COMMITTED:
 			cr_assert_gt(event->number, w->committed);
 			cr_assert_leq(event->number, w->last_number);
 			w->committed = event->number;
 			break;
-		case GODWIT_EVENT_SUBSCRIBED:
-		case GODWIT_EVENT_RESUMED:
-		case GODWIT_EVENT_CONNECTED:
-		case GODWIT_EVENT_DISCONNECTED:
-		case GODWIT_EVENT_PUBLISHER_OPENED:
-			break;
 		default:
-			cr_assert_fail("event %d, code %u", (int)event->kind, event->code);
+			cr_assert(event->kind != GODWIT_EVENT_ENDED &&
+					  event->kind != GODWIT_EVENT_ERROR &&
+					  event->kind != GODWIT_EVENT_GAP &&
+					  event->kind != GODWIT_EVENT_IN_DOUBT,
+				  "event %d, code %u", (int)event->kind, event->code);
 		}
 	}
 }
@@ -600,17 +595,16 @@ static void publish(struct world *w)
 
 static uint32_t receiver(const struct world *w)
 {
-	for (uint32_t i = 0; i < SERVERS; i++) {
-		struct godwit_address address = rig_address(i);
+	uint32_t i = 0;
 
-		if (godwit_address_equal(&w->rig->to, &address))
-			return i;
-	}
-	cr_assert_fail("a datagram to nowhere");
-	return 0;
+	while (i < SERVERS && memcmp(&w->rig->to, &(struct godwit_address[]){rig_address(i)},
+				     sizeof(w->rig->to)) != 0)
+		i++;
+	cr_assert_lt(i, SERVERS, "a datagram to nowhere");
+	return i;
 }
 
-// Returns how often the subscription moved.
+// Returns how often the subscription moved. unrest: events in 10000 steps.
 static uint32_t run(uint64_t seed, uint32_t loss, uint32_t unrest, bool is_single)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -622,7 +616,6 @@ static uint32_t run(uint64_t seed, uint32_t loss, uint32_t unrest, bool is_singl
 	w->rig = rig_create_list(&options, SERVERS);
 	client_random_init(&w->random, (const uint64_t[]){seed, 11});
 	w->loss = loss;
-	w->unrest = unrest;
 	w->expected = 1;
 	cr_assert_eq(godwit_core_subscribe(
 			     w->rig->core, w->rig->now_ns,
@@ -644,7 +637,7 @@ static uint32_t run(uint64_t seed, uint32_t loss, uint32_t unrest, bool is_singl
 
 		for (uint32_t i = 0; i < SERVERS; i++)
 			serve(w, i);
-		if (w->rig->now_ns < calm_ns && pick(w, 10000) < w->unrest)
+		if (w->rig->now_ns < calm_ns && pick(w, 10000) < unrest)
 			upset(w);
 		deliver(w);
 		if (pick(w, 8) == 0)

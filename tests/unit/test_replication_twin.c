@@ -299,7 +299,7 @@ static void run(uint64_t seed)
 	rig_stop();
 }
 
-Test(replication_twin, whatever_happens_what_is_committed_stays, .timeout = 590)
+Test(replication_twin, whatever_happens_what_is_committed_stays, .timeout = 100)
 {
 	uint64_t first = 1, last = 8;
 	uint32_t primaries = 0, replicas = 0;

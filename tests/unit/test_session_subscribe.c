@@ -102,6 +102,45 @@ Checked(subscribe, another_request_for_the_number_replaces_the_subscription, sto
 	cr_assert_eq(new.covered, 7);
 }
 
+static void assert_redirected(struct client_peer *p, uint64_t tag, uint32_t request)
+{
+	const struct harness_frame *frame = harness_take(&h, &p->address, GODWIT_REDIRECT);
+	const struct godwit_redirect *redirect;
+
+	cr_assert_not_null(frame);
+	redirect = (const void *)frame->data;
+	cr_assert_eq(godwit_get64(redirect->tag), tag);
+	cr_assert_eq(godwit_get32(redirect->request), request);
+	cr_assert_eq(godwit_get16(redirect->code), GODWIT_NOT_PRIMARY);
+	cr_assert_eq(godwit_get16(redirect->target.id), 9);
+}
+
+Checked(subscribe, who_asks_for_a_stream_of_another_server_is_sent_there, stop)
+{
+	struct client_peer p = connected(1, 1, 1);
+	struct harness_request r = {.number = 1, .stream = "theirs", .tag = 0xbeef};
+
+	h.server.elsewhere_count = 1;
+	h.server.elsewhere[0] = (struct server_elsewhere){"theirs", 9};
+	h.server.list_count = 1;
+	h.server.list[0] = (struct godwit_server_entry){.id = godwit_be16(9)};
+	peer_subscribe(&p, &r);
+	harness_turn(&h);
+	assert_redirected(&p, 0xbeef, p.request);
+	r.attempt = 1;
+	peer_resume(&p, &r);
+	harness_turn(&h);
+	assert_redirected(&p, 0xbeef, p.request);
+	peer_open(&p, "theirs", 50, 0, 0);
+	harness_turn(&h);
+	assert_redirected(&p, p.tag, p.request);
+	peer_topic(&p, "theirs", "topic", true);
+	harness_turn(&h);
+	assert_redirected(&p, p.tag, p.request);
+	cr_assert_eq(COUNTED(answer_redirect), 4);
+	cr_assert_eq(COUNTED(answer_unknown_stream), 0);
+}
+
 Checked(subscribe, requests_that_make_no_sense_are_answered_by_an_error, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
