@@ -15,8 +15,8 @@ static void draw_stream(struct sim *sim, struct sim_stream *stream)
 
 	stream->primary = (uint32_t)rng_below(rng, sim->host_count);
 	stream->topics_max = 64;
-	if (others >= 2)
-		replicas = others;
+	if (others >= 2 && rng_percent(rng, 60))
+		replicas = 2;
 	for (uint32_t n = 0; n < replicas;) {
 		uint32_t host = (uint32_t)rng_below(rng, sim->host_count);
 

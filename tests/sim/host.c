@@ -77,6 +77,15 @@ static void start_stream(struct host *host, uint32_t i)
 	truth_read(host, i);
 }
 
+static void name_elsewhere(struct host *host, uint32_t i)
+{
+	struct server_elsewhere *elsewhere =
+		&host->server.elsewhere[host->server.elsewhere_count++];
+
+	snprintf(elsewhere->name, sizeof(elsewhere->name), "s%u", i);
+	elsewhere->primary = (uint16_t)(host->sim->streams[i].primary + 1);
+}
+
 // The rest of the cluster; a host alone has none.
 static void start_peers(struct host *host)
 {
@@ -145,10 +154,13 @@ void host_start(struct host *host)
 	server->subscriptions_max = 8;
 	for (uint32_t i = 0; i < sizeof(server->cookie_key); i++)
 		server->cookie_key[i] = (uint8_t)rng_next(&sim->rng);
-	for (uint32_t i = 0; i < sim->stream_count; i++)
+	for (uint32_t i = 0; i < sim->stream_count; i++) {
 		if (sim->streams[i].primary == host->index ||
 		    (sim->streams[i].replicas & 1u << host->index))
 			start_stream(host, i);
+		else
+			name_elsewhere(host, i);
+	}
 	start_peers(host);
 	server->core_count = host->core_count;
 	if (server_crossings_create(server, 64) != 0)
