@@ -9,7 +9,6 @@
 
 #define TRAFFIC_END_NS (20000 * MS) // longest traffic
 #define TIGHT_END_NS   (4000 * MS)  // where some may not get in
-#define SETTLE_NS      (30000 * MS) // longest time until all have got everything, without faults
 
 void sim_fail(struct sim *sim, const char *format, ...)
 {
@@ -306,7 +305,7 @@ static void run_traffic(struct sim *sim)
 // No faults any more: everybody gets everything.
 static void run_settling(struct sim *sim)
 {
-	uint64_t end = sim->now_ns + SETTLE_NS;
+	uint64_t end = sim->now_ns + sim->story->settle_ns;
 
 	sim->quiet = true;
 	for (uint32_t i = 0; i < sim->actor_count; i++)

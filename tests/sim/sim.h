@@ -303,6 +303,7 @@ struct story {
 	void (*draw)(struct sim *sim);
 	void (*disturb)(struct sim *sim); // what happens to hosts between two steps
 	uint64_t traffic_min_ns;	  // it goes on at least so long
+	uint64_t settle_ns;		  // without faults, all have everything after so long
 	const uint64_t *regressions;	  // seeds that once failed
 	uint32_t regressions_count;
 	uint32_t fresh; // seeds of a run without arguments

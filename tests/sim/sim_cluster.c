@@ -16,6 +16,7 @@ int main(int argc, char **argv)
 		.draw = draw_cluster,
 		.disturb = faults_step,
 		.traffic_min_ns = 1800 * MS,
+		.settle_ns = 10000 * MS,
 		.regressions = regressions,
 		.regressions_count = sizeof(regressions) / sizeof(regressions[0]),
 		.fresh = 200,

@@ -122,6 +122,7 @@ int main(int argc, char **argv)
 		.draw = draw,
 		.disturb = disturb,
 		.traffic_min_ns = 1600 * MS,
+		.settle_ns = 30000 * MS,
 		.regressions = regressions,
 		.regressions_count = sizeof(regressions) / sizeof(regressions[0]),
 		.fresh = 400,
