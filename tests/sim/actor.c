@@ -171,6 +171,11 @@ static void on_committed(struct actor *a, const struct godwit_event *e)
 	const struct truth *truth = sim->streams[a->stream].truth;
 
 	a->committed = e->number;
+	if (truth == NULL) {
+		sim_fail(sim, "actor %u: %lu acknowledged before there was a session", a->index,
+			 e->number);
+		return;
+	}
 	if (truth->lost_count > 0)
 		return;
 	// What was acknowledged is in the stream.

@@ -217,4 +217,7 @@ void draw_cluster(struct sim *sim)
 		a->raw.host = (uint32_t)rng_below(rng, sim->host_count);
 	}
 	draw_faults(sim);
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		if (rng_percent(rng, 10))
+			sim->hosts[i].bad_disk = 5 + (uint32_t)rng_below(rng, 40);
 }

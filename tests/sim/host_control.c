@@ -40,15 +40,25 @@ static int store_read(void *arg, const char *name, char *text, size_t size)
 	return (int)file->bytes;
 }
 
+// A bad disk says that it did not, or does not know whether it did.
 static int store_write(void *arg, const char *name, const char *text, size_t bytes)
 {
-	struct host_file *file = file_of(arg, name, true);
+	struct host *host = arg;
+	struct rng *rng = &host->sim->rng;
+	bool is_bad = !host->sim->quiet && host->bad_disk > 0 && rng_percent(rng, host->bad_disk);
+	uint64_t how = is_bad ? rng_below(rng, 3) : 0; // not; not, or done, and not known
+	struct host_file *file;
 
+	if (is_bad && how == 0)
+		return -EIO;
+	if (is_bad && how == 1)
+		return CLUSTER_STORE_UNKNOWN;
+	file = file_of(host, name, true);
 	if (file == NULL || bytes > sizeof(file->text))
 		return -ENOSPC;
 	memcpy(file->text, text, bytes);
 	file->bytes = bytes;
-	return 0;
+	return is_bad ? CLUSTER_STORE_UNKNOWN : 0;
 }
 
 void host_forget_files(struct host *host)

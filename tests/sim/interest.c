@@ -280,7 +280,8 @@ bool interest_complete(struct interest *in)
 	if (in->ended)
 		return true;
 	// The identifier gets to the commit also where nothing matched.
-	if (!in->begun || in->taken.session != truth->session || of_lost(truth, &in->taken) ||
+	if (truth == NULL || !in->begun || in->taken.session != truth->session ||
+	    of_lost(truth, &in->taken) ||
 	    next_wanted(in, truth, in->taken.seq, truth->commit) != 0 ||
 	    godwit_core_identifier(in->actor->core, in->subscription, &identifier) != 0 ||
 	    identifier.session != truth->session)

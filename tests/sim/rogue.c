@@ -53,7 +53,7 @@ static uint64_t odd(struct sim *sim, uint64_t near)
 static uint64_t commit_of(const struct sim *sim, uint64_t session)
 {
 	for (uint32_t i = 0; i < sim->stream_count; i++)
-		if (sim->streams[i].truth->session == session)
+		if (sim->streams[i].truth != NULL && sim->streams[i].truth->session == session)
 			return sim->streams[i].truth->commit;
 	return 0;
 }
@@ -119,7 +119,7 @@ static void say_subscribe(struct actor *a, uint32_t number)
 		.subscription = godwit_be32(number),
 		.tag = godwit_be64(rng_percent(rng, 70) ? rng_next(rng) :
 							  r->known[number % NUMBERS].tag),
-		.start_value = godwit_be64(odd(sim, sim->streams[0].truth->commit)),
+		.start_value = godwit_be64(odd(sim, sim_commit(sim, 0))),
 		.session = godwit_be64(rng_percent(rng, 80) ? 0 : rng_next(rng)),
 		.window = godwit_be32(rng_percent(rng, 30) ? UINT32_MAX :
 							     1 + (uint32_t)rng_below(rng, 500)),

@@ -210,7 +210,7 @@ static void describe_stuck(struct sim *sim)
 				 "actor %u.%u (stream %u) never got everything: taken %lu, "
 				 "committed %lu, covered %lu, edge %lu, sent %lu",
 				 i, in->subscription, in->stream, in->taken.seq,
-				 sim->streams[in->stream].truth->commit, state.covered, state.edge,
+				 sim_commit(sim, in->stream), state.covered, state.edge,
 				 state.sent);
 		}
 	}

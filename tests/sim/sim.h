@@ -189,6 +189,7 @@ struct host {
 	uint64_t unproved_in, unproved_out; // bytes from and to the attacker's address
 	struct host_control control;
 	struct host_file files[SIM_FILES]; // they survive its crash, as a rule
+	uint32_t bad_disk;		   // per cent of writes to its files that fail
 	uint64_t incarnation_floor;	   // its next process begins at or above it
 	int64_t wall_offset_ns;		   // its clock is so much ahead
 	uint64_t spread_ns;		   // how long a flow stays with a core, 0: for ever
@@ -357,6 +358,12 @@ static inline uint32_t host_node(const struct host *host)
 static inline uint32_t actor_node(const struct actor *actor)
 {
 	return SIM_HOSTS + actor->index;
+}
+
+// Up to where a stream is committed; 0 before its first session, too.
+static inline uint64_t sim_commit(const struct sim *sim, uint32_t stream)
+{
+	return sim->streams[stream].truth != NULL ? sim->streams[stream].truth->commit : 0;
 }
 
 // ---- network.c

@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 		.settle_ns = 10000 * MS,
 		.regressions = regressions,
 		.regressions_count = sizeof(regressions) / sizeof(regressions[0]),
-		.fresh = 200,
+		.fresh = 300,
 	};
 
 	return story_main(&story, argc, argv);
