@@ -8,13 +8,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/admin_cluster.h"
 #include "control/daemon.h"
 
 static pthread_mutex_t admin_lock = PTHREAD_MUTEX_INITIALIZER;
-static const struct daemon *admin_daemon; // under admin_lock
+static struct daemon *admin_daemon; // under admin_lock
 
-// A number as a command's parameter; `otherwise` where there is none, -1 where it is none.
-static long number_param(const char *params, long otherwise)
+long admin_number(const char *params, long otherwise)
 {
 	char *end;
 	long number;
@@ -35,7 +35,7 @@ static int dict_add(struct rte_tel_data *data, const char *name, struct rte_tel_
 	return rte_tel_data_add_dict_container(data, name, *inner, 0);
 }
 
-static int numbered_add(struct rte_tel_data *data, uint32_t number, struct rte_tel_data **inner)
+int admin_numbered(struct rte_tel_data *data, uint32_t number, struct rte_tel_data **inner)
 {
 	char name[16];
 
@@ -53,7 +53,7 @@ static void ip_add(struct rte_tel_data *data, const char *name, const struct con
 	rte_tel_data_add_dict_string(data, name, text);
 }
 
-static int ports_add(const struct daemon *daemon, struct rte_tel_data *data)
+static int ports_add(struct daemon *daemon, struct rte_tel_data *data)
 {
 	struct rte_tel_data *ports, *one;
 	int rc = dict_add(data, "ports", &ports);
@@ -62,7 +62,7 @@ static int ports_add(const struct daemon *daemon, struct rte_tel_data *data)
 		const struct port *port = &daemon->ports[i];
 		struct port_link link = port_link_get(port);
 
-		rc = numbered_add(ports, i, &one);
+		rc = admin_numbered(ports, i, &one);
 		if (rc != 0)
 			break;
 		rte_tel_data_add_dict_string(one, "name", port->name);
@@ -77,7 +77,7 @@ static int ports_add(const struct daemon *daemon, struct rte_tel_data *data)
 	return rc;
 }
 
-static int status_answer(const struct daemon *daemon, const char *params, struct rte_tel_data *data)
+static int status_answer(struct daemon *daemon, const char *params, struct rte_tel_data *data)
 {
 	const struct server *server = &daemon->server;
 	struct plan_memory memory;
@@ -100,7 +100,7 @@ static int status_answer(const struct daemon *daemon, const char *params, struct
 	return ports_add(daemon, data);
 }
 
-static int stream_add(const struct daemon *daemon, uint32_t number, struct rte_tel_data *data)
+static int stream_add(struct daemon *daemon, uint32_t number, struct rte_tel_data *data)
 {
 	const struct stream *stream = daemon->server.streams[number];
 	struct mark head = log_head(&stream->log);
@@ -118,10 +118,10 @@ static int stream_add(const struct daemon *daemon, uint32_t number, struct rte_t
 	rte_tel_data_add_dict_string(data, "pages",
 				     daemon->logs[number].is_huge ? "huge" : "ordinary");
 	rte_tel_data_add_dict_u64(data, "home", stream->home);
-	return 0;
+	return admin_stream_role(daemon, number, data);
 }
 
-static int core_add(const struct daemon *daemon, uint32_t number, struct rte_tel_data *data)
+static int core_add(struct daemon *daemon, uint32_t number, struct rte_tel_data *data)
 {
 	const struct counters *c = daemon->server.cores[number]->counters;
 
@@ -143,12 +143,12 @@ static int core_add(const struct daemon *daemon, uint32_t number, struct rte_tel
 }
 
 // One page of a list, each item by `add`.
-static int page_answer(const struct daemon *daemon, const char *params, struct rte_tel_data *data,
+static int page_answer(struct daemon *daemon, const char *params, struct rte_tel_data *data,
 		       uint32_t count,
-		       int (*add)(const struct daemon *daemon, uint32_t number,
+		       int (*add)(struct daemon *daemon, uint32_t number,
 				  struct rte_tel_data *data))
 {
-	long first = number_param(params, 0);
+	long first = admin_number(params, 0);
 	uint32_t i;
 	int rc = 0;
 
@@ -157,7 +157,7 @@ static int page_answer(const struct daemon *daemon, const char *params, struct r
 	for (i = (uint32_t)first; i < count && i < (uint32_t)first + ADMIN_PAGE && rc == 0; i++) {
 		struct rte_tel_data *one;
 
-		rc = numbered_add(data, i, &one);
+		rc = admin_numbered(data, i, &one);
 		if (rc == 0)
 			rc = add(daemon, i, one);
 	}
@@ -166,18 +166,17 @@ static int page_answer(const struct daemon *daemon, const char *params, struct r
 	return rc;
 }
 
-static int streams_answer(const struct daemon *daemon, const char *params,
-			  struct rte_tel_data *data)
+static int streams_answer(struct daemon *daemon, const char *params, struct rte_tel_data *data)
 {
 	return page_answer(daemon, params, data, daemon->server.stream_count, stream_add);
 }
 
-static int cores_answer(const struct daemon *daemon, const char *params, struct rte_tel_data *data)
+static int cores_answer(struct daemon *daemon, const char *params, struct rte_tel_data *data)
 {
 	return page_answer(daemon, params, data, daemon->server.core_count, core_add);
 }
 
-static int port_counters_add(const struct daemon *daemon, struct rte_tel_data *data)
+static int port_counters_add(struct daemon *daemon, struct rte_tel_data *data)
 {
 	struct rte_tel_data *ports, *one;
 	int rc = dict_add(data, "ports", &ports);
@@ -185,7 +184,7 @@ static int port_counters_add(const struct daemon *daemon, struct rte_tel_data *d
 	for (uint32_t i = 0; i < daemon->ports_open && rc == 0; i++) {
 		struct port_stats stats;
 
-		rc = numbered_add(ports, i, &one);
+		rc = admin_numbered(ports, i, &one);
 		if (rc != 0)
 			break;
 		port_stats_get(&daemon->ports[i], &stats);
@@ -201,11 +200,10 @@ static int port_counters_add(const struct daemon *daemon, struct rte_tel_data *d
 	return rc;
 }
 
-static int counters_answer(const struct daemon *daemon, const char *params,
-			   struct rte_tel_data *data)
+static int counters_answer(struct daemon *daemon, const char *params, struct rte_tel_data *data)
 {
 	const struct server *server = &daemon->server;
-	long core = number_param(params, server->core_count); // that: the sum
+	long core = admin_number(params, server->core_count); // that: the sum
 	uint32_t from = (uint32_t)core, to = (uint32_t)core + 1;
 	struct rte_tel_data *counters, *drops;
 	int rc;
@@ -245,7 +243,7 @@ static int counters_answer(const struct daemon *daemon, const char *params,
 
 struct admin_command {
 	const char *path, *help;
-	int (*answer)(const struct daemon *daemon, const char *params, struct rte_tel_data *data);
+	int (*answer)(struct daemon *daemon, const char *params, struct rte_tel_data *data);
 };
 
 static const struct admin_command commands[] = {
@@ -256,6 +254,14 @@ static const struct admin_command commands[] = {
 	 cores_answer},
 	{"/godwit/counters", "All counters and what was dropped, summed. Parameter: one core",
 	 counters_answer},
+	{"/godwit/servers", "Each server of the cluster, its link and its cursors", admin_servers},
+	{"/godwit/cursors", "Cursors known here. Parameter: where the page begins", admin_cursors},
+	{"/godwit/migrations", "The last moves of cursors. Parameter: first of the page",
+	 admin_migrations},
+	{"/godwit/drain", "Hand all cursors over. Parameter: this server's id", admin_drain},
+	{"/godwit/undrain", "Take cursors again. Parameter: this server's id", admin_undrain},
+	{"/godwit/resolve", "Where an identifier leads. Parameter: SESSION:SEQ:EPOCH",
+	 admin_resolve},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -273,7 +279,7 @@ static int command_run(const char *path, const char *params, struct rte_tel_data
 	return rc;
 }
 
-void admin_start(const struct daemon *daemon)
+void admin_start(struct daemon *daemon)
 {
 	pthread_mutex_lock(&admin_lock);
 	admin_daemon = daemon;

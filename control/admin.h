@@ -7,6 +7,8 @@
 //   /godwit/cores[,FIRST]       turns, clients and subscriptions of each core
 //   /godwit/counters[,CORE]     all counters and what was dropped, of one core or summed over all
 //
+// Of the cluster, and orders to it: admin_cluster.h.
+//
 // Lists are dicts by number, ADMIN_PAGE a page: `more` is then where the next page begins. The library
 // would cut an answer above 16 KiB.
 // Threads: the commands run in telemetry's own thread and read only what is atomic or never changes.
@@ -19,7 +21,7 @@ struct daemon;
 #define ADMIN_PAGE 16
 
 // Answer for this daemon. Thread: control.
-void admin_start(const struct daemon *daemon);
+void admin_start(struct daemon *daemon);
 // Answer no more; returns when no command runs any more. Thread: control.
 void admin_stop(void);
 

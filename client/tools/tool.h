@@ -26,6 +26,14 @@ enum tool_exit {
 int tool_pub(int argc, char **argv);
 int tool_sub(int argc, char **argv);
 int tool_status(int argc, char **argv);
+int tool_servers(int argc, char **argv);
+int tool_streams(int argc, char **argv);
+int tool_cursors(int argc, char **argv);
+int tool_clients(int argc, char **argv);
+int tool_migrations(int argc, char **argv);
+int tool_drain(int argc, char **argv);
+int tool_undrain(int argc, char **argv);
+int tool_resolve(int argc, char **argv);
 
 // ---- options ------------------------------------------------------------------------------------
 
