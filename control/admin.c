@@ -2,46 +2,12 @@
 #include "control/admin.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <rte_telemetry.h>
-#include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "control/admin_cluster.h"
-#include "control/daemon.h"
+#include "control/admin_tell.h"
 
 static pthread_mutex_t admin_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct daemon *admin_daemon; // under admin_lock
-
-long admin_number(const char *params, long otherwise)
-{
-	char *end;
-	long number;
-
-	if (params == NULL || *params == '\0')
-		return otherwise;
-	number = strtol(params, &end, 10);
-	return *end == '\0' && number >= 0 ? number : -1;
-}
-
-// Put a dict into the answer's; *inner is NULL where there is no memory.
-static int dict_add(struct rte_tel_data *data, const char *name, struct rte_tel_data **inner)
-{
-	*inner = rte_tel_data_alloc();
-	if (*inner == NULL)
-		return -ENOMEM;
-	rte_tel_data_start_dict(*inner);
-	return rte_tel_data_add_dict_container(data, name, *inner, 0);
-}
-
-int admin_numbered(struct rte_tel_data *data, uint32_t number, struct rte_tel_data **inner)
-{
-	char name[16];
-
-	snprintf(name, sizeof(name), "%u", number);
-	return dict_add(data, name, inner);
-}
 
 static void ip_add(struct rte_tel_data *data, const char *name, const struct config_port *port)
 {
@@ -53,16 +19,16 @@ static void ip_add(struct rte_tel_data *data, const char *name, const struct con
 	rte_tel_data_add_dict_string(data, name, text);
 }
 
-static int ports_add(struct daemon *daemon, struct rte_tel_data *data)
+static int ports_add(const struct daemon *daemon, struct rte_tel_data *data)
 {
 	struct rte_tel_data *ports, *one;
-	int rc = dict_add(data, "ports", &ports);
+	int rc = tell_dict(data, "ports", &ports);
 
 	for (uint32_t i = 0; i < daemon->ports_open && rc == 0; i++) {
 		const struct port *port = &daemon->ports[i];
 		struct port_link link = port_link_get(port);
 
-		rc = admin_numbered(ports, i, &one);
+		rc = tell_numbered(ports, i, &one);
 		if (rc != 0)
 			break;
 		rte_tel_data_add_dict_string(one, "name", port->name);
@@ -81,10 +47,8 @@ static int status_answer(struct daemon *daemon, const char *params, struct rte_t
 {
 	const struct server *server = &daemon->server;
 	struct plan_memory memory;
-	struct timespec now;
 
 	(void)params;
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	plan_memory(daemon->config, &memory);
 	rte_tel_data_add_dict_string(data, "version", GODWITD_VERSION);
 	rte_tel_data_add_dict_u64(data, "id", server->id);
@@ -92,7 +56,7 @@ static int status_answer(struct daemon *daemon, const char *params, struct rte_t
 	rte_tel_data_add_dict_u64(data, "pid", (uint64_t)getpid());
 	rte_tel_data_add_dict_u64(data, "incarnation", server->incarnation);
 	rte_tel_data_add_dict_u64(data, "uptime_s",
-				  (uint64_t)now.tv_sec - daemon->started_ns / CONFIG_S);
+				  (admin_now_ns() - daemon->started_ns) / CONFIG_S);
 	rte_tel_data_add_dict_u64(data, "cores", server->core_count);
 	rte_tel_data_add_dict_u64(data, "streams", server->stream_count);
 	rte_tel_data_add_dict_u64(data, "memory_bytes", memory.total);
@@ -100,28 +64,7 @@ static int status_answer(struct daemon *daemon, const char *params, struct rte_t
 	return ports_add(daemon, data);
 }
 
-static int stream_add(struct daemon *daemon, uint32_t number, struct rte_tel_data *data)
-{
-	const struct stream *stream = daemon->server.streams[number];
-	struct mark head = log_head(&stream->log);
-	char session[24];
-	uint64_t last;
-
-	snprintf(session, sizeof(session), "%016llx", (unsigned long long)stream_session(stream));
-	rte_tel_data_add_dict_string(data, "name", stream->name);
-	rte_tel_data_add_dict_string(data, "session", session);
-	rte_tel_data_add_dict_u64(data, "epoch", stream_epoch_of(stream, head.seq + 1, &last));
-	rte_tel_data_add_dict_u64(data, "earliest", log_earliest(&stream->log));
-	rte_tel_data_add_dict_u64(data, "head", head.seq);
-	rte_tel_data_add_dict_u64(data, "commit", log_committed(&stream->log).seq);
-	rte_tel_data_add_dict_u64(data, "log_bytes", daemon->logs[number].bytes);
-	rte_tel_data_add_dict_string(data, "pages",
-				     daemon->logs[number].is_huge ? "huge" : "ordinary");
-	rte_tel_data_add_dict_u64(data, "home", stream->home);
-	return admin_stream_role(daemon, number, data);
-}
-
-static int core_add(struct daemon *daemon, uint32_t number, struct rte_tel_data *data)
+static void core_add(const struct daemon *daemon, uint32_t number, struct rte_tel_data *data)
 {
 	const struct counters *c = daemon->server.cores[number]->counters;
 
@@ -139,52 +82,36 @@ static int core_add(struct daemon *daemon, uint32_t number, struct rte_tel_data 
 				  counter_get(c, COUNTER_clients_opened) - clients);
 	rte_tel_data_add_dict_u64(data, "subscriptions",
 				  counter_get(c, COUNTER_subscriptions_opened) - subscriptions);
-	return 0;
-}
-
-// One page of a list, each item by `add`.
-static int page_answer(struct daemon *daemon, const char *params, struct rte_tel_data *data,
-		       uint32_t count,
-		       int (*add)(struct daemon *daemon, uint32_t number,
-				  struct rte_tel_data *data))
-{
-	long first = admin_number(params, 0);
-	uint32_t i;
-	int rc = 0;
-
-	if (first < 0)
-		return -EINVAL;
-	for (i = (uint32_t)first; i < count && i < (uint32_t)first + ADMIN_PAGE && rc == 0; i++) {
-		struct rte_tel_data *one;
-
-		rc = admin_numbered(data, i, &one);
-		if (rc == 0)
-			rc = add(daemon, i, one);
-	}
-	if (rc == 0 && i < count)
-		rte_tel_data_add_dict_u64(data, "more", i);
-	return rc;
-}
-
-static int streams_answer(struct daemon *daemon, const char *params, struct rte_tel_data *data)
-{
-	return page_answer(daemon, params, data, daemon->server.stream_count, stream_add);
 }
 
 static int cores_answer(struct daemon *daemon, const char *params, struct rte_tel_data *data)
 {
-	return page_answer(daemon, params, data, daemon->server.core_count, core_add);
+	uint32_t count = daemon->server.core_count, i;
+	struct rte_tel_data *one;
+	uint64_t first = 0;
+	int rc = 0;
+
+	if (!admin_numbers(params, &first, 1))
+		return -EINVAL;
+	for (i = (uint32_t)first; i < count && i < first + ADMIN_PAGE && rc == 0; i++) {
+		rc = tell_numbered(data, i, &one);
+		if (rc == 0)
+			core_add(daemon, i, one);
+	}
+	if (rc == 0 && i < count)
+		tell_count(data, "more", i);
+	return rc;
 }
 
-static int port_counters_add(struct daemon *daemon, struct rte_tel_data *data)
+static int port_counters_add(const struct daemon *daemon, struct rte_tel_data *data)
 {
 	struct rte_tel_data *ports, *one;
-	int rc = dict_add(data, "ports", &ports);
+	int rc = tell_dict(data, "ports", &ports);
 
 	for (uint32_t i = 0; i < daemon->ports_open && rc == 0; i++) {
 		struct port_stats stats;
 
-		rc = admin_numbered(ports, i, &one);
+		rc = tell_numbered(ports, i, &one);
 		if (rc != 0)
 			break;
 		port_stats_get(&daemon->ports[i], &stats);
@@ -203,21 +130,20 @@ static int port_counters_add(struct daemon *daemon, struct rte_tel_data *data)
 static int counters_answer(struct daemon *daemon, const char *params, struct rte_tel_data *data)
 {
 	const struct server *server = &daemon->server;
-	long core = admin_number(params, server->core_count); // that: the sum
-	uint32_t from = (uint32_t)core, to = (uint32_t)core + 1;
+	uint64_t core = UINT64_MAX; // all
+	uint32_t from = 0, to = server->core_count;
 	struct rte_tel_data *counters, *drops;
 	int rc;
 
-	if (core < 0 || core > server->core_count ||
-	    (params != NULL && *params != '\0' && core == server->core_count))
+	if (!admin_numbers(params, &core, 1) || (core != UINT64_MAX && core >= server->core_count))
 		return -EINVAL;
-	if (core == server->core_count) {
-		from = 0;
-		to = server->core_count;
+	if (core != UINT64_MAX) {
+		from = (uint32_t)core;
+		to = from + 1;
 	}
-	rc = dict_add(data, "counters", &counters);
+	rc = tell_dict(data, "counters", &counters);
 	if (rc == 0)
-		rc = dict_add(data, "drops", &drops);
+		rc = tell_dict(data, "drops", &drops);
 	if (rc != 0)
 		return rc;
 	for (uint32_t k = 0; k < COUNTERS; k++) {
@@ -238,29 +164,39 @@ static int counters_answer(struct daemon *daemon, const char *params, struct rte
 		if (sum > 0)
 			rte_tel_data_add_dict_u64(drops, drop_infos[k].name, sum);
 	}
-	return from == 0 && to == server->core_count ? port_counters_add(daemon, data) : 0;
+	return core == UINT64_MAX ? port_counters_add(daemon, data) : 0;
 }
 
 struct admin_command {
 	const char *path, *help;
-	int (*answer)(struct daemon *daemon, const char *params, struct rte_tel_data *data);
+	admin_answer *answer;
 };
 
 static const struct admin_command commands[] = {
 	{"/godwit/status", "Who this server is, since when, and its ports", status_answer},
-	{"/godwit/streams", "Positions of each stream. Parameter: first stream of the page",
-	 streams_answer},
 	{"/godwit/cores", "Turns, clients and subscriptions of each core. Parameter: first core",
 	 cores_answer},
 	{"/godwit/counters", "All counters and what was dropped, summed. Parameter: one core",
 	 counters_answer},
-	{"/godwit/servers", "Each server of the cluster, its link and its cursors", admin_servers},
-	{"/godwit/cursors", "Cursors known here. Parameter: where the page begins", admin_cursors},
+	{"/godwit/servers", "The servers of the cluster. Parameter: first of the page",
+	 admin_servers},
+	{"/godwit/history", "How a link changed. Parameter: number in the list of servers",
+	 admin_history},
+	{"/godwit/streams", "Positions of each stream. Parameter: first stream of the page",
+	 admin_streams},
+	{"/godwit/replicas", "What others hold of a stream. Parameter: number of the stream",
+	 admin_replicas},
+	{"/godwit/clients", "The clients of this server. Parameter: where the page begins",
+	 admin_clients},
+	{"/godwit/cursors",
+	 "The cursors of the cluster. Parameters: where the page begins, home, client",
+	 admin_cursors},
 	{"/godwit/migrations", "The last moves of cursors. Parameter: first of the page",
 	 admin_migrations},
-	{"/godwit/drain", "Hand all cursors over. Parameter: this server's id", admin_drain},
-	{"/godwit/undrain", "Take cursors again. Parameter: this server's id", admin_undrain},
-	{"/godwit/resolve", "Where an identifier leads. Parameter: SESSION:SEQ:EPOCH",
+	{"/godwit/drain", "Hand all clients over. Parameter: id of this server", admin_drain},
+	{"/godwit/undrain", "Take clients again. Parameter: id of this server", admin_undrain},
+	{"/godwit/resolve",
+	 "Where an identifier leads. Parameters: SESSION:SEQ:EPOCH, client, subscription",
 	 admin_resolve},
 };
 
@@ -272,9 +208,13 @@ static int command_run(const char *path, const char *params, struct rte_tel_data
 
 	rte_tel_data_start_dict(data);
 	pthread_mutex_lock(&admin_lock);
-	for (size_t i = 0; i < COMMANDS && admin_daemon != NULL; i++)
-		if (strcmp(commands[i].path, path) == 0)
-			rc = commands[i].answer(admin_daemon, params, data);
+	for (size_t i = 0; i < COMMANDS && admin_daemon != NULL; i++) {
+		if (strcmp(commands[i].path, path) != 0)
+			continue;
+		pthread_mutex_lock(&admin_daemon->lock);
+		rc = commands[i].answer(admin_daemon, params, data);
+		pthread_mutex_unlock(&admin_daemon->lock);
+	}
 	pthread_mutex_unlock(&admin_lock);
 	return rc;
 }

@@ -2,27 +2,62 @@
 //
 // What godwitd tells through DPDK's telemetry (dpdk-telemetry.py -f PREFIX, or its socket):
 //
-//   /godwit/status              who we are, since when, ports and their links
-//   /godwit/streams[,FIRST]     session, epoch, earliest, head, commit and log of each stream
-//   /godwit/cores[,FIRST]       turns, clients and subscriptions of each core
-//   /godwit/counters[,CORE]     all counters and what was dropped, of one core or summed over all
+//   /godwit/status                      who we are, since when, ports and their links
+//   /godwit/cores[,FIRST]               turns, clients and subscriptions of each core
+//   /godwit/counters[,CORE]             all counters and what was dropped, of one core or summed over all
+//   /godwit/servers[,FIRST]             the servers of the cluster, this one first
+//   /godwit/history,NUMBER              how the link to server NUMBER of that list changed, newest first
+//   /godwit/streams[,FIRST]             session, epoch, positions, role and in-sync set of each stream
+//   /godwit/replicas,NUMBER             what the other servers of stream NUMBER hold of it
+//   /godwit/clients[,FIRST]             the clients of this server
+//   /godwit/cursors[,FIRST[,HOME[,CLIENT]]]  the cursors of the cluster; 0: any
+//   /godwit/migrations[,FIRST]          the last moves of cursors, newest first
+//   /godwit/drain,SERVER  /godwit/undrain,SERVER  orders; the answer is a word
+//   /godwit/resolve,SESSION:SEQ:EPOCH[,CLIENT,SUBSCRIPTION]  where an identifier leads
 //
-// Of the cluster, and orders to it: admin_cluster.h.
-//
-// Lists are dicts by number, ADMIN_PAGE a page: `more` is then where the next page begins. The library
+// Lists are dicts by number, a page at a time: `more` is then where the next page begins. The library
 // would cut an answer above 16 KiB.
-// Threads: the commands run in telemetry's own thread and read only what is atomic or never changes.
-// There is one daemon in a process: the library hands no argument to a command.
+//
+// Threads: the commands run in telemetry's own threads. What is the control plane's they read under the
+// daemon's lock, which the control thread holds during its step; of cores they read only what is atomic or
+// never changes. There is one daemon in a process: the library hands no argument to a command.
 #ifndef CONTROL_ADMIN_H
 #define CONTROL_ADMIN_H
 
-struct daemon;
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 
-#define ADMIN_PAGE 16
+#include "control/admin_view.h"
+
+struct daemon;
+struct rte_tel_data;
+
+#define ADMIN_PAGE    16
+#define ADMIN_ORDER_S 2 // that an order waits for the control thread
+
+enum admin_order_state {
+	ADMIN_ORDER_NONE,
+	ADMIN_ORDER_ASKED,
+	ADMIN_ORDER_ANSWERED,
+};
+
+struct admin_order { // under the daemon's lock
+	enum admin_order_state state;
+	bool is_drain; // else undrain
+	enum view_order answer;
+	pthread_cond_t answered;
+};
 
 // Answer for this daemon. Thread: control.
 void admin_start(struct daemon *daemon);
-// Answer no more; returns when no command runs any more. Thread: control.
+// Answer no more; returns when no command runs any more. Thread: control, without the daemon's lock.
 void admin_stop(void);
+
+// Carry out the order that waits. Thread: control, with the daemon's lock.
+void admin_orders_step(struct daemon *daemon, uint64_t now_ns);
+
+// A cursor into a dict: of the list, and of resolve.
+void admin_cursor_tell(const struct view_cursor *view, struct rte_tel_data *data);
 
 #endif

@@ -47,9 +47,11 @@ static bool memory_take(struct cursor_table *t, const struct cursor_table_config
 	t->homes = calloc(HOMES, sizeof(*t->homes));
 	if (t->row_links == NULL || t->row_heads == NULL || t->homes == NULL)
 		return false;
-	t->hash = rcu_table_create(buckets_of(config->cursors_max));
+	t->bucket_count = buckets_of(config->cursors_max);
+	t->hash = rcu_table_create(t->bucket_count);
 	if (t->hash == NULL)
 		return false;
+	t->buckets = rcu_table_buckets(t->hash);
 	// liburcu took it from malloc.
 	if (config->huge)
 		pages_join(rcu_table_buckets(t->hash), cursor_table_bytes(config).buckets);
@@ -122,91 +124,6 @@ const char *cursor_table_counter_name(enum cursor_table_counter which)
 	};
 
 	return names[which];
-}
-
-// ---- look up ---------------------------------------------------------------------------------------
-
-static struct slot *slot_of(struct cds_lfht_node *node)
-{
-	return (struct slot *)node;
-}
-
-static int has_key(struct cds_lfht_node *node, const void *key)
-{
-	const struct slot *slot = slot_of(node);
-	const struct cursor_key *wanted = key;
-
-	return slot->client == wanted->client && slot->session == wanted->session &&
-	       slot->subscription == wanted->subscription;
-}
-
-static struct slot *slot_find(const struct cursor_table *t, uint64_t hash,
-			      const struct cursor_key *key)
-{
-	return (struct slot *)rcu_table_find(t->hash, hash, has_key, key);
-}
-
-static void slot_pack(const struct cursor *cursor, uint64_t *words)
-{
-	words[SLOT_CURSOR_EPOCH] = cursor->cursor_epoch;
-	words[SLOT_SEQ] = cursor->seq;
-	words[SLOT_PLACE] = (uint64_t)cursor->epoch << 32 | (uint32_t)cursor->home << 16 |
-			    cursor->core;
-	words[SLOT_TAG] = cursor->tag;
-	words[SLOT_FILTER] = cursor->filter;
-	words[SLOT_FLAGS] = cursor->flags;
-}
-
-void slot_unpack(const uint64_t *words, struct cursor *out)
-{
-	out->cursor_epoch = words[SLOT_CURSOR_EPOCH];
-	out->seq = words[SLOT_SEQ];
-	out->epoch = (uint32_t)(words[SLOT_PLACE] >> 32);
-	out->home = (uint16_t)(words[SLOT_PLACE] >> 16);
-	out->core = (uint16_t)words[SLOT_PLACE];
-	out->tag = words[SLOT_TAG];
-	out->filter = words[SLOT_FILTER];
-	out->flags = (uint16_t)words[SLOT_FLAGS];
-}
-
-static void slot_read(const struct cursor_table *t, const struct slot *slot, struct cursor *out)
-{
-	uint64_t words[CELL_WORDS];
-
-	cell_read(&t->shadow, &slot->version, slot->words, words, SLOT_WORDS);
-	slot_unpack(words, out);
-	out->heard_ns = atomic_load_explicit(&slot->heard_ns, memory_order_relaxed);
-}
-
-bool cursor_table_find_position(const struct cursor_table *t, const struct cursor_key *key,
-				struct cursor *out)
-{
-	const struct slot *slot = slot_find(t, cursor_key_hash(key, t->seed), key);
-
-	if (slot == NULL)
-		return false;
-	*out = (struct cursor){.key = *key};
-	slot_read(t, slot, out);
-	return true;
-}
-
-bool cursor_table_find(const struct cursor_table *t, const struct cursor_key *key,
-		       struct cursor *out)
-{
-	const struct slot *slot = slot_find(t, cursor_key_hash(key, t->seed), key);
-	uint64_t words[CELL_WORDS];
-	const struct row *row;
-
-	if (slot == NULL)
-		return false;
-	row = &t->rows[slot->row];
-	__builtin_prefetch(row);
-	out->key = *key;
-	slot_read(t, slot, out);
-	cell_read(&t->shadow, &row->version, row->words, words, ROW_WORDS);
-	row_unpack(words, out);
-	out->client_heard_ns = atomic_load_explicit(&row->heard_ns, memory_order_relaxed);
-	return true;
 }
 
 // ---- lists -----------------------------------------------------------------------------------------

@@ -117,6 +117,13 @@ bool cursor_table_find(const struct cursor_table *table, const struct cursor_key
 bool cursor_table_find_position(const struct cursor_table *table, const struct cursor_key *key,
 				struct cursor *out);
 
+#define CURSOR_TABLE_BURST 32
+
+// Several of these at once, at most CURSOR_TABLE_BURST: they wait for memory together. Bit i of the answer:
+// keys[i] was found and is in out[i]. Thread: as find().
+uint32_t cursor_table_find_burst(const struct cursor_table *table, const struct cursor_key *keys,
+				 uint32_t count, struct cursor *out);
+
 // Hear an entry: of the wire, or this server's own. rights, heard_ns and client_heard_ns of it are not
 // looked at. Thread: control.
 enum cursor_verdict cursor_table_merge(struct cursor_table *table, const struct cursor *entry,

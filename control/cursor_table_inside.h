@@ -88,6 +88,8 @@ struct waiting {
 struct cursor_table {
 	// set at start, then read-only					w: control   r: all
 	struct cds_lfht *hash;
+	const void *buckets;
+	uint64_t bucket_count;
 	struct slot *slots; // [0] is nobody's
 	struct row *rows;
 	uint64_t seed;
@@ -142,9 +144,16 @@ void rows_reclaim(struct cursor_table *t);
 // Entries of row_heads.
 uint32_t rows_heads(uint32_t rows_max);
 
+// ---- cursor_table_find.c
+
+// hash: cursor_key_hash() of the key with the table's seed.
+struct slot *slot_find(const struct cursor_table *t, uint64_t hash, const struct cursor_key *key);
+// Between a cursor's own facts and the words of its slot.
+void slot_pack(const struct cursor *cursor, uint64_t *words);
+void slot_unpack(const uint64_t *words, struct cursor *out);
+
 // ---- cursor_table.c
 
-void slot_unpack(const uint64_t *words, struct cursor *out);
 // Out of hash, lists and counts, onto the list of what waits for readers.
 void slot_retire(struct cursor_table *t, uint32_t index);
 

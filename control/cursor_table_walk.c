@@ -41,8 +41,10 @@ uint32_t cursor_table_home_next(const struct cursor_table *t, uint32_t index)
 {
 	uint32_t next = t->slots[index].home_next;
 
-	// On its way while the caller looks at this one; its links lie in its second line.
+	// On their way while the caller looks at this one, which was fetched the same way.
 	__builtin_prefetch((const uint8_t *)&t->slots[next] + CACHE_LINE);
+	__builtin_prefetch(&t->slots[next]);
+	__builtin_prefetch(&t->rows[t->slots[index].row]);
 	return next;
 }
 

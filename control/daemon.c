@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/daemon.h"
 
-#include "control/admin.h"
-
 #define NOTICES_BUDGET 256 // of one core in one round
 
 bool daemon_command(struct daemon *daemon, uint32_t core, enum core_command_kind kind,
@@ -46,11 +44,16 @@ static void notice_take(struct daemon *daemon, uint32_t core, const struct cross
 	struct registry_client client;
 	struct core_notice notice;
 
-	if (daemon_cluster_notice(daemon, slot, now_ns))
+	if (daemon_cluster_notice(daemon, slot, now_ns) ||
+	    daemon_plane_notice(daemon, slot, now_ns))
 		return;
 
 	memcpy(&notice, slot->data, sizeof(notice));
-	client = (struct registry_client){notice.client, notice.instance, notice.handle, core};
+	client = (struct registry_client){.id = notice.client,
+					  .instance = notice.instance,
+					  .handle = notice.handle,
+					  .core = core,
+					  .address = notice.address};
 	switch (slot->kind) {
 	case CORE_NOTICE_OPENED:
 		daemon->has_fence = registry_opened(daemon->registry, &client, &daemon->fence);
@@ -118,7 +121,7 @@ static void watch_core(struct daemon *daemon, uint32_t i, uint64_t now_ns)
 			"CPU, or it hangs",
 			i, daemon->config->cores.cpus.cpus[i],
 			(unsigned long long)((now_ns - core->turns_at_ns) / CONFIG_MS));
-		daemon_cluster_core_lost(daemon, i, now_ns);
+		daemon_plane_core_lost(daemon, i, now_ns);
 	}
 }
 
@@ -162,12 +165,15 @@ static void watch_losses(struct daemon *daemon, uint64_t now_ns)
 
 void daemon_step(struct daemon *daemon, uint64_t now_ns)
 {
+	pthread_mutex_lock(&daemon->lock);
 	watch_notices(daemon, now_ns);
 	for (uint32_t i = 0; i < daemon->threads; i++)
 		watch_core(daemon, i, now_ns);
 	watch_links(daemon, now_ns);
 	watch_losses(daemon, now_ns);
 	daemon_cluster_step(daemon, now_ns);
+	admin_orders_step(daemon, now_ns);
+	pthread_mutex_unlock(&daemon->lock);
 }
 
 uint64_t daemon_step_ns(const struct daemon *daemon)
@@ -220,6 +226,7 @@ bool daemon_free(struct daemon *daemon)
 		port_stop(&daemon->ports[i]);
 	registry_destroy(daemon->registry);
 	free_cores(daemon);
+	daemon_plane_free(daemon);
 	daemon_cluster_free(daemon);
 	for (uint32_t i = server->stream_count; i-- > 0;)
 		stream_destroy(server->streams[i]);

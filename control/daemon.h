@@ -6,11 +6,13 @@
 //
 // Whatever fails says one line, and what had started is taken down again in the reverse order.
 // While it runs, the control thread watches: notices of cores (registry), links, stalls, losses.
-// Threads: control, but for what cores own and what telemetry reads (admin.h).
+// Threads: control, but for what cores own; telemetry reads under the lock (admin.h).
 #ifndef CONTROL_DAEMON_H
 #define CONTROL_DAEMON_H
 
+#include "control/admin.h"
 #include "control/daemon_cluster.h"
+#include "control/daemon_plane.h"
 #include "control/logline.h"
 #include "control/plan.h"
 #include "control/registry.h"
@@ -60,6 +62,12 @@ struct daemon {
 	// a fence that found its core's mailbox full
 	bool has_fence;
 	struct registry_fence fence;
+	// what telemetry reads of the control plane, and asks of it (admin.h); the control thread holds the
+	// lock during daemon_step
+	pthread_mutex_t lock;
+	struct view_sources sources;
+	struct admin_order order;
+	uint64_t wall_offset_ns; // from monotonic to wall time, as of the start
 	struct logline_site stuck_site, lost_site, link_site, losses_site, registry_site;
 };
 

@@ -320,6 +320,18 @@ static int start_threads(struct daemon *daemon, uint64_t now_ns)
 	return 0;
 }
 
+static void start_admin(struct daemon *daemon, uint64_t now_ns)
+{
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	daemon->wall_offset_ns = (uint64_t)wall.tv_sec * CONFIG_S + (uint64_t)wall.tv_nsec - now_ns;
+	daemon->sources.config = daemon->config;
+	daemon->sources.server = &daemon->server;
+	daemon->sources.registry = daemon->registry;
+	admin_start(daemon);
+}
+
 int daemon_start(struct daemon *daemon, const struct config *config, const struct logline *log,
 		 uint64_t now_ns)
 {
@@ -330,7 +342,8 @@ int daemon_start(struct daemon *daemon, const struct config *config, const struc
 		.log = *log,
 		.started_ns = now_ns,
 		.cluster.files = {.folder = -1, .lock = -1},
-		.cluster.lock = PTHREAD_MUTEX_INITIALIZER,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.order = {.answered = PTHREAD_COND_INITIALIZER},
 	};
 	rc = start_cpus(daemon);
 	if (rc == 0)
@@ -346,10 +359,10 @@ int daemon_start(struct daemon *daemon, const struct config *config, const struc
 	if (rc == 0)
 		rc = start_cores(daemon);
 	if (rc == 0)
-		rc = daemon_cluster_plane(daemon, now_ns);
+		rc = daemon_plane_start(daemon, now_ns);
 	if (rc == 0)
 		rc = start_threads(daemon, now_ns);
 	if (rc == 0)
-		admin_start(daemon);
+		start_admin(daemon, now_ns);
 	return rc;
 }

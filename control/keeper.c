@@ -193,6 +193,23 @@ const char *keeper_state_name(enum keeper_state state)
 	return names[state];
 }
 
+// " 1 2 3", in ascending order.
+static void text_set(const struct cluster_record *record, char *text)
+{
+	uint32_t after = 0, next;
+
+	for (uint32_t n = 0; n < record->in_sync_count; n++) {
+		size_t used = strlen(text);
+
+		next = UINT32_MAX;
+		for (uint32_t i = 0; i < record->in_sync_count; i++)
+			if (record->in_sync[i].server > after && record->in_sync[i].server < next)
+				next = record->in_sync[i].server;
+		snprintf(text + used, KEEPER_TEXT_BYTES - used, " %u", next);
+		after = next;
+	}
+}
+
 static void text_going_on(const struct keeper_view *view, char *text)
 {
 	const struct cluster_record *record = &view->record;
@@ -214,11 +231,7 @@ static void text_going_on(const struct keeper_view *view, char *text)
 		break;
 	case KEEPER_LEADING:
 		snprintf(text, KEEPER_TEXT_BYTES, "led in epoch %u, in sync:", record->epoch);
-		for (uint32_t i = 0; i < record->in_sync_count; i++) {
-			used = strlen(text);
-			snprintf(text + used, KEEPER_TEXT_BYTES - used, " %u",
-				 record->in_sync[i].server);
-		}
+		text_set(record, text);
 		if (record->in_sync_count < record->min_in_sync) {
 			used = strlen(text);
 			snprintf(text + used, KEEPER_TEXT_BYTES - used,

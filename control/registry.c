@@ -10,12 +10,18 @@
 
 struct entry {
 	struct registry_client client; // key: client.id
+	bool is_used;
+	uint32_t next; // free place behind this one
 	UT_hash_handle hh;
 };
 
+// Places are given out from the lowest never used on, and again after they were given back: memory of
+// those above is never touched.
 struct registry {
-	struct entry *entries;
+	struct entry *entries; // hash
+	struct entry *places;  // from 1; 0 is none
 	uint32_t count, max;
+	uint32_t free, end; // first free place; places from here on were never used
 	uint64_t refused;
 };
 
@@ -23,23 +29,25 @@ struct registry *registry_create(uint32_t max)
 {
 	struct registry *registry = calloc(1, sizeof(*registry));
 
-	if (registry != NULL)
-		registry->max = max;
+	if (registry == NULL)
+		return NULL;
+	registry->max = max;
+	registry->end = 1;
+	registry->places = calloc((size_t)max + 1, sizeof(*registry->places));
+	if (registry->places == NULL) {
+		free(registry);
+		errno = ENOMEM;
+		return NULL;
+	}
 	return registry;
 }
 
 void registry_destroy(struct registry *registry)
 {
-	struct entry *entry, *next;
-
 	if (registry == NULL)
 		return;
-	entry = registry->entries;
-	HASH_CLEAR(hh, registry->entries); // frees the table, the entries stay linked
-	for (; entry != NULL; entry = next) {
-		next = entry->hh.next;
-		free(entry);
-	}
+	HASH_CLEAR(hh, registry->entries);
+	free(registry->places);
 	free(registry);
 }
 
@@ -51,16 +59,39 @@ static struct entry *entry_find(const struct registry *registry, uint64_t id)
 	return entry;
 }
 
+static void place_free(struct registry *registry, struct entry *entry)
+{
+	entry->is_used = false;
+	entry->next = registry->free;
+	registry->free = (uint32_t)(entry - registry->places);
+}
+
+static struct entry *place_take(struct registry *registry)
+{
+	struct entry *entry;
+
+	if (registry->count == registry->max)
+		return NULL;
+	if (registry->free != 0) {
+		entry = &registry->places[registry->free];
+		registry->free = entry->next;
+	} else {
+		entry = &registry->places[registry->end++];
+	}
+	entry->is_used = true;
+	return entry;
+}
+
 static bool entry_add(struct registry *registry, const struct registry_client *client)
 {
-	struct entry *entry = registry->count < registry->max ? calloc(1, sizeof(*entry)) : NULL;
+	struct entry *entry = place_take(registry);
 
 	if (entry == NULL)
 		return false;
 	entry->client = *client;
 	HASH_ADD(hh, registry->entries, client.id, sizeof(entry->client.id), entry);
 	if (entry->hh.tbl == NULL) { // how uthash tells that it had no memory
-		free(entry);
+		place_free(registry, entry);
 		return false;
 	}
 	registry->count++;
@@ -98,7 +129,7 @@ void registry_closed(struct registry *registry, const struct registry_client *cl
 	    entry->client.handle != client->handle)
 		return;
 	HASH_DEL(registry->entries, entry);
-	free(entry);
+	place_free(registry, entry);
 	registry->count--;
 }
 
@@ -110,6 +141,18 @@ bool registry_find(const struct registry *registry, uint64_t id, struct registry
 		return false;
 	*client = entry->client;
 	return true;
+}
+
+uint32_t registry_page(const struct registry *registry, uint32_t *next,
+		       struct registry_client *clients, uint32_t max, uint32_t slots)
+{
+	uint32_t place = *next == 0 ? 1 : *next, count = 0;
+
+	for (; place < registry->end && count < max && slots > 0; place++, slots--)
+		if (registry->places[place].is_used)
+			clients[count++] = registry->places[place].client;
+	*next = place < registry->end ? place : 0;
+	return count;
 }
 
 uint32_t registry_count(const struct registry *registry)

@@ -15,6 +15,7 @@
 #ifndef CONTROL_REGISTRY_H
 #define CONTROL_REGISTRY_H
 
+#include <godwit/types.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct registry; // opaque
 struct registry_client {
 	uint64_t id, instance, handle;
 	uint32_t core;
+	struct godwit_address address; // as it was when the core opened it
 };
 
 struct registry_fence {
@@ -31,7 +33,7 @@ struct registry_fence {
 	uint64_t instance; // the higher one that fences it
 };
 
-// NULL with errno ENOMEM.
+// NULL with errno ENOMEM. max: at least 1.
 struct registry *registry_create(uint32_t max);
 void registry_destroy(struct registry *registry);
 
@@ -44,6 +46,11 @@ void registry_closed(struct registry *registry, const struct registry_client *cl
 
 // The entry of an id; false if there is none.
 bool registry_find(const struct registry *registry, uint64_t id, struct registry_client *client);
+
+// The next clients from place *next on (0 to begin), at most `max`, of at most `slots` places looked at.
+// Returns how many; *next is 0 at the end. What stays all the time is met once.
+uint32_t registry_page(const struct registry *registry, uint32_t *next,
+		       struct registry_client *clients, uint32_t max, uint32_t slots);
 
 uint32_t registry_count(const struct registry *registry);
 uint64_t registry_refused(const struct registry *registry); // ids that found no room

@@ -148,7 +148,8 @@ struct core {
 	struct client *clients;
 	uint32_t client_free, client_count;
 	uint32_t *client_heads; // hash of client ids
-	uint64_t *client_heard; // packed, swept some slots a turn; 0: slot free
+	_Atomic uint64_t
+		*client_heard; // packed, swept some slots a turn; 0: slot free	w: core   r: all
 	uint32_t sweep_next;
 	struct wheel_timer *timers; // heartbeats, by client slot
 	struct wheel wheel;

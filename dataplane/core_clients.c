@@ -108,7 +108,8 @@ void client_prove(struct core *core, struct client *client)
 	client->offered = false;
 	client->heard_ns = core->now_ns;
 	client->heartbeat_ns = core->now_ns;
-	core->client_heard[client->index] = core->now_ns;
+	atomic_store_explicit(&core->client_heard[client->index], core->now_ns,
+			      memory_order_relaxed);
 	wheel_set(&core->wheel, client->index,
 		  core->now_ns + (uint64_t)client->heartbeat_wait_us * 1000);
 	notify(core, CORE_NOTICE_OPENED, client);
@@ -165,7 +166,7 @@ void client_close(struct core *core, struct client *client, enum godwit_code cod
 	if (!client->offered)
 		notify(core, CORE_NOTICE_CLOSED, client);
 	wheel_cancel(&core->wheel, client->index);
-	core->client_heard[client->index] = 0;
+	atomic_store_explicit(&core->client_heard[client->index], 0, memory_order_relaxed);
 	client->open = false;
 	client->handle = (client->handle & ~0xffffffffull) | (uint32_t)(client->handle + 1);
 	client->next = core->client_free;

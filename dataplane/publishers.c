@@ -152,8 +152,7 @@ static uint32_t entry_add(struct publishers *p, uint64_t id)
 	if (number == p->count_max)
 		return PUBLISHER_NONE;
 	p->count++;
-	p->entries[number] =
-		(struct publisher){.id = id, .instance = p->floor, .next_dirty = PUBLISHER_NONE};
+	p->entries[number] = (struct publisher){.id = id, .next_dirty = PUBLISHER_NONE};
 	p->pasts[number] = (struct publisher_past){.newest_run = RUN_NONE, .hash_next = *head};
 	*head = number;
 	return number;
@@ -177,6 +176,9 @@ unsigned int publishers_open(struct publishers *p, uint64_t id, uint64_t instanc
 	if (instance != 0)
 		return instance < entry->instance ? GODWIT_FENCED : GODWIT_OK;
 
+	// Where another server gave the ones before, as in a replicated stream, they may lie below the floor.
+	if (entry->instance < p->floor)
+		entry->instance = p->floor;
 	entry->instance++;
 	entry->last = entry->committed = entry->last_seq = 0;
 	// Not next_dirty and dirty: the entry may be in the stages' list, which must stay whole.

@@ -62,7 +62,7 @@ struct publishers *publishers_create(uint32_t publishers_max, uint32_t runs_max)
 void publishers_destroy(struct publishers *publishers);
 uint64_t publishers_bytes(uint32_t publishers_max, uint32_t runs_max);
 
-// Instances of ids not seen yet begin above `floor`: above all that an earlier process of this server
+// Instances given here lie above `floor`: above all that an earlier process of this server
 // gave, so that no instance of a lost history is taken for one of this. Thread: at rest.
 void publishers_floor(struct publishers *p, uint64_t floor);
 

@@ -84,6 +84,25 @@ static inline void *rcu_table_buckets(struct cds_lfht *table)
 	return cds_lfht_mm_mmap.bucket_at(table, 0);
 }
 
+// Fetch what a lookup of `hash` will read: first its bucket, and when that has come, the entry behind it.
+// Hints, for lookups in bursts. array: rcu_table_buckets(). Thread: as rcu_table_find().
+static inline void rcu_table_fetch_bucket(const void *array, uint64_t buckets, uint64_t hash)
+{
+	__builtin_prefetch((const struct cds_lfht_node *)array + (hash & (buckets - 1)));
+}
+
+static inline void rcu_table_fetch_entry(const void *array, uint64_t buckets, uint64_t hash)
+{
+	const struct cds_lfht_node *bucket = array;
+	uintptr_t next;
+
+	bucket += hash & (buckets - 1);
+	next = (uintptr_t)__atomic_load_n(&bucket->next, __ATOMIC_RELAXED);
+	// Its low bits are flags.
+	__builtin_prefetch((const uint8_t *)(next & ~(uintptr_t)7));
+	__builtin_prefetch((const uint8_t *)(next & ~(uintptr_t)7) + 64);
+}
+
 // Thread: at rest; every entry was removed before.
 static inline void rcu_table_destroy(struct cds_lfht *table)
 {

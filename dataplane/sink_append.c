@@ -157,7 +157,8 @@ uint32_t sink_tell(struct core *core, struct replication *r)
 			.session = godwit_be64(stream_session_held(stream)),
 			.seq = godwit_be64(end),
 			.meta = godwit_be64(sink->meta),
-			.edge = godwit_be64(end + REPLICATION_WINDOW)},
+			.edge = godwit_be64(end + REPLICATION_WINDOW),
+			.feed = godwit_be32(sink->request)},
 		.range = {godwit_be64(end + 1), godwit_be64(sink->seen)},
 	};
 	bool nak;

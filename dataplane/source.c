@@ -115,17 +115,17 @@ static struct godwit_reconcile reset_answer(const struct replication *r)
 	};
 }
 
-// From where on all records come with their runs; 0: that is not said. Only for members runs are held.
+// From where on all records come with their runs; 0: that is not said. Runs are held for those that count.
 static uint64_t runs_from(const struct replication *r, const struct peer *peer)
 {
 	const struct feed *feed = &r->feeds[peer->index];
 
-	if ((r->members >> peer->index & 1) == 0 ||
-	    r->incarnations[peer->index] != feed->incarnation)
-		return r->stream->role == STREAM_REPLICA ?
-			       publishers_base_seq(r->stream->publishers) + 1 :
-			       0;
-	return publishers_base_seq(r->stream->publishers) + 1;
+	bool counts = ((r->members | r->proposed) >> peer->index & 1) != 0 &&
+		      r->incarnations[peer->index] == feed->incarnation;
+
+	return counts || r->stream->role == STREAM_REPLICA ?
+		       publishers_base_seq(r->stream->publishers) + 1 :
+		       0;
 }
 
 static bool is_opened_by(const struct feed *feed, const struct godwit_reconcile *request)
@@ -266,6 +266,11 @@ void source_ack(struct core *core, struct replication *r, struct peer *peer,
 	}
 	if (godwit_get32(ack->from.epoch) != feed->epoch) {
 		DROP(core, replication_fenced, 1);
+		return;
+	}
+	// What it said of an earlier feed need not be true of its log and tables any more.
+	if (godwit_get32(ack->feed) != feed->request) {
+		DROP(core, replication_ack_old, 1);
 		return;
 	}
 	if (seq > feed->sent || meta > r->meta_last) {

@@ -75,6 +75,28 @@ struct format format_uptime(uint64_t seconds)
 	return out;
 }
 
+struct format format_age(uint64_t ms)
+{
+	struct format out = {.text = ""};
+	uint64_t s = ms / 1000;
+
+	if (ms < 1000)
+		snprintf(out.text, sizeof(out.text), "%" PRIu64 " ms", ms);
+	else if (s < 60)
+		snprintf(out.text, sizeof(out.text), "%" PRIu64 ".%" PRIu64 " s", s,
+			 ms % 1000 / 100);
+	else if (s < 3600)
+		snprintf(out.text, sizeof(out.text), "%" PRIu64 " min %02" PRIu64 " s", s / 60,
+			 s % 60);
+	else if (s < 86400)
+		snprintf(out.text, sizeof(out.text), "%" PRIu64 " h %02" PRIu64 " min", s / 3600,
+			 s / 60 % 60);
+	else
+		snprintf(out.text, sizeof(out.text), "%" PRIu64 " d %02" PRIu64 " h", s / 86400,
+			 s / 3600 % 24);
+	return out;
+}
+
 struct format format_time(uint64_t time_ns)
 {
 	time_t seconds = (time_t)(time_ns / 1000000000u);

@@ -25,13 +25,16 @@ static const struct command commands[] = {
 	{"pub", "godwit pub", tool_pub, "Publish lines, files or generated messages to a stream"},
 	{"sub", "godwit sub", tool_sub, "Print, count or check the messages of a stream"},
 	{"status", "godwit status", tool_status, "Show a running server of this machine"},
-	{"servers", "godwit servers", tool_servers, "Show the servers of a cluster"},
-	{"streams", "godwit streams", tool_streams, "Show streams, roles and who is in sync"},
-	{"cursors", "godwit cursors", tool_cursors, "Show cursors and their homes"},
-	{"clients", "godwit clients", tool_clients, "Show clients and their homes"},
-	{"migrations", "godwit migrations", tool_migrations, "Show the last moves of cursors"},
-	{"drain", "godwit drain", tool_drain, "Hand all cursors of a server over"},
-	{"undrain", "godwit undrain", tool_undrain, "Let a drained server take cursors again"},
+	{"servers", "godwit servers", tool_servers,
+	 "List the servers of a cluster and their links"},
+	{"streams", "godwit streams", tool_streams, "List streams, roles and who is in sync"},
+	{"clients", "godwit clients", tool_clients, "List the clients of a server"},
+	{"cursors", "godwit cursors", tool_cursors,
+	 "List where subscriptions stand, and their homes"},
+	{"migrations", "godwit migrations", tool_migrations,
+	 "List the last moves of subscriptions"},
+	{"drain", "godwit drain", tool_drain, "Hand the clients of a server over to the others"},
+	{"undrain", "godwit undrain", tool_undrain, "Have a drained server take clients again"},
 	{"resolve", "godwit resolve", tool_resolve, "Show where an identifier leads"},
 };
 
@@ -43,7 +46,7 @@ static void usage_print(FILE *file)
 	      "Publish to and subscribe to the streams of Godwit, and look at its servers.\n\n",
 	      file);
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(file, "  %-11s%s\n", commands[i].name, commands[i].help);
+		fprintf(file, "  %-11s %s\n", commands[i].name, commands[i].help);
 	fputs("\n"
 	      "  -?, --help     this; `godwit COMMAND --help' for the options of a command\n"
 	      "  -V, --version  the version\n"
@@ -53,6 +56,7 @@ static void usage_print(FILE *file)
 	      "  date | godwit pub trades\n"
 	      "  godwit sub trades --from earliest\n"
 	      "  godwit status\n"
+	      "  godwit servers --history\n"
 	      "\n" TOOL_EXIT_CODES "\n"
 	      "The manual page is godwit(1).\n",
 	      file);

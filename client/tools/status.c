@@ -5,27 +5,21 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "client/tools/place.h"
 #include "client/tools/status.h"
-#include "client/tools/telemetry.h"
-#include "client/tools/tool.h"
 
 #define NAME "godwit status"
 
 struct status_options {
-	const char *prefix;
-	const char *socket;
+	struct place_options place;
 	bool is_json;
 };
 
 enum {
-	OPTION_PREFIX = 0x100,
-	OPTION_SOCKET,
-	OPTION_JSON,
+	OPTION_JSON = 0x100,
 };
 
 static const struct argp_option status_options[] = {
-	{"prefix", OPTION_PREFIX, "PREFIX", 0, "The server whose eal.prefix this is", 0},
-	{"socket", OPTION_SOCKET, "PATH", 0, "The server whose telemetry socket this is", 0},
 	{"json", OPTION_JSON, NULL, 0,
 	 "Everything as one JSON object: status, streams, cores, counters, drops, ports", 0},
 	{0},
@@ -34,10 +28,7 @@ static const struct argp_option status_options[] = {
 static const char status_doc[] =
 	"Show a running server of this machine: what it is, its ports, streams, cores, and what was "
 	"dropped. Without an option the only one that runs; if there are several, a list of them."
-	"\v"
-	"Sockets are looked for in $RUNTIME_DIRECTORY/dpdk, else in /var/run/dpdk (root), "
-	"$XDG_RUNTIME_DIR/dpdk or /tmp/dpdk.\n"
-	"\nExamples:\n"
+	"\v" PLACE_DOC "\nExamples:\n"
 	"  godwit status\n"
 	"  godwit status --prefix godwit --json\n"
 	"\n" TOOL_EXIT_CODES "\n"
@@ -48,23 +39,14 @@ static error_t status_parse(int key, char *arg, struct argp_state *state)
 	struct status_options *options = state->input;
 
 	switch (key) {
-	case OPTION_PREFIX:
-		if (*arg == '\0' || strpbrk(arg, "/*?[") != NULL)
-			argp_error(state, "--prefix %s: not a prefix", arg);
-		options->prefix = arg;
-		return 0;
-	case OPTION_SOCKET:
-		options->socket = arg;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->place;
 		return 0;
 	case OPTION_JSON:
 		options->is_json = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "what is %s? This command takes options only", arg);
-		return 0;
-	case ARGP_KEY_END:
-		if (options->prefix != NULL && options->socket != NULL)
-			argp_error(state, "give one of --prefix and --socket");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -73,19 +55,6 @@ static error_t status_parse(int key, char *arg, struct argp_state *state)
 
 // ---- asking -------------------------------------------------------------------------------------
 
-static int show_error(const char *path, int rc)
-{
-	if (rc == -ENOENT || rc == -ECONNREFUSED)
-		tool_say(NAME, "no server runs behind %s", path);
-	else if (rc == -EACCES || rc == -EPERM)
-		tool_say(NAME, "%s: %s; run as the user of the server", path, strerror(-rc));
-	else if (rc == -EOPNOTSUPP)
-		tool_say(NAME, "%s belongs to a DPDK program that is not godwitd", path);
-	else
-		tool_say(NAME, "%s: %s", path, strerror(-rc));
-	return rc == -EACCES || rc == -EPERM ? TOOL_FAILED : TOOL_SILENT;
-}
-
 static int show(const struct status_options *options, const char *path)
 {
 	json_t *status, *streams, *cores, *counts, *all = NULL;
@@ -93,7 +62,7 @@ static int show(const struct status_options *options, const char *path)
 	int rc = telemetry_open(&telemetry, path);
 
 	if (rc != 0)
-		return show_error(path, rc);
+		return place_error(NAME, path, rc);
 	status = telemetry_ask(&telemetry, "/godwit/status");
 	if (status == NULL && errno == ENOENT)
 		errno = EOPNOTSUPP;
@@ -119,24 +88,7 @@ static int show(const struct status_options *options, const char *path)
 	json_decref(streams);
 	json_decref(status);
 	telemetry_close(&telemetry);
-	return rc != 0 ? show_error(path, rc) : all != NULL ? TOOL_OK : TOOL_FAILED;
-}
-
-// The places behind which a godwitd answers, moved to the front.
-static size_t keep_daemons(struct telemetry_place *places, size_t count, json_t **statuses)
-{
-	struct telemetry telemetry;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		if (telemetry_open(&telemetry, places[i].path) != 0)
-			continue;
-		statuses[kept] = telemetry_ask(&telemetry, "/godwit/status");
-		telemetry_close(&telemetry);
-		if (statuses[kept] != NULL)
-			places[kept++] = places[i];
-	}
-	return kept;
+	return rc != 0 ? place_error(NAME, path, rc) : all != NULL ? TOOL_OK : TOOL_FAILED;
 }
 
 static void list_daemons(const struct status_options *options, const struct telemetry_place *places,
@@ -161,31 +113,25 @@ static void list_daemons(const struct status_options *options, const struct tele
 
 int tool_status(int argc, char **argv)
 {
+	static const struct argp_child children[] = {{&place_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {
 		.options = status_options,
 		.parser = status_parse,
 		.doc = status_doc,
+		.children = children,
 	};
 	struct status_options options = {.is_json = false};
 	struct telemetry_place places[TELEMETRY_DAEMONS_MAX];
 	json_t *statuses[TELEMETRY_DAEMONS_MAX];
-	char directory[PATH_MAX];
 	size_t count;
 	int code;
 
 	tool_parse(&argp, argc, argv, &options);
-	if (options.socket != NULL)
-		return show(&options, options.socket);
-	count = telemetry_find(options.prefix, places, TELEMETRY_DAEMONS_MAX);
-	count = keep_daemons(places, count, statuses);
-	if (count == 0) {
-		telemetry_directory(directory, sizeof(directory));
-		tool_say(NAME, "no godwitd runs here%s%s (looked in %s%s)",
-			 options.prefix != NULL ? " with the prefix " : "",
-			 options.prefix != NULL ? options.prefix : "", directory,
-			 geteuid() != 0 ? "; one of another user shows itself to that user" : "");
-		return TOOL_SILENT;
-	}
+	if (options.place.socket != NULL)
+		return show(&options, options.place.socket);
+	count = place_find(options.place.prefix, places, statuses, TELEMETRY_DAEMONS_MAX);
+	if (count == 0)
+		return place_none(NAME, options.place.prefix);
 	if (count == 1) {
 		code = show(&options, places[0].path);
 	} else {

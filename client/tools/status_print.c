@@ -5,24 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/tools/fields.h"
 #include "client/tools/format.h"
 #include "client/tools/table.h"
 
-static uint64_t get_count(const json_t *object, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(object, key));
-}
-
-static const char *get_text(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text != NULL ? text : "-";
-}
-
 static void add_count(struct table *table, const json_t *object, const char *key)
 {
-	table_add(table, format_count(get_count(object, key)).text);
+	table_add(table, format_count(field_count(object, key)).text);
 }
 
 static void print_ports(const json_t *ports, const json_t *counts)
@@ -39,15 +28,15 @@ static void print_ports(const json_t *ports, const json_t *counts)
 	json_object_foreach((json_t *)ports, number, port) {
 		const json_t *count = json_object_get(counts, number);
 
-		table_add(&table, get_text(port, "name"));
-		table_add(&table, get_text(port, "interface"));
-		table_add(&table, get_text(port, "address"));
-		table_add(&table, get_text(port, "link"));
+		table_add(&table, field_text(port, "name"));
+		table_add(&table, field_text(port, "interface"));
+		table_add(&table, field_text(port, "address"));
+		table_add(&table, field_text(port, "link"));
 		add_count(&table, port, "queues");
 		add_count(&table, count, "rx_packets");
-		table_add(&table, format_bytes(get_count(count, "rx_bytes")).text);
+		table_add(&table, format_bytes(field_count(count, "rx_bytes")).text);
 		add_count(&table, count, "tx_packets");
-		table_add(&table, format_bytes(get_count(count, "tx_bytes")).text);
+		table_add(&table, format_bytes(field_count(count, "tx_bytes")).text);
 		add_count(&table, count, "rx_missed");
 		add_count(&table, count, "tx_errors");
 	}
@@ -67,13 +56,13 @@ static void print_streams(const json_t *streams)
 
 	table_init(&table, headings);
 	json_object_foreach((json_t *)streams, number, stream) {
-		table_add(&table, get_text(stream, "name"));
-		table_add(&table, get_text(stream, "session"));
+		table_add(&table, field_text(stream, "name"));
+		table_add(&table, field_text(stream, "session"));
 		add_count(&table, stream, "epoch");
 		add_count(&table, stream, "earliest");
 		add_count(&table, stream, "commit");
 		add_count(&table, stream, "head");
-		table_add(&table, format_bytes(get_count(stream, "log_bytes")).text);
+		table_add(&table, format_bytes(field_count(stream, "log_bytes")).text);
 		add_count(&table, stream, "home");
 	}
 	putchar('\n');
@@ -92,7 +81,7 @@ static void print_cores(const json_t *cores)
 
 	table_init(&table, headings);
 	json_object_foreach((json_t *)cores, number, core) {
-		uint64_t turns = get_count(core, "turns"), idle = get_count(core, "turns_idle");
+		uint64_t turns = field_count(core, "turns"), idle = field_count(core, "turns_idle");
 		char share[16];
 
 		snprintf(share, sizeof(share), "%.1f",
@@ -104,7 +93,7 @@ static void print_cores(const json_t *cores)
 		add_count(&table, core, "turns");
 		table_add(&table, share);
 		add_count(&table, core, "turns_late");
-		table_add(&table, format_ns(get_count(core, "turn_longest_ns")).text);
+		table_add(&table, format_ns(field_count(core, "turn_longest_ns")).text);
 	}
 	putchar('\n');
 	table_print(&table, stdout);
@@ -136,16 +125,16 @@ static void print_drops(const json_t *drops)
 void status_print(const json_t *all)
 {
 	const json_t *status = json_object_get(all, "status");
-	const char *name = get_text(status, "name");
+	const char *name = field_text(status, "name");
 
 	printf("server %" PRIu64 "%s%s: godwitd %s, pid %" PRIu64 ", up %s, %s cores, %s streams, "
 	       "%s of memory in %s pages\n",
-	       get_count(status, "id"), *name != '\0' && strcmp(name, "-") != 0 ? " " : "",
-	       strcmp(name, "-") != 0 ? name : "", get_text(status, "version"),
-	       get_count(status, "pid"), format_uptime(get_count(status, "uptime_s")).text,
-	       format_count(get_count(status, "cores")).text,
-	       format_count(get_count(status, "streams")).text,
-	       format_bytes(get_count(status, "memory_bytes")).text, get_text(status, "pages"));
+	       field_count(status, "id"), strcmp(name, "-") != 0 ? " " : "",
+	       strcmp(name, "-") != 0 ? name : "", field_text(status, "version"),
+	       field_count(status, "pid"), format_uptime(field_count(status, "uptime_s")).text,
+	       format_count(field_count(status, "cores")).text,
+	       format_count(field_count(status, "streams")).text,
+	       format_bytes(field_count(status, "memory_bytes")).text, field_text(status, "pages"));
 	print_ports(json_object_get(status, "ports"), json_object_get(all, "ports"));
 	print_streams(json_object_get(all, "streams"));
 	print_cores(json_object_get(all, "cores"));
@@ -163,13 +152,13 @@ void status_print_list(const json_t *servers)
 		const json_t *status = json_object_get(server, "status");
 		char id[24], pid[24];
 
-		snprintf(id, sizeof(id), "%" PRIu64, get_count(status, "id"));
-		snprintf(pid, sizeof(pid), "%" PRIu64, get_count(status, "pid"));
-		table_add(&table, get_text(server, "prefix"));
+		snprintf(id, sizeof(id), "%" PRIu64, field_count(status, "id"));
+		snprintf(pid, sizeof(pid), "%" PRIu64, field_count(status, "pid"));
+		table_add(&table, field_text(server, "prefix"));
 		table_add(&table, id);
-		table_add(&table, get_text(status, "name"));
+		table_add(&table, field_text(status, "name"));
 		table_add(&table, pid);
-		table_add(&table, format_uptime(get_count(status, "uptime_s")).text);
+		table_add(&table, format_uptime(field_count(status, "uptime_s")).text);
 	}
 	table_print(&table, stdout);
 	table_fini(&table);

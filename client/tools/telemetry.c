@@ -12,8 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define ANSWER_BYTES 65536u // before the socket says its own limit
-#define PAGES_MAX    1024
+#define ANSWER_BYTES 65536u    // before the socket says its own limit
+#define PAGES_MAX    (1 << 20) // a server that never ends a list
 
 void telemetry_directory(char *path, size_t bytes)
 {
@@ -153,28 +153,43 @@ json_t *telemetry_ask(struct telemetry *telemetry, const char *command)
 	return NULL;
 }
 
-json_t *telemetry_ask_pages(struct telemetry *telemetry, const char *command)
+int telemetry_ask_each(struct telemetry *telemetry, const char *command, const char *more,
+		       void (*each)(void *arg, json_t *page), void *arg)
 {
-	json_t *all = json_object();
 	json_int_t next = 0;
 
 	for (int page = 0; page < PAGES_MAX; page++) {
-		char line[96];
-		json_t *answer, *more;
+		char line[128];
+		json_t *answer, *value;
 
-		snprintf(line, sizeof(line), "%s,%" JSON_INTEGER_FORMAT, command, next);
+		snprintf(line, sizeof(line), "%s,%" JSON_INTEGER_FORMAT "%s", command, next, more);
 		answer = telemetry_ask(telemetry, line);
-		if (answer == NULL) {
-			json_decref(all);
-			return NULL;
-		}
-		more = json_object_get(answer, "more");
-		next = json_is_integer(more) ? json_integer_value(more) : 0;
+		if (answer == NULL)
+			return -errno;
+		value = json_object_get(answer, "more");
+		next = json_is_integer(value) ? json_integer_value(value) : 0;
 		json_object_del(answer, "more");
-		json_object_update(all, answer);
+		each(arg, answer);
 		json_decref(answer);
 		if (next == 0)
-			break;
+			return 0;
 	}
-	return all;
+	return -EOVERFLOW;
+}
+
+static void page_add(void *arg, json_t *page)
+{
+	json_object_update(arg, page);
+}
+
+json_t *telemetry_ask_pages(struct telemetry *telemetry, const char *command)
+{
+	json_t *all = json_object();
+	int rc = telemetry_ask_each(telemetry, command, "", page_add, all);
+
+	if (rc == 0)
+		return all;
+	json_decref(all);
+	errno = -rc;
+	return NULL;
 }

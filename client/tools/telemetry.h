@@ -44,7 +44,12 @@ void telemetry_close(struct telemetry *telemetry);
 // such command), EPROTO, or what the socket says.
 json_t *telemetry_ask(struct telemetry *telemetry, const char *command);
 
-// All pages of a list: a page that is not the last names the next one as `more`.
+// All pages of a list, one after the other, each without its `more`. more: text behind the number of the
+// page, "" or ",PARAMETER...". 0 or negative errno as telemetry_ask, -EOVERFLOW: it does not end.
+int telemetry_ask_each(struct telemetry *telemetry, const char *command, const char *more,
+		       void (*each)(void *arg, json_t *page), void *arg);
+
+// All pages in one object: a page that is not the last names the next one as `more`.
 json_t *telemetry_ask_pages(struct telemetry *telemetry, const char *command);
 
 #endif

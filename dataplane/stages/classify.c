@@ -53,7 +53,8 @@ static bool from_proved_client(struct core *core, struct datagram *datagram)
 		if (client->suspect)
 			client_back(core, client);
 		client->heard_ns = core->now_ns;
-		core->client_heard[client->index] = core->now_ns;
+		atomic_store_explicit(&core->client_heard[client->index], core->now_ns,
+				      memory_order_relaxed);
 		datagram->client = client;
 		return true;
 	}

@@ -154,7 +154,8 @@ static void sweep(struct core *core)
 
 	for (uint32_t n = 0; n < slots; n++) {
 		uint32_t slot = core->sweep_next++ & (core->config.clients_max - 1);
-		uint64_t heard = core->client_heard[slot];
+		uint64_t heard =
+			atomic_load_explicit(&core->client_heard[slot], memory_order_relaxed);
 
 		if (heard == 0 || core->now_ns - heard < suspect_ns)
 			continue;

@@ -162,7 +162,8 @@ static void session_proof(struct core *core, const struct datagram *datagram)
 	if (client->offered)
 		client_prove(core, client);
 	client->heard_ns = core->now_ns;
-	core->client_heard[client->index] = core->now_ns;
+	atomic_store_explicit(&core->client_heard[client->index], core->now_ns,
+			      memory_order_relaxed);
 	send_welcome(core, client, godwit_get32(proof->request));
 }
 

@@ -145,7 +145,7 @@ static inline enum godwit_check godwit_check_peer_ack(const struct godwit_peer_a
 	const struct godwit_range *ranges = godwit_peer_ack_ranges(ack);
 	uint32_t naks = godwit_get16(ack->naks);
 
-	if (godwit_get16(ack->zero) != 0 || godwit_get32(ack->zero2) != 0)
+	if (godwit_get16(ack->zero) != 0)
 		return GODWIT_CHECK_ZERO;
 	if (naks > GODWIT_NAK_RANGES)
 		return GODWIT_CHECK_COUNT;

@@ -224,10 +224,11 @@ struct godwit_peer_ack {
 	struct godwit_be64 edge; // window edge
 	struct godwit_be16 naks;
 	struct godwit_be16 zero;
-	struct godwit_be32 zero2;
-	// naks of struct godwit_range, MAC
+	struct godwit_be32 feed; // request number of the RECONCILE that opened the feed
+				 // naks of struct godwit_range, MAC
 };
 GODWIT_SIZE(godwit_peer_ack, 72);
+GODWIT_AT(godwit_peer_ack, feed, 68);
 
 // Flags of a cursor. Within a cursor epoch they are only ever set; a higher epoch begins without.
 #define GODWIT_CURSOR_TOMBSTONE 0x0001 // unsubscribed: kept so that no older entry brings it back

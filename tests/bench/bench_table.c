@@ -121,6 +121,24 @@ static double lookup_ns(const struct bench *b, uint64_t *random, bool whole)
 	return (double)(clock_ns() - start) / LOOKUPS;
 }
 
+// Each key hangs on the last answer of the burst before.
+static double burst_ns(const struct bench *b, uint64_t *random)
+{
+	struct cursor_key keys[CURSOR_TABLE_BURST];
+	struct cursor out[CURSOR_TABLE_BURST];
+	uint64_t start = clock_ns();
+
+	for (uint32_t done = 0; done < LOOKUPS; done += CURSOR_TABLE_BURST) {
+		for (uint32_t i = 0; i < CURSOR_TABLE_BURST; i++)
+			keys[i] = key_of(random_below(random, b->cursors));
+		if (cursor_table_find_burst(b->table, keys, CURSOR_TABLE_BURST, out) != UINT32_MAX)
+			die("a cursor is not found");
+		*random ^= out[CURSOR_TABLE_BURST - 1].seq & 1;
+		rcu_quiescent();
+	}
+	return (double)(clock_ns() - start) / LOOKUPS;
+}
+
 // Reads of one line each, the next one's place known only from the last.
 static double line_ns(const struct pages *pages, uint64_t *random)
 {
@@ -189,7 +207,7 @@ static void measure(uint32_t cursors, const char *suffix)
 					     .reclaim = reclaim_by_rcu()};
 	struct cursor_table_bytes bytes = cursor_table_bytes(&config);
 	struct bench b = {.cursors = cursors};
-	double lookup[ROUNDS], whole[ROUNDS], line[ROUNDS];
+	double lookup[ROUNDS], whole[ROUNDS], burst[ROUNDS], line[ROUNDS];
 	uint64_t random = SEED + 1;
 	struct pages pages;
 	pthread_t writer;
@@ -205,6 +223,7 @@ static void measure(uint32_t cursors, const char *suffix)
 	for (uint32_t i = 0; i < ROUNDS; i++) {
 		lookup[i] = lookup_ns(&b, &random, false);
 		whole[i] = lookup_ns(&b, &random, true);
+		burst[i] = burst_ns(&b, &random);
 		line[i] = line_ns(&pages, &random);
 		rcu_quiescent();
 	}
@@ -212,12 +231,15 @@ static void measure(uint32_t cursors, const char *suffix)
 	rcu_offline();
 	pthread_join(writer, NULL);
 	qsort(lookup, ROUNDS, sizeof(double), by_value);
+	qsort(burst, ROUNDS, sizeof(double), by_value);
 	qsort(whole, ROUNDS, sizeof(double), by_value);
 	qsort(line, ROUNDS, sizeof(double), by_value);
 	snprintf(name, sizeof(name), "table.lookup%s", suffix);
 	print_row(name, lookup[ROUNDS / 2], "ns", line[ROUNDS / 2]);
 	snprintf(name, sizeof(name), "table.lookup_client%s", suffix);
 	print_row(name, whole[ROUNDS / 2], "ns", line[ROUNDS / 2]);
+	snprintf(name, sizeof(name), "table.lookup_burst%s", suffix);
+	print_row(name, burst[ROUNDS / 2], "ns", line[ROUNDS / 2]);
 	snprintf(name, sizeof(name), "table.merge%s", suffix);
 	print_row(name, b.merge_ns, "ns", line[ROUNDS / 2]);
 	snprintf(name, sizeof(name), "table.walk_100k%s", suffix);

@@ -217,6 +217,31 @@ static void check_find(uint32_t i)
 		check_cursor(&cursor, i);
 }
 
+static void check_burst(void)
+{
+	uint32_t first = (uint32_t)random_below(KEYS), count = (uint32_t)random_below(33);
+	struct cursor_key keys[CURSOR_TABLE_BURST];
+	struct cursor out[CURSOR_TABLE_BURST];
+	uint32_t wanted = 0;
+
+	for (uint32_t k = 0; k < count; k++) {
+		keys[k] = key_of((first + k) % KEYS);
+		wanted |= (uint32_t)twin.is_there[(first + k) % KEYS] << k;
+	}
+	cr_assert_eq(cursor_table_find_burst(twin.table, keys, count, out), wanted);
+	for (uint32_t k = 0; k < count; k++) {
+		const struct cursor *held = &twin.cursors[(first + k) % KEYS];
+
+		if ((wanted >> k & 1) == 0)
+			continue;
+		cr_assert(cursor_key_equal(&out[k].key, &keys[k]));
+		cr_assert_eq(out[k].cursor_epoch, held->cursor_epoch);
+		cr_assert_eq(out[k].seq, held->seq);
+		cr_assert_eq(out[k].flags, held->flags);
+		cr_assert_eq(out[k].instance, 0);
+	}
+}
+
 static void check_home(uint16_t home)
 {
 	uint64_t since = 0;
@@ -444,6 +469,8 @@ static void run_operation(void)
 		check_client((uint32_t)random_below(CLIENTS));
 	else if (kind < 98)
 		check_pages();
+	else if (kind < 99)
+		check_burst();
 	else
 		check_find((uint32_t)random_below(KEYS));
 }

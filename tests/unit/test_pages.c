@@ -52,3 +52,20 @@ Test(pages, refuse_what_cannot_be)
 	cr_assert_eq(errno, EINVAL);
 	cr_assert_null(pages.base);
 }
+
+Test(pages, keep_what_they_hold_when_they_are_joined)
+{
+	uint64_t words = 3 * PAGES_HUGE_BYTES / sizeof(uint64_t);
+	struct pages pages;
+	uint64_t *at;
+
+	cr_assert_eq(pages_map(&pages, 3 * PAGES_HUGE_BYTES, false, -1), 0);
+	at = pages.base;
+	for (uint64_t i = 0; i < words; i++)
+		at[i] = i * 31;
+	pages_join((uint8_t *)pages.base + 16, pages.bytes - 16); // as malloc would place it
+	pages_join(pages.base, 4096);				  // too small for any
+	for (uint64_t i = 0; i < words; i++)
+		cr_assert_eq(at[i], i * 31);
+	pages_unmap(&pages);
+}

@@ -226,6 +226,27 @@ Test(publishers, a_replica_adopts_what_came_with_records_and_by_meta)
 	publishers_destroy(p);
 }
 
+// A server that was started later than the one that gave the instances.
+Test(publishers, what_another_server_gave_may_lie_below_the_own_floor)
+{
+	struct publishers *p = publishers_create(4, 4);
+	struct publisher_run run = {
+		.publisher = 70, .instance = 101, .first_number = 1, .first_seq = 40, .count = 3};
+	uint32_t number, skip;
+
+	publishers_floor(p, 200);
+	publishers_reset(p, 39);
+	cr_assert(publishers_append_foreign(p, &run));
+	cr_assert(publishers_adopt(p, 71, 102));
+	cr_assert_eq(publishers_judge(p, 70, 101, 4, 1, &number, &skip), PUBLISH_NEXT);
+	cr_assert_eq(publishers_open(p, 70, 101, &number), GODWIT_OK, "it continues");
+	cr_assert_eq(publisher_at(p, number)->last, 3);
+	cr_assert_eq(publishers_open(p, 71, 102, &number), GODWIT_OK);
+	cr_assert_eq(publishers_open(p, 70, 0, &number), GODWIT_OK);
+	cr_assert_eq(publisher_at(p, number)->instance, 201, "a new one is given here");
+	publishers_destroy(p);
+}
+
 Test(publishers, a_table_below_its_base_is_not_taken)
 {
 	struct publishers *p = publishers_create(2, 4);

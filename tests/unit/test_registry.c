@@ -7,7 +7,8 @@
 static struct registry_client client_of(uint64_t id, uint64_t instance, uint32_t core,
 					uint64_t handle)
 {
-	return (struct registry_client){id, instance, handle, core};
+	return (struct registry_client){
+		.id = id, .instance = instance, .handle = handle, .core = core};
 }
 
 static bool opened(struct registry *r, struct registry_client client, struct registry_fence *fence)

@@ -531,6 +531,7 @@ Test(replication, what_is_of_a_lower_epoch_is_fenced)
 		       sizeof(frame) + 16);
 	cr_assert_eq(cluster_drops(&rig.c, 1, DROP_replication_fenced), 1);
 	cr_assert_eq(rig_sink(1)->commit_mark, 0);
+	ack.feed = godwit_be32(rig_feed(1)->request);
 	ack.from.epoch = godwit_be32(1);
 	ack.from.incarnation = godwit_be64(rig.c.servers[1].incarnation);
 	source_ack(rig_core(0), rig_of(0), cluster_peer(&rig.c, 0, 1), &ack);
@@ -545,6 +546,11 @@ Test(replication, what_is_of_a_lower_epoch_is_fenced)
 	ack.seq = godwit_be64(99);
 	source_ack(rig_core(0), rig_of(0), cluster_peer(&rig.c, 0, 1), &ack);
 	cr_assert_eq(cluster_drops(&rig.c, 0, DROP_replication_ack_past_sent), 1);
+	// Of a feed that was.
+	ack.seq = godwit_be64(0);
+	ack.feed = godwit_be32(rig_feed(1)->request - 1);
+	source_ack(rig_core(0), rig_of(0), cluster_peer(&rig.c, 0, 1), &ack);
+	cr_assert_eq(cluster_drops(&rig.c, 0, DROP_replication_ack_old), 1);
 	rig_stop();
 }
 

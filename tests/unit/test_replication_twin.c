@@ -10,7 +10,8 @@
 
 static struct {
 	uint64_t random;
-	uint64_t hashes[RECORDS_MAX]; // of each committed record, as the first server that committed it had it
+	uint64_t hashes
+		[RECORDS_MAX]; // of each committed record, as the first server that committed it had it
 	uint64_t commits[CLUSTER_SERVERS], incarnations[CLUSTER_SERVERS];
 	uint64_t acked; // number that the publisher was told is committed
 	bool starts;	// the primary waits for a member to fetch from
@@ -82,7 +83,8 @@ static void check(uint64_t seed)
 			t.commits[i] = 0;
 		}
 		commit = rig_commit(i);
-		cr_assert_geq(commit, t.commits[i], "seed %lu: the commit of %u went back", seed, i);
+		cr_assert_geq(commit, t.commits[i], "seed %lu: the commit of %u went back", seed,
+			      i);
 		cr_assert_lt(commit, RECORDS_MAX);
 		from = log_earliest(&rig_stream(i)->log);
 		if (from <= t.commits[i])
@@ -180,8 +182,8 @@ static void judge(void)
 		atomic_store(&cluster_peer(&rig.c, 0, i)->verdict, is_dead ? PEER_DEAD : PEER_UP);
 		for (uint32_t k = 0; !t.starts && k < rig.record.count; k++) {
 			if (rig.record.members[k].server != i + 1 ||
-			    (!is_dead && rig.record.members[k].incarnation ==
-						 rig.c.servers[i].incarnation))
+			    (!is_dead &&
+			     rig.record.members[k].incarnation == rig.c.servers[i].incarnation))
 				continue;
 			rig_put_out(i);
 			rig_write();
@@ -297,7 +299,7 @@ static void run(uint64_t seed)
 	rig_stop();
 }
 
-Test(replication_twin, whatever_happens_what_is_committed_stays, .timeout = 100)
+Test(replication_twin, whatever_happens_what_is_committed_stays, .timeout = 590)
 {
 	uint64_t first = 1, last = 8;
 	uint32_t primaries = 0, replicas = 0;

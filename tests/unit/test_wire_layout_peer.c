@@ -186,6 +186,7 @@ static void visit_peer_ack(const struct visit *v)
 	visit64(v, &f->meta, 0x3031323334353637);
 	visit64(v, &f->edge, 0x38393a3b3c3d3e3f);
 	visit16(v, &f->naks, 1);
+	visit32(v, &f->feed, 0x44454647);
 	visit64(v, &nak0->first, 0x48494a4b4c4d4e4f);
 	visit64(v, &nak0->last, 0x5051525354555657);
 	visit_text(v, part_at(v, 88),

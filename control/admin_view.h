@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What a server knows of its cluster, as plain structs: for people, by way of telemetry (admin_*.c), and
+// for whoever else wants to look. Reads only.
+//
+//   peers, links, streams, registry, cursor table, plane --view_*--> struct view_* --admin_*.c--> telemetry
+//
+// Lists are read page by page, so that each call is bounded: *next is 0 to begin, and 0 again at the end. A
+// list that changes meanwhile is read as it is then; what was there all the time is met once.
+//
+// Thread: any, under the daemon's lock, which keeps the control thread out of what it owns; a test that has
+// but one thread needs none. Ownership: views point at nothing but constants and names that outlive them.
+#ifndef CONTROL_ADMIN_VIEW_H
+#define CONTROL_ADMIN_VIEW_H
+
+#include "control/config.h"
+#include "control/cursor_table.h"
+#include "control/link.h"
+#include "control/registry.h"
+
+#define VIEW_NEVER UINT64_MAX // of times and positions: never, not known
+
+struct view_stream;
+struct view_migration;
+
+enum view_order { // answers to an order
+	VIEW_ORDER_DONE,
+	VIEW_ORDER_ALREADY,    // it is drained, or not, already
+	VIEW_ORDER_LAST,       // refused: no other live server would take its clients
+	VIEW_ORDER_UNKNOWN,    // there is no such server in the cluster
+	VIEW_ORDER_ELSEWHERE,  // it is a member, but another process: to be asked there
+	VIEW_ORDER_ALONE,      // this server is in no cluster
+	VIEW_ORDER_UNANSWERED, // the control thread did not get to it in time
+	VIEW_ORDERS
+};
+
+struct view_drain {
+	bool is_draining;
+	uint32_t left;	// cursors that are still here
+	uint32_t moved; // since it began
+	uint32_t stuck; // attempts that no client accepted
+};
+
+// What only the control plane can tell or do. A function that is NULL has nothing to tell.
+struct view_plane {
+	void *arg;
+	// Fill in what the plane knows of a stream: state, record, in-sync set, replicas' acknowledgements.
+	void (*stream)(void *arg, uint32_t number, struct view_stream *view);
+	// The i-th last migration, 0 the newest. False: not kept, or none.
+	bool (*migration)(void *arg, uint32_t i, struct view_migration *view);
+	void (*drain_state)(void *arg, struct view_drain *drain);
+	// Drain this server, or no more. Thread: control.
+	enum view_order (*drain)(void *arg, bool on, uint64_t now_ns);
+};
+
+struct view_sources {
+	const struct config *config;
+	struct server *server;
+	const struct registry *registry;
+	// of a cluster; NULL: this server stands alone
+	const struct link_detector *links; // by peer
+	const struct cursor_table *cursors;
+	struct view_plane plane;
+};
+
+// ---- servers (admin_view_servers.c) --------------------------------------------------------------
+
+struct view_server {
+	uint16_t id, weight;
+	bool is_self;
+	struct godwit_address address;
+	const char *link;     // "self", "unknown", "up", "suspect", "dead"
+	uint64_t link_ms;     // since when; VIEW_NEVER: not known
+	uint64_t incarnation; // 0: never heard
+	const char *refusal;  // why it takes no part; "": it does
+	uint64_t interval_us;
+	uint32_t multiplier;		// in force
+	uint64_t heard_ms, hears_us_ms; // ago
+	uint64_t flaps, heartbeats_missed, data_missed;
+	uint32_t cursors;	 // at home there
+	uint32_t share;		 // of all live cursors, in thousandths
+	struct view_drain drain; // of this server only
+};
+
+// How many servers there are; the first is this one, the others in the order of its peers.
+uint32_t view_servers(const struct view_sources *sources);
+// number: below that.
+void view_server(const struct view_sources *sources, uint32_t number, uint64_t now_ns,
+		 struct view_server *view);
+
+struct view_change {
+	uint64_t ago_ms;
+	const char *from, *to, *why;
+};
+
+// The i-th last change of the link to a server, 0 the newest. False: not kept, or none.
+bool view_change(const struct view_sources *sources, uint32_t number, uint32_t i, uint64_t now_ns,
+		 struct view_change *view);
+
+// ---- streams (admin_view_streams.c) --------------------------------------------------------------
+
+#define VIEW_STATE_BYTES 64
+
+struct view_replica {
+	uint16_t server;
+	bool is_in_sync;
+	bool has_told;	      // whether it ever said what it holds
+	uint64_t acked;	      // messages that it holds for sure, or VIEW_NEVER
+	uint64_t lag;	      // messages behind this server's end
+	uint64_t feed_age_ms; // VIEW_NEVER: never fed
+};
+
+struct view_stream {
+	const char *name;
+	const char *role; // "alone", "primary", "replica"
+	uint16_t primary; // server id
+	uint64_t session; // of the log; 0: it holds none yet
+	bool is_served;	  // clients are served under it now
+	uint32_t epoch;
+	uint64_t earliest, head, commit;
+	uint64_t feed_age_ms;
+	uint32_t home; // core
+	uint32_t min_in_sync;
+	uint32_t in_sync_count;
+	uint16_t in_sync[SERVER_LIST_MAX]; // ids
+	char state[VIEW_STATE_BYTES];	   // "open", "waiting for server 2", ...
+	uint32_t replicas_count;
+	struct view_replica replicas[SERVER_LIST_MAX];
+};
+
+void view_stream(const struct view_sources *sources, uint32_t number, uint64_t now_ns,
+		 struct view_stream *view);
+
+// The stream of a session, or NULL.
+const struct stream *view_stream_of(const struct view_sources *sources, uint64_t session);
+
+// ---- clients and cursors (admin_view_cursors.c) --------------------------------------------------
+
+struct view_client {
+	uint64_t id, instance;
+	struct godwit_address address;
+	uint32_t core;
+	const char *link;	// "up"; "silent": for more than interval x multiplier
+	uint64_t heard_ms;	// ago
+	uint32_t subscriptions; // at home here; UINT32_MAX: not known
+};
+
+// The next clients of this server, at most `max`, of at most `slots` places looked at. Returns how many.
+uint32_t view_clients(const struct view_sources *sources, uint32_t *next, uint64_t now_ns,
+		      struct view_client *views, uint32_t max, uint32_t slots);
+
+struct view_cursor {
+	struct cursor cursor;
+	const char *stream; // "": of a session that is not here
+	uint64_t lag;	    // messages committed here behind which it is; VIEW_NEVER: not known
+	uint64_t heard_ms;  // ago
+	const char *state;  // "live", "lapsed", "ended"
+};
+
+struct view_cursor_filter {
+	uint16_t home;	 // 0: all
+	uint64_t client; // 0: all
+};
+
+// The next cursors that the filter lets through, likewise. Of one client: all at once, as far as they fit.
+uint32_t view_cursors(const struct view_sources *sources, const struct view_cursor_filter *filter,
+		      uint32_t *next, uint64_t now_ns, struct view_cursor *views, uint32_t max,
+		      uint32_t slots);
+
+// One live cursor; false if it is not known.
+bool view_cursor(const struct view_sources *sources, const struct cursor_key *key, uint64_t now_ns,
+		 struct view_cursor *view);
+
+// ---- migrations ----------------------------------------------------------------------------------
+
+struct view_migration {
+	uint64_t client, session;
+	uint32_t subscription;
+	uint16_t from, to; // server ids
+	const char *reason, *outcome;
+	uint64_t detected_ns; // monotonic
+	uint64_t first_ns;    // the taker served; 0: it did not
+	uint64_t replayed;
+	uint64_t handover_seq;
+};
+
+// ---- resolve (admin_view_streams.c) --------------------------------------------------------------
+
+struct view_resolved {
+	const char *stream; // "": no stream here has the session
+	struct resolved resolved;
+	bool has_next;	   // delivery would begin, at once or by the policy `earliest`, ...
+	uint64_t next;	   // ... with this sequence
+	bool has_place;	   // that the log holds ...
+	uint64_t position; // ... here, in bytes since its beginning
+	uint64_t commit, earliest, head;
+};
+
+void view_resolve(const struct view_sources *sources, struct godwit_identifier identifier,
+		  struct view_resolved *view);
+
+#endif
