@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 
+#include "control/cursor_table.h"
 #include "dataplane/home.h"
 
 void plan_core(const struct config *config, struct core_config *core)
@@ -221,9 +222,20 @@ void plan_memory(const struct config *config, struct plan_memory *memory)
 	for (uint32_t i = 0; i < cores; i++)
 		row_add(memory, core_bytes(&server, &core),
 			"core %u: clients, subscriptions, rings, filters", i);
-	if (config->members_count > 1)
+	if (config->members_count > 1) {
+		const struct cursor_table_config table = {
+			.cursors_max = (uint32_t)config->cluster.cursors_max,
+			.clients_max = (uint32_t)config->cluster.cursors_max,
+		};
+		struct cursor_table_bytes bytes = cursor_table_bytes(&table);
+
 		row_add(memory, peers_bytes(config->members_count - 1, server.stream_count),
 			"what the other servers say, and frames for them");
+		row_add(memory,
+			bytes.slots + bytes.rows + bytes.buckets + bytes.homes +
+				cursor_feed_bytes(),
+			"cursors of clients, of all servers");
+	}
 	if (cores > 1)
 		row_add(memory,
 			cores * cores *

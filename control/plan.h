@@ -14,7 +14,7 @@
 
 #define PLAN_EAL_BYTES	    (24 * CONFIG_MIB) // DPDK's own tables beside packet buffers
 #define PLAN_CROSSING_SLOTS 1024	      // of each pair of cores
-#define PLAN_ROWS_MAX	    (3 + SERVER_CORES_MAX + 2 * SERVER_STREAMS_MAX)
+#define PLAN_ROWS_MAX	    (4 + SERVER_CORES_MAX + 2 * SERVER_STREAMS_MAX)
 
 struct plan_row {
 	char name[96];
