@@ -263,7 +263,7 @@ struct cursor_table *plane_cursors(struct plane *plane)
 	return plane->table;
 }
 
-const struct link_detector *plane_link(const struct plane *plane, uint32_t peer)
+const struct link_detector *plane_links(const struct plane *plane)
 {
-	return peer < plane->server->peers.count ? &plane->peers[peer].link : NULL;
+	return plane->links;
 }
