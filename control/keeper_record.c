@@ -50,6 +50,23 @@ static void enter(struct kept *kept, const struct cluster_record *record)
 		kept->is_fetched = false;
 }
 
+// A member may have lost its memory and come back with its clock behind, and nobody but the record knows
+// which process it was: it is told, and starts again above it.
+static void note_recorded(const struct keeper *keeper, const struct cluster_record *record)
+{
+	struct peers *peers = (struct peers *)&keeper->config.server->peers;
+
+	for (uint32_t i = 0; i < record->in_sync_count; i++) {
+		struct peer *peer = peers_find(peers, record->in_sync[i].server);
+
+		if (peer != NULL &&
+		    record->in_sync[i].incarnation >
+			    atomic_load_explicit(&peer->recorded, memory_order_relaxed))
+			atomic_store_explicit(&peer->recorded, record->in_sync[i].incarnation,
+					      memory_order_relaxed);
+	}
+}
+
 // A record is in force that is not the wanted one: go by it.
 static void meet_record(const struct keeper *keeper, struct kept *kept,
 			const struct cluster_record *record)
@@ -58,6 +75,7 @@ static void meet_record(const struct keeper *keeper, struct kept *kept,
 	bool is_same = record->revision == kept->record.revision;
 
 	kept->record = *record;
+	note_recorded(keeper, record);
 	kept_waits(kept, KEEPER_GOES_ON, 0);
 	if (is_same)
 		return;

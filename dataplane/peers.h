@@ -88,6 +88,7 @@ struct peer {
 	alignas(CACHE_LINE) _Atomic uint64_t heard_ns; // 0: never
 	// the verdict						w: control   r: all
 	alignas(CACHE_LINE) _Atomic uint32_t verdict; // enum peer_verdict
+	_Atomic uint64_t recorded; // highest incarnation of it that a record of ours names
 	// the link core's own					w, r: link core
 	alignas(CACHE_LINE) uint64_t number_sent; // of our last heartbeat
 	uint64_t number_told;			  // of ours: the last that it said it heard

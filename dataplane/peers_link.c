@@ -117,6 +117,15 @@ void peers_new_incarnation(struct core *core, struct peer *peer, uint64_t incarn
 
 // ---- HELLO -------------------------------------------------------------------------------------
 
+// The highest incarnation of it that we know of: seen, or named by a record that outlived our memory.
+static uint64_t known_of(const struct peer *peer)
+{
+	uint64_t seen = atomic_load_explicit(&peer->incarnation, memory_order_relaxed);
+	uint64_t recorded = atomic_load_explicit(&peer->recorded, memory_order_relaxed);
+
+	return recorded > seen ? recorded : seen;
+}
+
 static bool send_hello(struct core *core, struct peer *peer, uint32_t first, uint64_t nonce,
 		       bool answer, enum peer_refusal refusal)
 {
@@ -131,8 +140,7 @@ static bool send_hello(struct core *core, struct peer *peer, uint32_t first, uin
 			       .count = godwit_be16((uint16_t)count)},
 		.nonce = godwit_be64(nonce),
 		.config = godwit_be64(server->peers.config),
-		.known =
-			godwit_be64(atomic_load_explicit(&peer->incarnation, memory_order_relaxed)),
+		.known = godwit_be64(known_of(peer)),
 		.mtu = godwit_be16((uint16_t)(server->mtu < UINT16_MAX ? server->mtu : UINT16_MAX)),
 		.refusal = godwit_be16((uint16_t)refusal),
 		.interval = godwit_be32(server->peers.interval_us),
@@ -211,9 +219,12 @@ void peers_hello(struct core *core, struct peer *peer, const struct godwit_peer_
 static uint32_t hello_turn(struct core *core, struct peer *peer)
 {
 	uint64_t interval_ns = core->server->peers.interval_us * 1000ull;
+	bool is_below = known_of(peer) >
+			atomic_load_explicit(&peer->incarnation, memory_order_relaxed);
 	uint32_t first = 0, sent = 0;
 
-	if (peer->hello_done || core->now_ns < peer->hello_due_ns)
+	// One that is below what it was is told until it starts again above it.
+	if ((peer->hello_done && !is_below) || core->now_ns < peer->hello_due_ns)
 		return 0;
 	do {
 		if (!send_hello(core, peer, first, peer->nonce, false, PEER_ACCEPTED))

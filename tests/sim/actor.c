@@ -41,17 +41,21 @@ static void open_publisher(struct actor *a)
 static void open_core(struct actor *a)
 {
 	struct sim *sim = a->sim;
+	struct godwit_address servers[SIM_HOSTS];
 	struct godwit_core_options options = {
-		.client = 1000 + a->index,
+		.client = SIM_CLIENT_ID + a->index,
 		.instance = ++a->instance,
 		.seed = {rng_next(&sim->rng) | 1, rng_next(&sim->rng)},
-		.servers = &sim->host.address,
-		.server_count = 1,
+		.servers = servers,
+		.server_count = sim->host_count,
 		.window = a->window,
 		.now_ns = sim->now_ns,
 		.datagram = a->datagram,
 	};
 
+	// Each begins with another one.
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		servers[i] = sim->hosts[(a->index + i) % sim->host_count].address;
 	a->core = godwit_core_create(&options);
 	if (a->core == NULL)
 		abort();
@@ -62,7 +66,7 @@ static void open_core(struct actor *a)
 	for (uint32_t i = 0; i < a->interest_count; i++)
 		if (!a->interests[i].ended)
 			open_interest(a, &a->interests[i]);
-	sim_trace(sim, "actor %u: opened, instance %lu", a->index, a->instance);
+	sim_trace(sim, actor_node(a), "opened, instance %lu", a->instance);
 }
 
 void actor_close(struct actor *a)
@@ -164,9 +168,11 @@ static void publish(struct actor *a)
 static void on_committed(struct actor *a, const struct godwit_event *e)
 {
 	struct sim *sim = a->sim;
-	const struct truth *truth = sim->host.current[a->stream];
+	const struct truth *truth = sim->streams[a->stream].truth;
 
 	a->committed = e->number;
+	if (truth->lost_count > 0)
+		return;
 	// What was acknowledged is in the stream.
 	for (uint64_t i = truth->count; i-- > 0;) {
 		const struct truth_record *record = &truth->records[i];
@@ -178,7 +184,7 @@ static void on_committed(struct actor *a, const struct godwit_event *e)
 				 e->number, record->number);
 		return;
 	}
-	if (e->number > 0 && sim->host.generation == 1)
+	if (e->number > 0 && sim->streams[a->stream].sessions == 1)
 		sim_fail(sim, "actor %u: %lu acknowledged, the stream has none", a->index,
 			 e->number);
 }
@@ -187,7 +193,7 @@ static void on_committed(struct actor *a, const struct godwit_event *e)
 static void on_topic(struct actor *a, const struct godwit_event *e)
 {
 	struct sim *sim = a->sim;
-	uint32_t *names = sim->host.names[a->name_stream];
+	uint32_t *names = sim->streams[a->name_stream].names;
 
 	if (e->request != a->name_request)
 		sim_fail(sim, "actor %u: a topic that it did not ask for", a->index);
@@ -198,7 +204,7 @@ static void on_topic(struct actor *a, const struct godwit_event *e)
 		sim_fail(sim, "actor %u: topic: %s", a->index, godwit_code_name(e->code));
 		return;
 	}
-	if (sim->host.generation != 1)
+	if (sim->streams[a->name_stream].sessions != 1)
 		return;
 	for (uint32_t i = 0; i < SIM_NAMES; i++)
 		if ((i == a->name) ? names[i] != 0 && names[i] != e->topic : names[i] == e->topic)
@@ -215,7 +221,7 @@ static void ask_name(struct actor *a)
 	if (a->name_ns == 0 || sim->now_ns < a->name_ns || a->name_request != 0)
 		return;
 	a->name = (uint32_t)rng_below(&sim->rng, SIM_NAMES);
-	a->name_stream = (uint32_t)rng_below(&sim->rng, sim->host.stream_count);
+	a->name_stream = (uint32_t)rng_below(&sim->rng, sim->stream_count);
 	a->name_ns = sim->now_ns + rng_below(&sim->rng, 300 * MS);
 	snprintf(stream, sizeof(stream), "s%u", a->name_stream);
 	snprintf(name, sizeof(name), "name %u", a->name);
@@ -230,7 +236,7 @@ static void on_publisher_event(struct actor *a, const struct godwit_event *e)
 	switch (e->kind) {
 	case GODWIT_EVENT_PUBLISHER_OPENED:
 		a->ready = true;
-		sim_trace(sim, "actor %u: publisher instance %lu, last %lu", a->index, e->instance,
+		sim_trace(sim, actor_node(a), "publisher instance %lu, last %lu", e->instance,
 			  e->number);
 		break;
 	case GODWIT_EVENT_COMMITTED:
@@ -238,8 +244,9 @@ static void on_publisher_event(struct actor *a, const struct godwit_event *e)
 		break;
 	case GODWIT_EVENT_IN_DOUBT:
 		a->in_doubt += e->last - e->first + 1;
-		sim_trace(sim, "actor %u: in doubt %lu..%lu", a->index, e->first, e->last);
-		if (sim->host.generation == 1 && a->instance == 1)
+		sim_trace(sim, actor_node(a), "in doubt %lu..%lu", e->first, e->last);
+		if (sim->streams[a->stream].sessions == 1 && !sim->streams[a->stream].ack_local &&
+		    a->instance == 1)
 			sim_fail(sim, "actor %u: doubt about a server that never died", a->index);
 		break;
 	default:
@@ -259,7 +266,7 @@ static void on_event(struct actor *a, const struct godwit_event *e)
 	else if (e->publisher != 0)
 		on_publisher_event(a, e);
 	else
-		sim_trace(a->sim, "actor %u: event %d %s", a->index, (int)e->kind,
+		sim_trace(a->sim, actor_node(a), "event %d %s", (int)e->kind,
 			  godwit_code_name(e->code));
 }
 
@@ -317,7 +324,7 @@ void actor_turn(struct actor *a)
 	     !sim->failed &&
 	     (bytes = godwit_core_output(a->core, sim->now_ns, &to, buffer, sizeof(buffer))) > 0;
 	     n++) {
-		network_send(sim, &a->link, &a->address, &to, buffer, (uint32_t)bytes);
+		network_send(sim, &a->address, &to, buffer, (uint32_t)bytes);
 		if (n == PULLS_MAX)
 			sim_fail(sim, "actor %u: output never ends", a->index);
 	}

@@ -1,56 +1,42 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Draws a world from a seed: how many cores and streams, how large (or tiny) their logs and tables, who
-// subscribes how to what, what is published, and what the network does to it.
+// Draws from a seed what all stories have: how many cores a host has, how large (or tiny) its logs and
+// tables are, who subscribes how to what, what is published, and what a client's path does to packets.
 #include "tests/sim/sim.h"
 
-static void draw_host(struct sim *sim)
+void draw_host(struct sim *sim, struct host *host)
 {
 	struct rng *rng = &sim->rng;
-	struct host *host = &sim->host;
 	static const uint32_t rings[] = {4, 4, 8, 16, 64};
 
-	host->address = godwit_address_v4(0x0a000001, 5000);
+	host->sim = sim;
+	host->index = (uint32_t)(host - sim->hosts);
+	host->address = network_host_address(host->index);
 	host->core_count = 1 + (uint32_t)rng_below(rng, 3);
-	host->stream_count = 1 + (uint32_t)rng_below(rng, 2);
 	host->config = core_config_default;
 	host->config.clients_max = 64;
 	host->config.subscriptions_max = 64;
 	host->config.classes_max = 64;
 	host->config.class_topics_max = 1024;
-	host->topics_max = 64;
 	host->config.ring_slots = rings[rng_below(rng, 5)];
 	host->config.live_budget = rng_percent(rng, 50) ? 2048 : 1 + (uint32_t)rng_below(rng, 8);
 	host->config.egress_budget = rng_percent(rng, 50) ? 256 : 1 + (uint32_t)rng_below(rng, 16);
 	host->config.temporary_budget =
 		rng_percent(rng, 50) ? 256 << 10 : 1500 + (uint32_t)rng_below(rng, 8000);
-	for (uint32_t i = 0; i < host->stream_count; i++)
-		host->log_bytes[i] = 16384ull << rng_below(rng, rng_percent(rng, 50) ? 2 : 7);
+	// Each third world; nothing is drawn for it.
+	if (sim->seed % 3 == 0)
+		host->spread_ns = (1 + sim->seed % 7 * 50) * MS;
+	for (uint32_t i = 0; i < sim->stream_count; i++)
+		host->streams[i].log_bytes = 16384ull
+					     << rng_below(rng, rng_percent(rng, 50) ? 2 : 7);
 	for (uint32_t i = 0; i < host->core_count; i++) {
 		host->cores[i].taken_max = rng_percent(rng, 50) ? 1000 :
 								  4 + (uint32_t)rng_below(rng, 60);
 		host->cores[i].no_route = rng_percent(rng, 20) ? 2 : 0;
 	}
-	if (rng_percent(rng, 25))
-		host->epochs = 1 + (uint32_t)rng_below(rng, 500);
-	if (rng_percent(rng, 25))
-		host->hold = 1 + (uint32_t)rng_below(rng, 1000);
-	// Each third world; nothing is drawn for it, so that the seeds keep their worlds.
-	if (sim->seed % 3 == 0)
-		host->spread_ns = (1 + sim->seed % 7 * 50) * MS;
-	sim->tight = rng_percent(rng, 8);
-	if (sim->tight) {
-		host->config.clients_max = 2u << rng_below(rng, 2);
-		host->config.subscriptions_max = 1 + (uint32_t)rng_below(rng, 8);
-		host->config.classes_max = 1 + (uint32_t)rng_below(rng, 3);
-		host->config.class_topics_max = GODWIT_FILTER_TOPICS;
-		host->topics_max = 1 + (uint32_t)rng_below(rng, 4);
-	}
-	if (rng_percent(rng, 10))
-		sim->host_restart_ns = (50 + rng_below(rng, 1500)) * MS;
 }
 
-static void draw_link(struct sim *sim, struct link *link)
+void draw_link(struct sim *sim, struct link *link)
 {
 	struct rng *rng = &sim->rng;
 
@@ -97,7 +83,7 @@ static void draw_interest(struct sim *sim, struct actor *a, struct interest *in)
 {
 	struct rng *rng = &sim->rng;
 
-	in->stream = (uint32_t)rng_below(rng, sim->host.stream_count);
+	in->stream = (uint32_t)rng_below(rng, sim->stream_count);
 	in->options.policy = (uint8_t)rng_below(rng, 3);
 	in->options.start = (uint8_t)rng_below(rng, 4);
 	if (in->options.start == GODWIT_START_SEQUENCE)
@@ -135,13 +121,13 @@ static void draw_subscriber(struct sim *sim, struct actor *a)
 		a->link.swallow = 1300;
 }
 
-static void draw_actor(struct sim *sim, struct actor *a, bool publisher, bool rogue)
+void draw_actor(struct sim *sim, struct actor *a, bool publisher, bool rogue)
 {
 	struct rng *rng = &sim->rng;
 
 	a->sim = sim;
-	a->address = godwit_address_v4(0x0a000100 + a->index, (uint16_t)(10000 + a->index));
-	a->stream = (uint32_t)rng_below(rng, sim->host.stream_count);
+	a->address = network_actor_address(a->index);
+	a->stream = (uint32_t)rng_below(rng, sim->stream_count);
 	draw_link(sim, &a->link);
 	a->rogue = rogue;
 	if (publisher)
@@ -158,24 +144,10 @@ static void draw_actor(struct sim *sim, struct actor *a, bool publisher, bool ro
 		a->name_ns = a->start_ns + 1;
 }
 
-void sim_draw(struct sim *sim)
+void draw_actor_paths(struct sim *sim, struct actor *a)
 {
-	struct rng *rng = &sim->rng;
-	uint32_t publishers, subscribers, rogues;
-
-	sim->now_ns = 1000 * MS;
-	sim->wall_base_ns = 1700000000000000000ull + rng_below(rng, 1ull << 40);
-	sim->attacker = rng_percent(rng, 50);
-	sim->attacker_address = godwit_address_v4(0x0a000002, 9999);
-	draw_host(sim);
-	publishers = 1 + (uint32_t)rng_below(rng, 3);
-	subscribers = 1 + (uint32_t)rng_below(rng, 8);
-	rogues = rng_percent(rng, 30) ? 1 + (uint32_t)rng_below(rng, 2) : 0;
-	sim->actor_count = publishers + subscribers + rogues;
-	for (uint32_t i = 0; i < sim->actor_count; i++) {
-		sim->actors[i].index = i;
-		draw_actor(sim, &sim->actors[i], i < publishers, i >= publishers + subscribers);
+	for (uint32_t i = 0; i < sim->host_count; i++) {
+		sim->network.links[i][actor_node(a)] = a->link;
+		sim->network.links[actor_node(a)][i] = a->link;
 	}
-	if (sim->host_restart_ns != 0)
-		sim->host_restart_ns += sim->now_ns;
 }

@@ -37,21 +37,42 @@ static uint64_t next_wanted(const struct interest *in, const struct truth *truth
 static void check_epoch(struct interest *in, const struct godwit_identifier *id, const char *what)
 {
 	struct sim *sim = in->actor->sim;
-	const struct truth *truth = host_truth(sim, id->session);
+	const struct truth *truth = truth_of(sim, id->session);
 
+	if (truth != NULL && truth->lost_count > 0 && truth_find(truth, id->seq, id->epoch) != NULL)
+		return; // of a history that was
 	if (truth != NULL && id->seq != 0 && id->epoch != truth_epoch(truth, id->seq))
 		sim_fail(sim, "actor %u.%u: %s %lu of epoch %u has epoch %u", in->actor->index,
 			 in->subscription, what, id->seq, truth_epoch(truth, id->seq), id->epoch);
 }
 
+// It names a message that was committed and is history no more.
+static bool of_lost(const struct truth *truth, const struct godwit_identifier *id)
+{
+	const struct truth_record *record = truth_find(truth, id->seq, id->epoch);
+
+	return record != NULL && (id->seq > truth->count || record != &truth->records[id->seq - 1]);
+}
+
 static void on_message(struct interest *in, const struct godwit_event *e)
 {
 	struct sim *sim = in->actor->sim;
-	struct truth *truth = host_truth(sim, e->identifier.session);
+	struct truth *truth = truth_of(sim, e->identifier.session);
 	uint64_t seq = e->identifier.seq, wanted;
 	const struct truth_record *record;
 
 	sim->messages_delivered++;
+	if (truth != NULL && truth->lost_count > 0 && seq > in->taken.seq &&
+	    e->identifier.session == in->taken.session && of_lost(truth, &e->identifier)) {
+		in->taken = e->identifier; // it is told later
+		return;
+	}
+	// What the library held for an application that was slow to pull is not told of when its server dies:
+	// DIVERGED is about what was pulled. It goes on above.
+	if (truth != NULL && of_lost(truth, &in->taken)) {
+		sim->unannounced++;
+		in->taken.epoch = truth_epoch(truth, in->taken.seq);
+	}
 	if (truth == NULL || seq == 0 || seq > truth->count || seq > truth->commit) {
 		sim_fail(sim, "actor %u.%u: message %lu that is not committed", in->actor->index,
 			 in->subscription, seq);
@@ -86,15 +107,18 @@ static void on_message(struct interest *in, const struct godwit_event *e)
 static void on_gap(struct interest *in, const struct godwit_event *e)
 {
 	struct sim *sim = in->actor->sim;
-	struct truth *truth = host_truth(sim, in->taken.session);
+	struct truth *truth = truth_of(sim, in->taken.session);
 	uint64_t wanted;
 
-	sim_trace(sim, "actor %u.%u: gap %lu..%lu %s", in->actor->index, in->subscription, e->first,
+	sim_trace(sim, actor_node(in->actor), "%u: gap %lu..%lu %s", in->subscription, e->first,
 		  e->last, godwit_code_name(e->code));
 	if (in->options.policy == GODWIT_POLICY_FAIL)
 		sim_fail(sim, "actor %u.%u: a gap with the policy to fail", in->actor->index,
 			 in->subscription);
-	if (e->last >= e->first && truth != NULL) {
+	if (e->code == GODWIT_DIVERGED && !sim->streams[in->stream].ack_local)
+		sim_fail(sim, "actor %u.%u: diverged, and acks are not local", in->actor->index,
+			 in->subscription);
+	if (e->last >= e->first && truth != NULL && e->code != GODWIT_DIVERGED) {
 		wanted = next_wanted(in, truth, in->taken.seq, e->first - 1);
 		if (wanted != 0)
 			sim_fail(sim, "actor %u.%u: gap from %lu hides %lu", in->actor->index,
@@ -112,9 +136,9 @@ static void on_subscribed(struct interest *in, const struct godwit_event *e)
 	struct sim *sim = in->actor->sim;
 	const struct godwit_subscription_options *o = &in->options;
 
-	sim_trace(sim, "actor %u.%u: subscribed after %lu, %s", in->actor->index, in->subscription,
+	sim_trace(sim, actor_node(in->actor), "%u: subscribed after %lu, %s", in->subscription,
 		  e->identifier.seq, godwit_code_name(e->code));
-	if (host_truth(sim, e->identifier.session) == NULL)
+	if (truth_of(sim, e->identifier.session) == NULL)
 		sim_fail(sim, "actor %u.%u: subscribed to an unknown session", in->actor->index,
 			 in->subscription);
 	if (e->code == GODWIT_OK && o->start == GODWIT_START_SEQUENCE &&
@@ -129,7 +153,7 @@ static void on_subscribed(struct interest *in, const struct godwit_event *e)
 		sim_fail(sim, "actor %u.%u: answer %s with the policy to fail", in->actor->index,
 			 in->subscription, godwit_code_name(e->code));
 	if (o->start == GODWIT_START_TIME && e->code == GODWIT_OK) {
-		const struct truth *truth = host_truth(sim, e->identifier.session);
+		const struct truth *truth = truth_of(sim, e->identifier.session);
 
 		// What was there when the position was resolved; a time to come begins at the next.
 		if (e->identifier.seq < e->last && truth != NULL &&
@@ -148,9 +172,11 @@ static void on_ended(struct interest *in, const struct godwit_event *e)
 	bool fails = in->options.policy == GODWIT_POLICY_FAIL;
 	bool typed = e->code == GODWIT_UNSUBSCRIBED ||
 		     (fails && (e->code == GODWIT_TRUNCATED || e->code == GODWIT_FUTURE ||
-				e->code == GODWIT_UNKNOWN_SESSION));
+				e->code == GODWIT_UNKNOWN_SESSION ||
+				(e->code == GODWIT_DIVERGED &&
+				 in->actor->sim->streams[in->stream].ack_local)));
 
-	sim_trace(sim, "actor %u.%u: ended %s", in->actor->index, in->subscription,
+	sim_trace(sim, actor_node(in->actor), "%u: ended %s", in->subscription,
 		  godwit_code_name(e->code));
 	in->ended = true;
 	if (e->code == GODWIT_UNSUBSCRIBED && in->unsubscribe_ns == 0)
@@ -171,13 +197,30 @@ static void on_session(struct interest *in, const struct godwit_event *e)
 {
 	struct sim *sim = in->actor->sim;
 
-	sim_trace(sim, "actor %u.%u: new session, after %lu", in->actor->index, in->subscription,
+	sim_trace(sim, actor_node(in->actor), "%u: new session, after %lu", in->subscription,
 		  e->identifier.seq);
-	if (sim->host.generation == 1)
+	if (sim->streams[in->stream].sessions == 1)
 		sim_fail(sim, "actor %u.%u: a new session of a server that never died",
 			 in->actor->index, in->subscription);
 	check_epoch(in, &e->identifier, "session after");
 	in->taken = e->identifier;
+}
+
+static void on_migrated(struct interest *in, const struct godwit_event *e)
+{
+	struct sim *sim = in->actor->sim;
+	char from[8], to[8];
+
+	sim_node_name(network_node(&e->from), from);
+	sim_node_name(network_node(&e->server), to);
+	sim_trace(sim, actor_node(in->actor),
+		  "%u: migrated from %s to %s after %lu, reason %u, %.3f ms, %lu replayed",
+		  in->subscription, from, to, e->identifier.seq, e->reason, e->silence_ns / 1e6,
+		  e->replayed);
+	if (godwit_address_equal(&e->from, &e->server))
+		sim_fail(sim, "actor %u.%u: migrated from a server to itself", in->actor->index,
+			 in->subscription);
+	sim->migrations++;
 }
 
 void interest_event(struct interest *in, const struct godwit_event *e)
@@ -190,9 +233,11 @@ void interest_event(struct interest *in, const struct godwit_event *e)
 		on_subscribed(in, e);
 		break;
 	case GODWIT_EVENT_RESUMED:
-	case GODWIT_EVENT_MIGRATED:
-		sim_trace(in->actor->sim, "actor %u.%u: resumed after %lu", in->actor->index,
+		sim_trace(in->actor->sim, actor_node(in->actor), "%u: resumed after %lu",
 			  in->subscription, e->identifier.seq);
+		break;
+	case GODWIT_EVENT_MIGRATED:
+		on_migrated(in, e);
 		break;
 	case GODWIT_EVENT_GAP:
 		on_gap(in, e);
@@ -229,13 +274,13 @@ void interest_check(struct interest *in)
 
 bool interest_complete(struct interest *in)
 {
-	const struct truth *truth = in->actor->sim->host.current[in->stream];
+	const struct truth *truth = in->actor->sim->streams[in->stream].truth;
 	struct godwit_identifier identifier;
 
 	if (in->ended)
 		return true;
 	// The identifier gets to the commit also where nothing matched.
-	if (!in->begun || in->taken.session != truth->session ||
+	if (!in->begun || in->taken.session != truth->session || of_lost(truth, &in->taken) ||
 	    next_wanted(in, truth, in->taken.seq, truth->commit) != 0 ||
 	    godwit_core_identifier(in->actor->core, in->subscription, &identifier) != 0 ||
 	    identifier.session != truth->session)

@@ -1,7 +1,35 @@
 // SPDX-License-Identifier: BSD-3-Clause
+//
+// Packets under way. A host is known by its UDP port 5000 + its index, an actor by 10000 + its index
+// (100 more for each new socket).
 #include <stdlib.h>
 
 #include "tests/sim/sim.h"
+
+#define HOST_PORT  5000u
+#define ACTOR_PORT 10000u
+#define SOCKETS	   100u // distance of an actor's ports
+
+struct godwit_address network_host_address(uint32_t host)
+{
+	return godwit_address_v4(0x0a000001 + host, (uint16_t)(HOST_PORT + host));
+}
+
+struct godwit_address network_actor_address(uint32_t actor)
+{
+	return godwit_address_v4(0x0a000100 + actor, (uint16_t)(ACTOR_PORT + actor));
+}
+
+uint32_t network_node(const struct godwit_address *address)
+{
+	uint32_t port = address->port;
+
+	if (port >= HOST_PORT && port < HOST_PORT + SIM_HOSTS)
+		return port - HOST_PORT;
+	if (port >= ACTOR_PORT && (port - ACTOR_PORT) % SOCKETS < SIM_ACTORS)
+		return SIM_HOSTS + (port - ACTOR_PORT) % SOCKETS;
+	return SIM_NODES;
+}
 
 static bool before(const struct packet *a, const struct packet *b)
 {
@@ -47,33 +75,115 @@ static void send_copy(struct sim *sim, const struct link *link, const struct god
 	push(&sim->network, packet);
 }
 
-// One line a packet: what is needed to follow a hand-over.
-static void trace_packet(struct sim *sim, const struct godwit_address *from,
-			 const struct godwit_address *to, const void *data, uint32_t bytes)
+static const char *frame_name(uint8_t type)
 {
-	const struct godwit_data *frame = data;
+	static const char *const names[] = {
+		[GODWIT_HELLO] = "HELLO",
+		[GODWIT_HELLO_PROOF] = "HELLO_PROOF",
+		[GODWIT_SUBSCRIBE] = "SUBSCRIBE",
+		[GODWIT_RESUME] = "RESUME",
+		[GODWIT_ACK] = "ACK",
+		[GODWIT_UNSUBSCRIBE] = "UNSUBSCRIBE",
+		[GODWIT_PUBLISH_OPEN] = "PUBLISH_OPEN",
+		[GODWIT_PUBLISH] = "PUBLISH",
+		[GODWIT_TOPIC] = "TOPIC",
+		[GODWIT_PROBE_REPLY] = "PROBE_REPLY",
+		[GODWIT_COOKIE] = "COOKIE",
+		[GODWIT_WELCOME] = "WELCOME",
+		[GODWIT_SUBSCRIBED] = "SUBSCRIBED",
+		[GODWIT_DATA] = "DATA",
+		[GODWIT_HEARTBEAT] = "HEARTBEAT",
+		[GODWIT_TAKE] = "TAKE",
+		[GODWIT_MIGRATE] = "MIGRATE",
+		[GODWIT_REDIRECT] = "REDIRECT",
+		[GODWIT_PUBLISH_OPENED] = "PUBLISH_OPENED",
+		[GODWIT_PUBLISH_ACK] = "PUBLISH_ACK",
+		[GODWIT_TOPIC_NUMBER] = "TOPIC_NUMBER",
+		[GODWIT_ENDED] = "ENDED",
+		[GODWIT_PROBE] = "PROBE",
+		[GODWIT_ERROR] = "ERROR",
+		[GODWIT_PEER_HELLO] = "PEER_HELLO",
+		[GODWIT_PEER_HEARTBEAT] = "PEER_HEARTBEAT",
+		[GODWIT_REPLICATE] = "REPLICATE",
+		[GODWIT_META] = "META",
+		[GODWIT_SNAPSHOT] = "SNAPSHOT",
+		[GODWIT_RECONCILE] = "RECONCILE",
+		[GODWIT_PEER_ACK] = "PEER_ACK",
+		[GODWIT_HANDOVER] = "HANDOVER",
+		[GODWIT_HANDOVER_CONFIRM] = "HANDOVER_CONFIRM",
+		[GODWIT_PROBE_FOR] = "PROBE_FOR",
+		[GODWIT_PROBE_RESULT] = "PROBE_RESULT",
+	};
 
-	if (!sim->trace || bytes < sizeof(frame->frame))
-		return;
-	if (frame->frame.type == GODWIT_DATA)
-		sim_trace(sim, "%u -> %u DATA %lu..%lu records %u flags %x epoch %lx", from->port,
-			  to->port, godwit_get64(frame->covers_from),
-			  godwit_get64(frame->covers_from) + godwit_get32(frame->covers) - 1,
-			  godwit_get16(frame->frame.count), godwit_get16(frame->frame.flags),
-			  godwit_get64(frame->cursor_epoch));
-	else
-		sim_trace(sim, "%u -> %u type %02x, %u bytes", from->port, to->port,
-			  frame->frame.type, bytes);
+	return type < sizeof(names) / sizeof(names[0]) && names[type] != NULL ? names[type] : "?";
 }
 
-void network_send(struct sim *sim, const struct link *link, const struct godwit_address *from,
+// What is needed to follow a hand-over and a replica, behind the frame's name.
+static void frame_details(const uint8_t *bytes, uint32_t length, char *text, size_t size)
+{
+	const struct godwit_data *data = (const void *)bytes;
+	const struct godwit_replicate *replicate = (const void *)bytes;
+	const struct godwit_peer_ack *ack = (const void *)bytes;
+	const struct godwit_ended *ended = (const void *)bytes;
+	uint16_t flags = godwit_get16(data->frame.flags), count = godwit_get16(data->frame.count);
+
+	if (bytes[1] == GODWIT_DATA && length >= sizeof(*data))
+		snprintf(text, size, "%lu..%lu records %u flags %x epoch %lx",
+			 godwit_get64(data->covers_from),
+			 godwit_get64(data->covers_from) + godwit_get32(data->covers) - 1, count,
+			 flags, godwit_get64(data->cursor_epoch));
+	else if (bytes[1] == GODWIT_REPLICATE && length >= sizeof(*replicate))
+		snprintf(text, size, "%lu+%u commit %lu epoch %u in %u",
+			 godwit_get64(replicate->first), count, godwit_get64(replicate->commit),
+			 godwit_get32(replicate->record_epoch),
+			 godwit_get32(replicate->from.epoch));
+	else if (bytes[1] == GODWIT_PEER_ACK && length >= sizeof(*ack))
+		snprintf(text, size, "%lu meta %lu edge %lu naks %u", godwit_get64(ack->seq),
+			 godwit_get64(ack->meta), godwit_get64(ack->edge), godwit_get16(ack->naks));
+	else if (bytes[1] == GODWIT_ENDED && length >= sizeof(*ended))
+		snprintf(text, size, "%s seq %lu epoch %lx request %u attempt %u",
+			 godwit_code_name(godwit_get16(ended->code)), godwit_get64(ended->seq),
+			 godwit_get64(ended->cursor_epoch), godwit_get32(ended->request),
+			 godwit_get32(ended->attempt));
+	else
+		snprintf(text, size, "%u bytes, flags %x count %u", length, flags, count);
+}
+
+static void trace_packet(struct sim *sim, uint32_t from, uint32_t to, const void *data,
+			 uint32_t bytes, const char *fate)
+{
+	const uint8_t *frame = data;
+	char details[120], name[8];
+
+	if (!sim->trace || bytes < sizeof(struct godwit_frame))
+		return;
+	frame_details(frame, bytes, details, sizeof(details));
+	sim_node_name(to, name);
+	sim_trace(sim, from, "-> %-4s %-16s %s%s", name, frame_name(frame[1]), details, fate);
+}
+
+void network_send(struct sim *sim, const struct godwit_address *from,
 		  const struct godwit_address *to, const void *data, uint32_t bytes)
 {
-	trace_packet(sim, from, to, data, bytes);
-	if (link->swallow != 0 && bytes > link->swallow)
+	uint32_t sender = network_node(from), receiver = network_node(to);
+	const struct link *link;
+
+	if (sender == SIM_NODES || receiver == SIM_NODES) {
+		sim_fail(sim, "a packet from port %u to port %u, where nobody is", from->port,
+			 to->port);
 		return;
-	if (!sim->quiet && rng_percent(&sim->rng, link->loss))
+	}
+	link = &sim->network.links[sender][receiver];
+	if (link->cuts > 0 || (link->swallow != 0 && bytes > link->swallow)) {
+		trace_packet(sim, sender, receiver, data, bytes,
+			     link->cuts > 0 ? " (cut)" : " (swallowed)");
 		return;
+	}
+	if (!sim->quiet && rng_percent(&sim->rng, link->loss)) {
+		trace_packet(sim, sender, receiver, data, bytes, " (lost)");
+		return;
+	}
+	trace_packet(sim, sender, receiver, data, bytes, "");
 	send_copy(sim, link, from, to, data, bytes);
 	if (!sim->quiet && rng_percent(&sim->rng, link->dup))
 		send_copy(sim, link, from, to, data, bytes);
@@ -111,5 +221,6 @@ void network_clear(struct sim *sim)
 	for (uint32_t i = 0; i < sim->network.count; i++)
 		free(sim->network.heap[i].data);
 	free(sim->network.heap);
-	sim->network = (struct network){0};
+	sim->network.heap = NULL;
+	sim->network.count = sim->network.capacity = 0;
 }

@@ -26,7 +26,9 @@ static struct godwit_from_client from(const struct rogue *r, uint8_t type, uint1
 
 static void out(struct actor *a, const void *bytes, uint32_t length)
 {
-	network_send(a->sim, &a->link, &a->address, &a->sim->host.address, bytes, length);
+	struct sim *sim = a->sim;
+
+	network_send(sim, &a->address, &sim->hosts[a->raw.host].address, bytes, length);
 }
 
 // A number near the edges of what can be, or near what is.
@@ -50,9 +52,9 @@ static uint64_t odd(struct sim *sim, uint64_t near)
 
 static uint64_t commit_of(const struct sim *sim, uint64_t session)
 {
-	for (uint32_t i = 0; i < sim->host.stream_count; i++)
-		if (sim->host.current[i]->session == session)
-			return sim->host.current[i]->commit;
+	for (uint32_t i = 0; i < sim->stream_count; i++)
+		if (sim->streams[i].truth->session == session)
+			return sim->streams[i].truth->commit;
 	return 0;
 }
 
@@ -100,7 +102,7 @@ static void stream_name(struct sim *sim, uint8_t *at)
 
 	snprintf(name, sizeof(name), "s%u",
 		 (uint32_t)rng_below(&sim->rng,
-				     sim->host.stream_count + (rng_percent(&sim->rng, 5) ? 1 : 0)));
+				     sim->stream_count + (rng_percent(&sim->rng, 5) ? 1 : 0)));
 	godwit_name_set(at, name);
 }
 
@@ -117,7 +119,7 @@ static void say_subscribe(struct actor *a, uint32_t number)
 		.subscription = godwit_be32(number),
 		.tag = godwit_be64(rng_percent(rng, 70) ? rng_next(rng) :
 							  r->known[number % NUMBERS].tag),
-		.start_value = godwit_be64(odd(sim, sim->host.current[0]->commit)),
+		.start_value = godwit_be64(odd(sim, sim->streams[0].truth->commit)),
 		.session = godwit_be64(rng_percent(rng, 80) ? 0 : rng_next(rng)),
 		.window = godwit_be32(rng_percent(rng, 30) ? UINT32_MAX :
 							     1 + (uint32_t)rng_below(rng, 500)),

@@ -5,12 +5,10 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#include "dataplane/stages.h"
 #include "tests/sim/sim.h"
 
 #define TRAFFIC_END_NS (20000 * MS) // longest traffic
 #define TIGHT_END_NS   (4000 * MS)  // where some may not get in
-#define SETTLE_NS      (30000 * MS) // longest time until all have got everything, without faults
 
 void sim_fail(struct sim *sim, const char *format, ...)
 {
@@ -26,22 +24,29 @@ void sim_fail(struct sim *sim, const char *format, ...)
 	va_end(args);
 }
 
-void sim_trace(struct sim *sim, const char *format, ...)
+void sim_node_name(uint32_t node, char name[8])
+{
+	if (node < SIM_HOSTS)
+		snprintf(name, 8, "s%u", node + 1);
+	else if (node < SIM_NODES)
+		snprintf(name, 8, "c%u", node - SIM_HOSTS);
+	else
+		snprintf(name, 8, "-");
+}
+
+void sim_trace(struct sim *sim, uint32_t node, const char *format, ...)
 {
 	va_list args;
+	char name[8];
 
 	if (!sim->trace)
 		return;
-	printf("%10.3f  ", sim->now_ns / 1e6);
+	sim_node_name(node, name);
+	printf("%11.3f  %-4s ", sim->now_ns / 1e6, name);
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
 	putchar('\n');
-}
-
-const struct link *sim_link_of(const struct sim *sim, const struct godwit_address *address)
-{
-	return &sim->actors[(address->port - 10000u) % 100].link;
 }
 
 // ---- running ----------------------------------------------------------------------------------
@@ -58,7 +63,11 @@ static void attack(struct sim *sim)
 	uint8_t noise[1400];
 	uint32_t bytes = (uint32_t)rng_below(rng, sizeof(noise));
 	const uint8_t *data = noise;
-	struct packet packet = {.from = sim->attacker_address, .to = sim->host.address};
+	struct host *host = &sim->hosts[rng_below(rng, sim->host_count)];
+	struct packet packet = {.from = sim->attacker_address, .to = host->address};
+
+	if (!host->up)
+		return;
 
 	if (rng_percent(rng, 30)) {
 		data = (const uint8_t *)&hello;
@@ -77,8 +86,8 @@ static void attack(struct sim *sim)
 	if (packet.data == NULL)
 		abort();
 	memcpy(packet.data, data, bytes);
-	sim->host.unproved_in += bytes;
-	host_input(sim, &packet);
+	host->unproved_in += bytes;
+	host_input(host, &packet);
 }
 
 static void deliver(struct sim *sim)
@@ -86,50 +95,61 @@ static void deliver(struct sim *sim)
 	struct packet packet;
 
 	while (network_take(sim, &packet)) {
-		if (godwit_address_equal(&packet.to, &sim->host.address)) {
-			host_input(sim, &packet);
+		uint32_t node = network_node(&packet.to);
+
+		if (node < SIM_HOSTS) {
+			host_input(&sim->hosts[node], &packet);
 			continue;
 		}
-		actor_input(&sim->actors[(packet.to.port - 10000u) % 100], &packet);
+		actor_input(&sim->actors[node - SIM_HOSTS], &packet);
 		free(packet.data);
 	}
 }
 
-static void step(struct sim *sim)
+// One turn of every host. Returns the work done.
+static uint32_t turn_hosts(struct sim *sim)
 {
-	uint64_t next = network_due(sim);
-	uint32_t work;
+	uint32_t work = 0;
 
-	sim->steps++;
-	deliver(sim);
-	if (sim->host_restart_ns != 0 && sim->now_ns >= sim->host_restart_ns) {
-		sim->host_restart_ns = 0;
-		host_stop(sim);
-		host_start(sim);
-	}
-	if (sim->attacker && !sim->quiet && sim->host.up && rng_percent(&sim->rng, 1))
-		attack(sim);
-	host_disturb(sim);
-	work = host_turn(sim);
-	for (uint32_t i = 0; i < sim->actor_count; i++) {
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		work += host_turn(&sim->hosts[i]);
+	return work;
+}
+
+// A turn of the actors that have something to do. Returns when the next has.
+static uint64_t turn_actors(struct sim *sim)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (uint32_t i = 0; i < sim->actor_count && !sim->failed; i++) {
 		struct actor *a = &sim->actors[i];
-		uint64_t due;
 
-		if (sim->failed)
-			return;
 		if (a->due_ns <= sim->now_ns) {
 			actor_turn(a);
 			a->due_ns = actor_due(a);
 		}
-		due = a->due_ns;
-		if (due < next)
-			next = due;
+		if (a->due_ns < next)
+			next = a->due_ns;
 	}
+	return next;
+}
+
+static void step(struct sim *sim)
+{
+	uint64_t next, rest_ns;
+
+	sim->steps++;
+	deliver(sim);
+	if (sim->attacker && !sim->quiet && rng_percent(&sim->rng, 1))
+		attack(sim);
+	sim->story->disturb(sim);
+	// A server's loop turns without rest while it has work, and often when not.
+	rest_ns = turn_hosts(sim) > 0 ? 20 * US : 500 * US;
+	next = turn_actors(sim);
 	if (network_due(sim) < next)
 		next = network_due(sim);
-	// The server's loop turns without rest while it has work, and often when not.
-	if (next > sim->now_ns + (work > 0 ? 20 * US : 500 * US))
-		next = sim->now_ns + (work > 0 ? 20 * US : 500 * US);
+	if (next > sim->now_ns + rest_ns)
+		next = sim->now_ns + rest_ns;
 	sim->now_ns = next > sim->now_ns + 5 * US ? next : sim->now_ns + 5 * US;
 }
 
@@ -155,8 +175,22 @@ static void make_room(struct sim *sim)
 	}
 }
 
+static void trace_logs(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		for (uint32_t k = 0; k < sim->stream_count; k++) {
+			const struct stream *stream = sim->hosts[i].streams[k].stream;
+
+			if (stream != NULL)
+				sim_trace(sim, i, "stream %u: log %lu..%lu, commit %lu, epoch %u",
+					  k, log_earliest(&stream->log), log_head_seq(&stream->log),
+					  log_committed_seq(&stream->log), stream->epoch);
+		}
+}
+
 static void describe_stuck(struct sim *sim)
 {
+	trace_logs(sim);
 	for (uint32_t i = 0; i < sim->actor_count; i++) {
 		struct actor *a = &sim->actors[i];
 
@@ -176,9 +210,34 @@ static void describe_stuck(struct sim *sim)
 				 "actor %u.%u (stream %u) never got everything: taken %lu, "
 				 "committed %lu, covered %lu, edge %lu, sent %lu",
 				 i, in->subscription, in->stream, in->taken.seq,
-				 sim->host.current[in->stream]->commit, state.covered, state.edge,
+				 sim->streams[in->stream].truth->commit, state.covered, state.edge,
 				 state.sent);
 		}
+	}
+}
+
+static void check_left(struct host *host)
+{
+	struct sim *sim = host->sim;
+	struct plane *plane = host->control.plane;
+
+	if (plane != NULL && migration_pending(plane_migration(plane)) != 0)
+		sim_fail(sim, "s%u: %u moves are pending", host->index + 1,
+			 migration_pending(plane_migration(plane)));
+
+	for (uint32_t i = 0; host->up && i < host->core_count; i++) {
+		const struct core *core = host->cores[i].core;
+
+		if (core->client_count != 0 || core->subscription_count != 0)
+			sim_fail(sim, "s%u: core %u keeps %u clients, %u subscriptions",
+				 host->index + 1, i, core->client_count, core->subscription_count);
+		if (core->moves.offer_count != 0)
+			sim_fail(sim, "s%u: core %u keeps %u offers", host->index + 1, i,
+				 core->moves.offer_count);
+		for (uint32_t k = 0; k < host->server.stream_count; k++)
+			if (core->lives[k].active)
+				sim_fail(sim, "s%u: a live dispatcher without members",
+					 host->index + 1);
 	}
 }
 
@@ -193,20 +252,18 @@ static void wind_down(struct sim *sim)
 	for (; sim->now_ns < end && !sim->failed; sim->now_ns += 500 * US) {
 		struct packet packet;
 
-		while (network_take(sim, &packet))
-			free(packet.data);
-		host_turn(sim);
-	}
-	for (uint32_t i = 0; i < sim->host.core_count; i++) {
-		const struct core *core = sim->host.cores[i].core;
+		while (network_take(sim, &packet)) {
+			uint32_t node = network_node(&packet.to);
 
-		if (core->client_count != 0 || core->subscription_count != 0)
-			sim_fail(sim, "core %u keeps %u clients, %u subscriptions", i,
-				 core->client_count, core->subscription_count);
-		for (uint32_t k = 0; k < sim->host.stream_count; k++)
-			if (core->lives[k].active)
-				sim_fail(sim, "a live dispatcher without members");
+			if (node < SIM_HOSTS)
+				host_input(&sim->hosts[node], &packet);
+			else
+				free(packet.data);
+		}
+		turn_hosts(sim);
 	}
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		check_left(&sim->hosts[i]);
 }
 
 static void cleanup(struct sim *sim)
@@ -214,34 +271,47 @@ static void cleanup(struct sim *sim)
 	for (uint32_t i = 0; i < sim->actor_count; i++)
 		if (sim->actors[i].open)
 			actor_close(&sim->actors[i]);
-	host_stop(sim);
-	for (uint32_t i = 0; i < sim->host.stream_count; i++)
-		log_memory_unmap(sim->host.log_memory[i], sim->host.log_bytes[i]);
-	for (uint32_t i = 0; i < sim->host.truth_count; i++)
-		free(sim->host.truths[i].records);
+	for (uint32_t i = 0; i < sim->host_count; i++) {
+		struct host *host = &sim->hosts[i];
+
+		host_stop(host);
+		for (uint32_t k = 0; k < sim->stream_count; k++)
+			log_memory_unmap(host->streams[k].log_memory, host->streams[k].log_bytes);
+	}
+	for (uint32_t i = 0; i < sim->truth_count; i++) {
+		free(sim->truths[i].records);
+		free(sim->truths[i].lost);
+	}
 	network_clear(sim);
 }
 
-int scenario_run(struct sim *sim, uint64_t seed, bool trace)
+static void check_laws(struct sim *sim)
 {
-	uint64_t end;
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		host_check_laws(&sim->hosts[i]);
+}
 
-	memset(sim, 0, sizeof(*sim));
-	sim->seed = seed;
-	sim->rng.state = seed * 0x2545f4914f6cdd1dull + 1;
-	sim->trace = trace;
-	sim_draw(sim);
-	host_start(sim);
-	end = sim->now_ns + (sim->tight ? TIGHT_END_NS : TRAFFIC_END_NS);
+static void run_traffic(struct sim *sim)
+{
+	uint64_t start = sim->now_ns;
+	uint64_t end = start + (sim->tight ? TIGHT_END_NS : TRAFFIC_END_NS);
+
 	while (!sim->failed && sim->now_ns < end &&
-	       (!all_complete(sim, true) || sim->now_ns < 2600 * MS))
+	       (!all_complete(sim, true) || sim->now_ns < start + sim->story->traffic_min_ns))
 		step(sim);
-	host_check_laws(sim);
+	check_laws(sim);
+}
+
+// No faults any more: everybody gets everything.
+static void run_settling(struct sim *sim)
+{
+	uint64_t end = sim->now_ns + sim->story->settle_ns;
+
 	sim->quiet = true;
 	for (uint32_t i = 0; i < sim->actor_count; i++)
 		sim->actors[i].due_ns = 0; // who paused goes on
-	sim_trace(sim, "quiet");
-	end = sim->now_ns + SETTLE_NS;
+	sim_trace(sim, SIM_NODES, "quiet");
+	sim->story->disturb(sim); // what is broken is mended
 	while (!sim->failed && !all_complete(sim, false)) {
 		step(sim);
 		if (sim->tight)
@@ -249,10 +319,24 @@ int scenario_run(struct sim *sim, uint64_t seed, bool trace)
 		if (sim->now_ns > end)
 			describe_stuck(sim);
 	}
-	host_check_laws(sim);
+	check_laws(sim);
+}
+
+int scenario_run(struct sim *sim, const struct story *story, uint64_t seed, bool trace)
+{
+	memset(sim, 0, sizeof(*sim));
+	sim->story = story;
+	sim->seed = seed;
+	sim->rng.state = seed * 0x2545f4914f6cdd1dull + 1;
+	sim->trace = trace;
+	story->draw(sim);
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		host_start(&sim->hosts[i]);
+	run_traffic(sim);
+	run_settling(sim);
 	if (!sim->failed)
 		wind_down(sim);
-	host_check_laws(sim);
+	check_laws(sim);
 	cleanup(sim);
 	return sim->failed ? 1 : 0;
 }

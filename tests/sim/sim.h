@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The simulator: a server's cores, clients and publishers in one process and one thread, with virtual
-// time and an in-memory network that loses, repeats, reorders and delays, all from one seed. It links
-// the very files of the daemon and the library; only port, clock and randomness are its own.
+// The simulator: servers, clients and publishers in one process and one thread, with virtual time and an
+// in-memory network that loses, repeats, reorders, delays and cuts, all from one seed. It links the very
+// files of the daemon and the library; only port, clock and randomness are its own.
 //
-//   sim.c       the world: time, steps, failure
-//   network.c   packets under way
-//   host.c      the server: cores, streams, its tx, the truth read back from its logs
-//   actor.c     clients and publishers: their lives, and what a publisher checks
-//   interest.c  what an application checks of each of its subscriptions
-//   rogue.c     a proved client that keeps to no rule
-//   draw.c      draws a world from a seed
-//   scenario.c  runs it
+//   network.c       packets under way, and what each path does to them
+//   host.c          a server: its life, its turns, its law-1 sums
+//   host_control.c  its control: links, records and their files
+//   host_tx.c       what leaves a server, checked on its way out
+//   truth.c         every committed record of every stream, read back from the logs
+//   actor.c         clients and publishers: their lives, and what a publisher checks
+//   interest.c      what an application checks of each of its subscriptions
+//   rogue.c         a proved client that keeps to no rule
+//   draw.c          draws clients and paths from a seed
+//   draw_cluster.c  draws a cluster, and what breaks in it
+//   faults.c        what breaks, by time
+//   scenario.c      runs a world
+//   story_main.c    the program around a story: seeds, regressions, coverage
+//   sim_NAME.c      a story: what it draws, and which faults come when
 //
 // A failure keeps its first message; the seed replays it exactly.
 #ifndef TESTS_SIM_SIM_H
@@ -21,18 +27,31 @@
 
 #include <godwit/client.h>
 
+#include "control/cluster_static.h"
+#include "control/keeper.h"
+#include "control/plane.h"
 #include "dataplane/core.h"
 
-#define SIM_STREAMS   4
-#define SIM_CORES     4
-#define SIM_ACTORS    32
-#define SIM_INTERESTS 3
-#define SIM_NAMES     8 // topic names that clients ask for
-#define SIM_EPOCHS    32
-#define SIM_TOPICS    8 // 1..SIM_TOPICS; the last is never published but at the end
-#define SIM_MTU	      1500
-#define MS	      1000000ull
-#define US	      1000ull
+#define SIM_HOSTS	 5
+#define SIM_STREAMS	 4
+#define SIM_CORES	 4
+#define SIM_ACTORS	 32
+#define SIM_NODES	 (SIM_HOSTS + SIM_ACTORS) // hosts, then actors
+#define SIM_INTERESTS	 3
+#define SIM_NAMES	 8 // topic names that clients ask for
+#define SIM_HOMES	 8192
+#define SIM_CLIENT_ID	 1000ull // of the first actor
+#define SIM_FILES	 SIM_STREAMS
+#define HOST_INTERVAL_NS (10 * MS) // of heartbeats between hosts
+#define SIM_FAULTS	 8
+#define SIM_EPOCHS	 64
+#define SIM_TRUTHS	 64
+#define SIM_TOPICS	 8 // 1..SIM_TOPICS; the last is never published but at the end
+#define SIM_MTU		 1500
+#define MS		 1000000ull
+#define US		 1000ull
+
+struct sim;
 
 // ---- randomness -------------------------------------------------------------------------------
 
@@ -62,10 +81,11 @@ static inline bool rng_percent(struct rng *rng, uint32_t percent)
 
 // ---- network ----------------------------------------------------------------------------------
 
-struct link {			     // faults of what goes to and comes from one actor
+struct link {			     // what happens to packets from one node to one other
 	uint32_t loss, dup, reorder; // per cent
 	uint64_t delay_ns, jitter_ns;
 	uint32_t swallow; // packets above so many bytes vanish; 0: none
+	uint8_t cuts;	  // faults that let nothing through
 };
 
 struct packet {
@@ -79,6 +99,7 @@ struct network {
 	struct packet *heap;
 	uint32_t count, capacity;
 	uint64_t order;
+	struct link links[SIM_NODES][SIM_NODES]; // [from][to]
 };
 
 // ---- truth ------------------------------------------------------------------------------------
@@ -91,20 +112,30 @@ struct truth_record {
 
 struct truth { // of one session of one stream
 	uint64_t session;
+	uint32_t stream;
 	struct truth_record *records; // sequence n at n - 1
 	uint64_t count, capacity;
 	uint64_t commit;
+	struct { // what was committed by a primary alone, and lost with it
+		uint64_t seq;
+		struct truth_record record;
+	} * lost;
+	uint64_t lost_count;
 	struct { // epoch that begins at `first`
 		uint32_t epoch;
 		uint64_t first;
 	} epochs[SIM_EPOCHS];
 	uint32_t epochs_count;
+	struct committer {
+		uint32_t epoch, host, generation;
+	} committers[SIM_EPOCHS];
+	uint32_t committers_count;
 };
 
-// ---- host -------------------------------------------------------------------------------------
+// ---- hosts ------------------------------------------------------------------------------------
 
 struct host_core {
-	struct sim *sim;
+	struct host *host;
 	struct core *core;
 	uint8_t buffer[2048];
 	struct route *route;
@@ -114,26 +145,100 @@ struct host_core {
 	uint32_t inbox_count;
 };
 
+struct host_stream { // a stream as a host holds it; its number is the cluster's
+	struct stream *stream;
+	void *log_memory;
+	uint64_t log_bytes;
+	struct place place;   // where truth is read
+	struct truth *truth;  // of the session that the place is of
+	uint64_t commit_seen; // it never goes back within a session
+	uint64_t reached;     // end of its log
+	uint32_t reconciled;  // in that epoch with its primary, when it was read last
+	// the same of its last process
+	struct truth *truth_before;
+	uint64_t reached_before;
+	uint64_t hold_until_ns;
+};
+
+struct host_file {
+	char name[80];
+	char text[2048];
+	size_t bytes;
+};
+
+struct host_control {
+	struct cluster cluster;
+	struct keeper *keeper;
+	struct plane *plane;	       // NULL: a host alone
+	uint32_t streams[SIM_STREAMS]; // that the keeper keeps, by its order
+	uint64_t started_ns, due_ns;
+	bool has_begun; // it may take roles
+};
+
 struct host {
-	bool up;
-	uint32_t generation;
+	struct sim *sim;
+	uint32_t index; // server id - 1
+	bool up, paused;
+	uint32_t generation; // of its process, from 1
 	struct server server;
 	struct host_core cores[SIM_CORES];
-	void *log_memory[SIM_STREAMS];
-	uint64_t log_bytes[SIM_STREAMS];
+	struct host_stream streams[SIM_STREAMS];
 	struct godwit_address address;
 	struct core_config config;
-	uint32_t core_count, stream_count;
-	struct place places[SIM_STREAMS];    // where truth is read
-	uint64_t hold_until_ns[SIM_STREAMS]; // the commit lags until then
-	uint32_t hold, epochs;		     // chance of each a turn, in 1/100000
-	uint64_t spread_ns;		     // how long a flow stays with a core, 0: for ever
-	uint32_t topics_max;
-	uint32_t names[SIM_STREAMS][SIM_NAMES]; // numbers given, as clients were told; 0: none yet
-	struct truth truths[64];		// all sessions of all streams
-	uint32_t truth_count;
-	struct truth *current[SIM_STREAMS];
+	uint32_t core_count;
 	uint64_t unproved_in, unproved_out; // bytes from and to the attacker's address
+	struct host_control control;
+	struct host_file files[SIM_FILES]; // they survive its crash, as a rule
+	uint64_t incarnation_floor;	   // its next process begins at or above it
+	int64_t wall_offset_ns;		   // its clock is so much ahead
+	uint64_t spread_ns;		   // how long a flow stays with a core, 0: for ever
+	int32_t drift_ppm;		   // its monotonic clock is so much faster
+};
+
+struct sim_stream {	   // of the cluster
+	uint32_t sessions; // that it has had
+	struct truth *truth;
+	uint32_t topics_max;
+	uint32_t names[SIM_NAMES]; // numbers given, as clients were told; 0: none yet
+	uint32_t primary;	   // host
+	uint32_t replicas;	   // mask of hosts
+	uint32_t min_in_sync;
+	bool ack_local;
+	struct cluster_record record; // in force
+};
+
+struct home_of { // who sends DATA of a cursor epoch
+	uint64_t tag, epoch;
+	uint32_t generation; // 0: free
+	uint16_t host, core;
+};
+
+// ---- faults -----------------------------------------------------------------------------------
+
+enum fault_kind {
+	FAULT_CRASH,   // a's memory is lost; amount: its files, too
+	FAULT_POWER,   // of all hosts
+	FAULT_PAUSE,   // a makes no turns, while its clock goes on
+	FAULT_CUT,     // nothing gets from a to b (nodes)
+	FAULT_SPLIT,   // nor back
+	FAULT_ISOLATE, // a hears no other host, and none hears it
+	FAULT_CLOCK,   // a's wall clock makes a step of amount ns
+	FAULT_LOSS,    // amount per cent more from a to b
+	FAULT_DRAIN,   // a's clients are to go elsewhere
+};
+
+enum fault_state {
+	FAULT_TO_COME,
+	FAULT_ON,
+	FAULT_OVER,
+};
+
+struct fault {
+	uint64_t from_ns, to_ns;
+	enum fault_kind kind;
+	enum fault_state state;
+	uint32_t a, b; // nodes
+	int64_t amount;
 };
 
 // ---- actors -----------------------------------------------------------------------------------
@@ -151,6 +256,7 @@ struct interest { // one subscription of a subscriber
 
 struct rogue {
 	uint64_t id, tag, nonce, handle, key, ack_number;
+	uint32_t host; // that it bothers
 	uint32_t request;
 	bool welcome;
 	uint64_t silent_to_ns;
@@ -166,7 +272,7 @@ struct actor {
 	bool left; // it got everything and made room for others
 	struct godwit_core *core;
 	struct godwit_address address;
-	struct link link;
+	struct link link;	       // of its own line, in both directions
 	uint64_t start_ns, restart_ns; // 0: never
 	uint64_t instance;
 	uint64_t due_ns; // nothing to do before, unless something arrives
@@ -192,47 +298,122 @@ struct actor {
 
 // ---- the world --------------------------------------------------------------------------------
 
+struct story {
+	const char *name;
+	void (*draw)(struct sim *sim);
+	void (*disturb)(struct sim *sim); // what happens to hosts between two steps
+	uint64_t traffic_min_ns;	  // it goes on at least so long
+	uint64_t settle_ns;		  // without faults, all have everything after so long
+	const uint64_t *regressions;	  // seeds that once failed
+	uint32_t regressions_count;
+	uint32_t fresh; // seeds of a run without arguments
+};
+
 struct sim {
+	const struct story *story;
 	uint64_t seed;
 	struct rng rng;
 	uint64_t now_ns, wall_base_ns;
 	bool trace, failed, quiet; // quiet: no faults any more
 	char failure[512];
 	struct network network;
-	struct host host;
+	struct host hosts[SIM_HOSTS];
+	uint32_t host_count;
+	struct sim_stream streams[SIM_STREAMS];
+	uint32_t stream_count;
+	struct truth truths[SIM_TRUTHS]; // all sessions of all streams
+	uint32_t truth_count;
 	struct actor actors[SIM_ACTORS];
 	uint32_t actor_count;
-	uint64_t host_restart_ns;
+	struct fault faults[SIM_FAULTS];
+	uint32_t fault_count;
+	uint32_t hold, epochs; // chance of each a step, in 1/100000
 	uint64_t steps;
+	struct home_of homes[SIM_HOMES]; // open addressing, by tag and epoch
+	uint32_t homes_count;
 	bool attacker;
 	bool tight; // tables too small for all
 	struct godwit_address attacker_address;
 	// sums over all scenarios of a run, for the report
-	uint64_t messages_delivered;
-	uint64_t counts[COUNTERS], drops[DROPS]; // what was reached
+	uint64_t messages_delivered, migrations, lost_messages, unannounced;
+	uint64_t counts[COUNTERS], drops[DROPS],
+		moves[MIGRATION_COUNTERS_COUNT]; // what was reached
 };
 
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-void network_send(struct sim *sim, const struct link *link, const struct godwit_address *from,
+// A line of the trace, of one host or actor (a node), or of the world (SIM_NODES).
+void sim_trace(struct sim *sim, uint32_t node, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+// s1 is the first host, c0 the first actor, "-" the world.
+void sim_node_name(uint32_t node, char name[8]);
+
+static inline uint32_t host_node(const struct host *host)
+{
+	return host->index;
+}
+
+static inline uint32_t actor_node(const struct actor *actor)
+{
+	return SIM_HOSTS + actor->index;
+}
+
+// ---- network.c
+
+struct godwit_address network_host_address(uint32_t host);
+struct godwit_address network_actor_address(uint32_t actor);
+// The node at an address; SIM_NODES: nobody's.
+uint32_t network_node(const struct godwit_address *address);
+void network_send(struct sim *sim, const struct godwit_address *from,
 		  const struct godwit_address *to, const void *data, uint32_t bytes);
 // The next packet due at `now`, moved out; false if none. The data is the caller's to free.
 bool network_take(struct sim *sim, struct packet *packet);
 uint64_t network_due(const struct sim *sim);
 void network_clear(struct sim *sim);
 
-void host_start(struct sim *sim);
-void host_stop(struct sim *sim);
-void host_input(struct sim *sim, struct packet *packet); // takes the data
+// ---- host.c
+
+void host_start(struct host *host);
+void host_stop(struct host *host);
+void host_input(struct host *host, struct packet *packet); // takes the data
+// The core at which what comes from an address arrives.
+uint32_t host_core_of(const struct host *host, const struct godwit_address *from);
 // One turn of every core. Returns the work done.
-uint32_t host_turn(struct sim *sim);
-void host_check_laws(struct sim *sim);
-struct truth *host_truth(struct sim *sim, uint64_t session);
+uint32_t host_turn(struct host *host);
+void host_check_laws(struct host *host);
+// ---- host_control.c
+
+void host_control_start(struct host *host);
+void host_control_stop(struct host *host);
+// A step, after the cores' turns. The host may be another process after it.
+void host_control_turn(struct host *host);
+// The files of a host are lost.
+void host_forget_files(struct host *host);
+// Its clients are to go elsewhere, or may stay again.
+void host_drain(struct host *host, bool begins);
+uint64_t host_now(const struct host *host);
+uint64_t host_wall(const struct host *host);
+
+// ---- host_tx.c
+
+struct tx host_tx(struct host_core *core);
+
+// ---- truth.c
+
+struct truth *truth_of(struct sim *sim, uint64_t session);
+// A session of a stream begins; its first epoch is told by truth_begin_epoch.
+struct truth *truth_begin(struct sim *sim, uint32_t stream, uint64_t session);
+void truth_begin_epoch(struct truth *truth, uint32_t epoch, uint64_t first);
 // The epoch in which a sequence was appended.
 uint32_t truth_epoch(const struct truth *truth, uint64_t seq);
-// Between two turns: an epoch begins, a commit stands still, moves a little, or is free again.
-void host_disturb(struct sim *sim);
+// A record by its place in one of the stream's histories: of a stream of local acks there may be more than
+// one. NULL: it never was committed.
+const struct truth_record *truth_find(const struct truth *truth, uint64_t seq, uint32_t epoch);
+// What a host has committed of a stream since the last time: it adds to the truth, or is what others had.
+void truth_read(struct host *host, uint32_t stream);
+
+// ---- actor.c
 
 void actor_input(struct actor *actor, const struct packet *packet);
 void actor_turn(struct actor *actor);
@@ -241,20 +422,43 @@ void actor_close(struct actor *actor);
 // Whether it has got all that it can get.
 bool actor_complete(struct actor *actor);
 
+// ---- interest.c
+
 struct interest *interest_of(struct actor *actor, uint32_t subscription);
 void interest_event(struct interest *in, const struct godwit_event *event);
 // What the application would save now can be resumed later.
 void interest_check(struct interest *in);
 bool interest_complete(struct interest *in);
 
+// ---- rogue.c
+
 void rogue_input(struct actor *actor, const struct packet *packet);
 void rogue_turn(struct actor *actor);
 
-void sim_draw(struct sim *sim);
+// ---- draw.c
 
-const struct link *sim_link_of(const struct sim *sim, const struct godwit_address *address);
+// Budgets, rings and port queues of a host.
+void draw_host(struct sim *sim, struct host *host);
+void draw_link(struct sim *sim, struct link *link);
+void draw_actor(struct sim *sim, struct actor *actor, bool publisher, bool rogue);
+// Paths between an actor and every host, as its own line is.
+void draw_actor_paths(struct sim *sim, struct actor *actor);
+
+void draw_cluster(struct sim *sim);
+
+// ---- faults.c
+
+const char *fault_name(enum fault_kind kind);
+// Begin and end what is due.
+void faults_step(struct sim *sim);
+
+// ---- scenario.c
 
 // Draw the world and run it. Returns 0, or 1 with sim->failure set.
-int scenario_run(struct sim *sim, uint64_t seed, bool trace);
+int scenario_run(struct sim *sim, const struct story *story, uint64_t seed, bool trace);
+
+// ---- story_main.c
+
+int story_main(const struct story *story, int argc, char **argv);
 
 #endif

@@ -1,16 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Random worlds of one server: every application gets its messages once, in order, or a typed answer.
-//
-//   sim_spine [--seeds A..B] [--seed N] [--trace] [--count N] [--coverage]
-//
-// Without arguments: the regression seeds and a fresh range, printed. Exit status 1 names the failing
-// seeds; `--seed N --trace` replays one, a line an event.
-#include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
-#include <time.h>
-
+// Random worlds of one server: every application gets its messages once, in order, or a typed answer. The
+// server restarts, its streams begin epochs, and its commit lags.
 #include "tests/sim/sim.h"
 
 // Each once failed; what it found stands beside it.
@@ -20,100 +11,122 @@ static const uint64_t regressions[] = {
 	11342, // the same
 };
 
-static int usage(void)
+static void draw_tight(struct sim *sim, struct host *host)
 {
-	fprintf(stderr, "usage: sim_spine [--seeds A..B] [--seed N] [--trace] [--count N] "
-			"[--coverage]\n");
-	return 2;
+	struct rng *rng = &sim->rng;
+
+	host->config.clients_max = 2u << rng_below(rng, 2);
+	host->config.subscriptions_max = 1 + (uint32_t)rng_below(rng, 8);
+	host->config.classes_max = 1 + (uint32_t)rng_below(rng, 3);
+	host->config.class_topics_max = GODWIT_FILTER_TOPICS;
+	for (uint32_t i = 0; i < sim->stream_count; i++)
+		sim->streams[i].topics_max = 1 + (uint32_t)rng_below(rng, 4);
 }
 
-struct totals {
-	uint64_t delivered, counts[COUNTERS], drops[DROPS];
-};
-
-// What the scenarios reached, each counter and drop, so that what they never reach is seen.
-static void print_coverage(const struct totals *totals)
+static void draw_server(struct sim *sim)
 {
-	for (uint32_t i = 0; i < COUNTERS; i++)
-		printf("%-28s %lu\n", counter_infos[i].name, totals->counts[i]);
-	for (uint32_t i = 0; i < DROPS; i++)
-		printf("drop %-23s %lu\n", drop_infos[i].name, totals->drops[i]);
+	struct rng *rng = &sim->rng;
+
+	sim->host_count = 1;
+	sim->stream_count = 1 + (uint32_t)rng_below(rng, 2);
+	for (uint32_t i = 0; i < sim->stream_count; i++)
+		sim->streams[i].topics_max = 64;
+	draw_host(sim, &sim->hosts[0]);
+	if (rng_percent(rng, 25))
+		sim->epochs = 1 + (uint32_t)rng_below(rng, 500);
+	if (rng_percent(rng, 25))
+		sim->hold = 1 + (uint32_t)rng_below(rng, 1000);
+	sim->tight = rng_percent(rng, 8);
+	if (sim->tight)
+		draw_tight(sim, &sim->hosts[0]);
+	if (rng_percent(rng, 10))
+		sim->faults[sim->fault_count++] = (struct fault){
+			.kind = FAULT_CRASH,
+			.from_ns = sim->now_ns + (50 + rng_below(rng, 1500)) * MS,
+		};
 }
 
-static uint32_t run_range(uint64_t from, uint64_t to, bool trace, struct totals *totals)
+static void draw(struct sim *sim)
 {
-	static struct sim sim;
-	uint32_t failures = 0;
+	struct rng *rng = &sim->rng;
+	uint32_t publishers, subscribers, rogues;
 
-	for (uint64_t seed = from; seed <= to; seed++) {
-		if (scenario_run(&sim, seed, trace) != 0) {
-			printf("FAILED seed %lu: %s\n", seed, sim.failure);
-			fflush(stdout);
-			if (++failures == 20)
-				break;
-		}
-		totals->delivered += sim.messages_delivered;
-		for (uint32_t i = 0; i < COUNTERS; i++)
-			totals->counts[i] += sim.counts[i];
-		for (uint32_t i = 0; i < DROPS; i++)
-			totals->drops[i] += sim.drops[i];
+	sim->now_ns = 1000 * MS;
+	sim->wall_base_ns = 1700000000000000000ull + rng_below(rng, 1ull << 40);
+	sim->attacker = rng_percent(rng, 50);
+	sim->attacker_address = godwit_address_v4(0x0a0000f0, 9999);
+	draw_server(sim);
+	publishers = 1 + (uint32_t)rng_below(rng, 3);
+	subscribers = 1 + (uint32_t)rng_below(rng, 8);
+	rogues = rng_percent(rng, 30) ? 1 + (uint32_t)rng_below(rng, 2) : 0;
+	sim->actor_count = publishers + subscribers + rogues;
+	for (uint32_t i = 0; i < sim->actor_count; i++) {
+		struct actor *a = &sim->actors[i];
+
+		a->index = i;
+		draw_actor(sim, a, i < publishers, i >= publishers + subscribers);
+		draw_actor_paths(sim, a);
 	}
-	return failures;
+}
+
+static void begin_epoch(struct sim *sim, uint32_t i)
+{
+	struct stream *stream = sim->hosts[0].streams[i].stream;
+	struct truth *truth = sim->streams[i].truth;
+
+	if (truth->epochs_count >= STREAM_EPOCHS / 2) // a stream knows the last ones only
+		return;
+	stream_begin_epoch(stream, stream->epoch + 1 + (uint32_t)rng_below(&sim->rng, 3));
+	truth_begin_epoch(truth, stream->epoch, stream->log.head_own.seq + 1);
+	sim_trace(sim, 0, "stream %u: epoch %u begins with %lu", i, stream->epoch,
+		  stream->log.head_own.seq + 1);
+}
+
+static void hold_commit(struct sim *sim, uint32_t i)
+{
+	struct host_stream *hs = &sim->hosts[0].streams[i];
+	struct stream *stream = hs->stream;
+	struct log *log = &stream->log;
+
+	if (!stream->commit_held) {
+		if (rng_below(&sim->rng, 100000) < sim->hold) {
+			stream->commit_held = true;
+			hs->hold_until_ns = sim->now_ns + rng_below(&sim->rng, 100 * MS);
+		}
+	} else if (sim->quiet || sim->now_ns >= hs->hold_until_ns) {
+		stream->commit_held = false;
+	} else if (rng_percent(&sim->rng, 2)) { // it lags, but it moves
+		uint64_t above = log_head_seq(log) - log_committed_seq(log);
+
+		log_commit(log, log_committed_seq(log) + rng_below(&sim->rng, above + 1));
+		truth_read(&sim->hosts[0], i); // before the turn appends as much again
+	}
+}
+
+// Between two turns: an epoch begins, a commit stands still, moves a little, or is free again.
+static void disturb(struct sim *sim)
+{
+	faults_step(sim);
+	for (uint32_t i = 0; sim->hosts[0].up && i < sim->stream_count; i++) {
+		if (!sim->quiet && sim->epochs > 0 && rng_below(&sim->rng, 100000) < sim->epochs)
+			begin_epoch(sim, i);
+		if (sim->hold > 0)
+			hold_commit(sim, i);
+	}
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t from = 0, to = 0, count = 400;
-	static struct totals totals;
-	bool trace = false, given = false, coverage = false;
-	uint32_t failures = 0;
+	static const struct story story = {
+		.name = "spine",
+		.draw = draw,
+		.disturb = disturb,
+		.traffic_min_ns = 1600 * MS,
+		.settle_ns = 30000 * MS,
+		.regressions = regressions,
+		.regressions_count = sizeof(regressions) / sizeof(regressions[0]),
+		.fresh = 400,
+	};
 
-	for (int i = 1; i < argc; i++) {
-		char *end;
-
-		if (strcmp(argv[i], "--trace") == 0) {
-			trace = true;
-		} else if (strcmp(argv[i], "--coverage") == 0) {
-			coverage = true;
-		} else if (strcmp(argv[i], "--count") == 0 && i + 1 < argc) {
-			count = strtoull(argv[++i], &end, 10);
-			if (*end != '\0' || count == 0)
-				return usage();
-		} else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
-			from = to = strtoull(argv[++i], &end, 10);
-			given = true;
-			if (*end != '\0')
-				return usage();
-		} else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
-			from = strtoull(argv[++i], &end, 10);
-			if (strncmp(end, "..", 2) != 0)
-				return usage();
-			to = strtoull(end + 2, &end, 10);
-			given = true;
-			if (*end != '\0' || to < from)
-				return usage();
-		} else {
-			return usage();
-		}
-	}
-	if (!given) {
-		for (uint32_t i = 0; i < sizeof(regressions) / sizeof(regressions[0]); i++)
-			failures += run_range(regressions[i], regressions[i], trace, &totals);
-		if (getrandom(&from, sizeof(from), 0) != sizeof(from))
-			return 1;
-		from >>= 20; // readable
-		to = from + count - 1;
-	}
-	printf("seeds %lu..%lu\n", from, to);
-	fflush(stdout);
-	failures += run_range(from, to, trace, &totals);
-	if (coverage)
-		print_coverage(&totals);
-	if (failures > 0) {
-		printf("sim: FAILED scenarios=%lu violations=%u\n", to - from + 1, failures);
-		return 1;
-	}
-	printf("sim: ok scenarios=%lu violations=0 messages=%lu\n", to - from + 1,
-	       totals.delivered);
-	return 0;
+	return story_main(&story, argc, argv);
 }

@@ -194,6 +194,7 @@ Test(keeper, does_not_fetch_from_a_process_before_the_recorded_one)
 	says(3, 300, 1, 1, 5);
 	step();
 	expect_waits(KEEPER_CHOOSING, KEEPER_WAITS_FOR, 2);
+	cr_assert_eq(peer_of(2)->recorded, 200, "it is told to start again above");
 }
 
 Test(keeper, begins_a_session_when_all_recorded_members_lost_their_memory)

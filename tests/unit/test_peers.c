@@ -414,6 +414,21 @@ Checked(peers, tell_one_that_was_started_below_its_last_incarnation, stop)
 	cr_assert_geq(cluster_peer(&c, 1, 0)->hears_ns, c.now_ns - 2 * CLUSTER_INTERVAL_MS * MS);
 }
 
+Checked(peers, tell_one_that_is_below_what_a_record_names, stop)
+{
+	uint64_t higher;
+
+	meet(NULL);
+	higher = cluster_server(&c, 1)->incarnation + 7;
+	cluster_peer(&c, 0, 1)->recorded = higher;
+	cluster_pass(&c, 300 * MS);
+	cr_assert_eq(cluster_server(&c, 1)->peers.known_above, higher);
+	cr_assert(peer_takes_part(cluster_peer(&c, 0, 1)));
+	cluster_server(&c, 1)->incarnation = higher + 1;
+	cluster_turns(&c, 3);
+	cr_assert(cluster_meet(&c));
+}
+
 // ---- heartbeats and silence --------------------------------------------------------------------
 
 Checked(peers, send_heartbeats_at_their_interval, stop)

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The control of a simulated server, between its cores' turns: its plane, the keeper of the records of the
+// streams that it leads, and the files that these lie in.
+#include <errno.h>
+#include <stdlib.h>
+
+#include "dataplane/replication.h"
+#include "tests/sim/sim.h"
+
+#define TURN_NS		 (1 * MS)
+#define START_TIMEOUT_NS (100 * MS)
+
+// ---- files of the host ------------------------------------------------------------------------
+
+static struct host_file *file_of(struct host *host, const char *name, bool make)
+{
+	for (uint32_t i = 0; i < SIM_FILES; i++) {
+		struct host_file *file = &host->files[i];
+
+		if (strcmp(file->name, name) == 0)
+			return file;
+		if (file->name[0] == '\0' && make) {
+			snprintf(file->name, sizeof(file->name), "%s", name);
+			return file;
+		}
+	}
+	return NULL;
+}
+
+static int store_read(void *arg, const char *name, char *text, size_t size)
+{
+	const struct host_file *file = file_of(arg, name, false);
+
+	if (file == NULL)
+		return -ENOENT;
+	if (file->bytes > size)
+		return -EFBIG;
+	memcpy(text, file->text, file->bytes);
+	return (int)file->bytes;
+}
+
+static int store_write(void *arg, const char *name, const char *text, size_t bytes)
+{
+	struct host_file *file = file_of(arg, name, true);
+
+	if (file == NULL || bytes > sizeof(file->text))
+		return -ENOSPC;
+	memcpy(file->text, text, bytes);
+	file->bytes = bytes;
+	return 0;
+}
+
+void host_forget_files(struct host *host)
+{
+	memset(host->files, 0, sizeof(host->files));
+}
+
+// ---- orders of the keeper ---------------------------------------------------------------------
+
+static bool order(struct host *host, uint32_t number, enum core_command_kind kind,
+		  const void *bytes, uint32_t length)
+{
+	struct crossing *inbox = &host->server.cores[host->server.streams[number]->home]->inbox;
+	struct crossing_slot *slot = crossing_begin(inbox);
+
+	if (slot == NULL)
+		return false;
+	slot->kind = kind;
+	slot->bytes = length;
+	memset(slot->data, 0, CORE_COMMAND_BYTES);
+	memcpy(slot->data, bytes, length);
+	crossing_end(inbox);
+	return true;
+}
+
+static bool order_record(void *arg, uint32_t number, const struct cluster_record *from,
+			 uint64_t proposals)
+{
+	struct replication_record record = {
+		.stream = number,
+		.epoch = from->epoch,
+		.session = from->session,
+		.proposals = proposals,
+		.min_in_sync = from->min_in_sync,
+		.count = from->in_sync_count,
+	};
+
+	for (uint32_t i = 0; i < from->in_sync_count; i++) {
+		record.members[i].server = from->in_sync[i].server;
+		record.members[i].incarnation = from->in_sync[i].incarnation;
+	}
+	return order(arg, number, CORE_COMMAND_RECORD, &record, sizeof(record));
+}
+
+static bool order_fetch(void *arg, uint32_t number, const struct cluster_record *record,
+			uint16_t server)
+{
+	struct replication_fetch fetch = {
+		.stream = number,
+		.epoch = record->epoch,
+		.session = record->session,
+		.server = server,
+	};
+
+	return order(arg, number, CORE_COMMAND_FETCH, &fetch, sizeof(fetch));
+}
+
+static uint64_t draw_random(void *arg)
+{
+	const struct host *host = arg;
+
+	return rng_next(&host->sim->rng);
+}
+
+// ---- notices of cores -------------------------------------------------------------------------
+
+static void on_notice(struct host *host, const struct crossing_slot *slot)
+{
+	struct keeper *keeper = host->control.keeper;
+	struct replication_notice notice;
+
+	if (slot->kind != CORE_NOTICE_PROPOSE && slot->kind != CORE_NOTICE_LAGS &&
+	    slot->kind != CORE_NOTICE_FETCHED) {
+		struct core_notice moved;
+
+		memcpy(&moved, slot->data, sizeof(moved));
+		if (host->control.plane != NULL)
+			plane_notice(host->control.plane, slot->kind, &moved, host_now(host));
+		return;
+	}
+	memcpy(&notice, slot->data, sizeof(notice));
+	if (slot->kind == CORE_NOTICE_FETCHED)
+		keeper_fetched(keeper, notice.stream, notice.server, notice.incarnation);
+	else if (slot->kind == CORE_NOTICE_PROPOSE)
+		keeper_proposed(keeper, notice.stream, notice.server, notice.incarnation,
+				notice.proposal);
+	else
+		keeper_lags(keeper, notice.stream, notice.server, notice.incarnation,
+			    host_now(host));
+}
+
+static void hear_cores(struct host *host)
+{
+	for (uint32_t i = 0; i < host->core_count; i++) {
+		struct crossing *outbox = &host->cores[i].core->outbox;
+		const struct crossing_slot *slot;
+
+		while ((slot = crossing_peek(outbox)) != NULL) {
+			on_notice(host, slot);
+			crossing_pop(outbox);
+		}
+	}
+}
+
+// ---- what the plane asks and says -------------------------------------------------------------
+
+static void say(void *arg, const char *line)
+{
+	const struct host *host = arg;
+
+	sim_trace(host->sim, host_node(host), "%s", line);
+}
+
+// As a port does: an address always lands on one core. At another attempt, or of others, any.
+static uint32_t core_of(void *arg, uint64_t client, uint32_t attempt)
+{
+	const struct host *host = arg;
+	uint64_t index = client - SIM_CLIENT_ID;
+	uint32_t core = index < host->sim->actor_count ?
+				host_core_of(host, &host->sim->actors[index].address) :
+				0;
+
+	return (core + attempt) % host->core_count;
+}
+
+void host_drain(struct host *host, bool begins)
+{
+	struct plane *plane = host->control.plane;
+
+	if (plane == NULL || !host->up)
+		return;
+	if (begins)
+		sim_trace(
+			host->sim, host_node(host), "drain: %s",
+			godwit_code_name(migration_drain(plane_migration(plane), host_now(host))));
+	else
+		migration_undrain(plane_migration(plane), host_now(host));
+}
+
+// ---- records ----------------------------------------------------------------------------------
+
+static void trace_record(struct host *host, uint32_t stream, const struct cluster_record *record)
+{
+	char members[80] = "";
+	int at = 0;
+
+	for (uint32_t i = 0; i < record->in_sync_count; i++)
+		at += snprintf(members + at, sizeof(members) - (size_t)at, " s%u",
+			       record->in_sync[i].server);
+	sim_trace(host->sim, host_node(host), "stream %u: record of epoch %u, in sync:%s", stream,
+		  record->epoch, members);
+}
+
+// History begins anew only when every process that had it is gone.
+static void check_session(struct host *host, uint32_t stream, const struct cluster_record *before,
+			  const struct cluster_record *record)
+{
+	struct sim *sim = host->sim;
+
+	if (before->session == 0 || before->session == record->session)
+		return;
+	for (uint32_t i = 0; i < before->in_sync_count; i++) {
+		const struct host *member = &sim->hosts[before->in_sync[i].server - 1];
+
+		if (member->up && member->server.incarnation == before->in_sync[i].incarnation)
+			sim_fail(sim, "stream %u: s%u begins a new session, and s%u has the old",
+				 stream, host->index + 1, member->index + 1);
+	}
+}
+
+static void look_at_records(struct host *host)
+{
+	struct sim *sim = host->sim;
+
+	for (uint32_t i = 0; i < keeper_count(host->control.keeper); i++) {
+		struct keeper_view view;
+		struct cluster_record *record;
+		uint32_t stream;
+
+		keeper_look(host->control.keeper, i, &view);
+		stream = host->control.streams[i];
+		record = &sim->streams[stream].record;
+		if (view.record.revision == 0 || (view.record.revision == record->revision &&
+						  view.record.session == record->session))
+			continue;
+		trace_record(host, stream, &view.record);
+		check_session(host, stream, record, &view.record);
+		*record = view.record;
+	}
+}
+
+// ---- life -------------------------------------------------------------------------------------
+
+static void start_cluster(struct host *host)
+{
+	struct sim *sim = host->sim;
+	struct cluster_static_stream streams[SIM_STREAMS] = {0};
+	struct cluster_static_config config = {
+		.name = "sim",
+		.server = host->server.id,
+		.member_count = sim->host_count,
+		.stream_count = sim->stream_count,
+		.streams = streams,
+		.store = {.read = store_read, .write_synced = store_write, .arg = host},
+	};
+
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		config.members[i] = (struct cluster_member){
+			.id = (uint16_t)(i + 1), .weight = 1, .address = sim->hosts[i].address};
+	for (uint32_t i = 0; i < sim->stream_count; i++) {
+		snprintf(streams[i].name, sizeof(streams[i].name), "s%u", i);
+		streams[i].primary = (uint16_t)(sim->streams[i].primary + 1);
+		streams[i].min_in_sync = (uint16_t)sim->streams[i].min_in_sync;
+		for (uint32_t k = 0; k < sim->host_count; k++)
+			if (sim->streams[i].replicas & 1u << k)
+				streams[i].replicas[streams[i].replica_count++] = (uint16_t)(k + 1);
+	}
+	if (cluster_static_create(&host->control.cluster, &config) != 0)
+		abort();
+}
+
+static void start_keeper(struct host *host)
+{
+	struct sim *sim = host->sim;
+	struct keeper_stream streams[SIM_STREAMS] = {0};
+	struct keeper_config config = {
+		.server = &host->server,
+		.cluster = &host->control.cluster,
+		.start_timeout_ns = START_TIMEOUT_NS,
+		.streams = streams,
+		.ops = {.record = order_record,
+			.fetch = order_fetch,
+			.random = draw_random,
+			.arg = host},
+	};
+
+	for (uint32_t i = 0; i < sim->stream_count; i++) {
+		struct keeper_stream *stream = &streams[config.stream_count];
+
+		if (sim->streams[i].primary != host->index)
+			continue;
+		stream->kept = i;
+		stream->number = host->streams[i].stream->number;
+		stream->min_in_sync = (uint16_t)sim->streams[i].min_in_sync;
+		for (uint32_t k = 0; k < sim->host_count; k++)
+			if (sim->streams[i].replicas & 1u << k)
+				stream->replicas[stream->replica_count++] = (uint16_t)(k + 1);
+		host->control.streams[config.stream_count++] = i;
+	}
+	host->control.keeper = keeper_create(&config);
+	if (host->control.keeper == NULL)
+		abort();
+}
+
+static void start_plane(struct host *host)
+{
+	struct plane_config config = {
+		.server = &host->server,
+		.weight = 1,
+		.multiplier = 3,
+		.cursors_max = 1024,
+		.clients_max = 1024,
+		.node = -1,
+		.reclaim = reclaim_at_once(),
+		.random = {rng_next(&host->sim->rng), rng_next(&host->sim->rng)},
+		.core_of = core_of,
+		.say = say,
+		.arg = host,
+	};
+
+	host->control.plane = plane_create(&config, host_now(host));
+	if (host->control.plane == NULL)
+		abort();
+}
+
+void host_control_start(struct host *host)
+{
+	memset(&host->control, 0, sizeof(host->control));
+	host->control.started_ns = host->sim->now_ns;
+	start_cluster(host);
+	start_keeper(host);
+	if (host->sim->host_count > 1)
+		start_plane(host);
+}
+
+void host_control_stop(struct host *host)
+{
+	struct plane *plane = host->control.plane;
+
+	for (uint32_t i = 0; plane != NULL && i < MIGRATION_COUNTERS_COUNT; i++)
+		host->sim->moves[i] += migration_counter(plane_migration(plane), i);
+	plane_destroy(plane);
+	host->control.plane = NULL;
+	keeper_destroy(host->control.keeper);
+	cluster_destroy(&host->control.cluster);
+}
+
+// No role is taken before all peers have answered, or had their time to. False: not yet.
+static bool has_met_peers(struct host *host)
+{
+	const struct peers *peers = &host->server.peers;
+
+	if (host->control.has_begun)
+		return true;
+	if (peers->known_above >= host->server.incarnation) {
+		host->server.incarnation = peers->known_above + 1;
+		sim_trace(host->sim, host_node(host), "incarnation raised");
+	}
+	host->control.has_begun = host->sim->now_ns >= host->control.started_ns + START_TIMEOUT_NS;
+	for (uint32_t i = 0; i < peers->count && !host->control.has_begun; i++)
+		if (!peer_takes_part(&peers->peers[i]))
+			return false;
+	host->control.has_begun = true;
+	return true;
+}
+
+// An earlier process of ours had a clock that was ahead: this one has to start again above it.
+static bool starts_again(struct host *host)
+{
+	uint64_t known = host->server.peers.known_above;
+
+	if (known < host->server.incarnation)
+		return false;
+	host->incarnation_floor = known + 1;
+	sim_trace(host->sim, host_node(host), "starts again above a known incarnation");
+	host_stop(host);
+	host_start(host);
+	return true;
+}
+
+void host_control_turn(struct host *host)
+{
+	struct sim *sim = host->sim;
+
+	hear_cores(host);
+	if (sim->host_count == 1 || sim->now_ns < host->control.due_ns)
+		return;
+	host->control.due_ns = sim->now_ns + TURN_NS;
+	plane_step(host->control.plane, host_now(host));
+	if (!has_met_peers(host) || starts_again(host))
+		return;
+	keeper_step(host->control.keeper, host_now(host));
+	look_at_records(host);
+}

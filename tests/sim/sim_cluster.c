@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Random clusters: streams with replicas, clients that know all servers, servers that crash, sleep, are cut
+// off and come back. Every application gets its stream once, in order, or a typed answer, whoever serves it.
+#include "tests/sim/sim.h"
+
+// Each once failed; what it found stands beside it.
+static const uint64_t regressions[] = {
+	1,
+};
+
+int main(int argc, char **argv)
+{
+	static const struct story story = {
+		.name = "cluster",
+		.draw = draw_cluster,
+		.disturb = faults_step,
+		.traffic_min_ns = 1800 * MS,
+		.settle_ns = 10000 * MS,
+		.regressions = regressions,
+		.regressions_count = sizeof(regressions) / sizeof(regressions[0]),
+		.fresh = 200,
+	};
+
+	return story_main(&story, argc, argv);
+}
