@@ -159,6 +159,7 @@ static struct migration_log own_log(const struct stream *stream, uint64_t now_ns
 		.session = atomic_load_explicit(&stream->session, memory_order_acquire),
 		.earliest = log_earliest(&stream->log),
 		.end = log_head(&stream->log).seq,
+		.commit = log_committed_seq(&stream->log),
 		.feed_age_ms = stream_feed_age_ms(stream, now_ns),
 	};
 }
