@@ -45,7 +45,8 @@ static void notice_take(struct daemon *daemon, uint32_t core, const struct cross
 	struct registry_client client;
 	struct core_notice notice;
 
-	if (daemon_cluster_notice(daemon, slot, now_ns))
+	if (daemon_cluster_notice(daemon, slot, now_ns) ||
+	    daemon_plane_notice(daemon, slot, now_ns))
 		return;
 
 	memcpy(&notice, slot->data, sizeof(notice));
@@ -123,7 +124,7 @@ static void watch_core(struct daemon *daemon, uint32_t i, uint64_t now_ns)
 			"CPU, or it hangs",
 			i, daemon->config->cores.cpus.cpus[i],
 			(unsigned long long)((now_ns - core->turns_at_ns) / CONFIG_MS));
-		daemon_cluster_core_lost(daemon, i, now_ns);
+		daemon_plane_core_lost(daemon, i, now_ns);
 	}
 }
 
@@ -228,6 +229,7 @@ bool daemon_free(struct daemon *daemon)
 		port_stop(&daemon->ports[i]);
 	registry_destroy(daemon->registry);
 	free_cores(daemon);
+	daemon_plane_free(daemon);
 	daemon_cluster_free(daemon);
 	for (uint32_t i = server->stream_count; i-- > 0;)
 		stream_destroy(server->streams[i]);

@@ -13,6 +13,7 @@
 #include "control/admin.h"
 #include "control/admin_view_plane.h"
 #include "control/daemon_cluster.h"
+#include "control/daemon_plane.h"
 #include "control/logline.h"
 #include "control/plan.h"
 #include "control/registry.h"

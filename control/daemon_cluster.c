@@ -7,9 +7,6 @@
 #include "control/daemon.h"
 #include "dataplane/replication.h"
 
-static_assert(VIEW_STATE_BYTES >= KEEPER_BRIEF_BYTES, "a view has room for what the keeper says");
-static_assert(SERVER_LIST_MAX >= CLUSTER_SERVERS_MAX, "and for who is in sync");
-
 static const char *refusal_text(uint32_t refusal)
 {
 	switch (refusal) {
@@ -123,34 +120,11 @@ void daemon_cluster_step(struct daemon *daemon, uint64_t now_ns)
 	for (uint32_t i = 0; i < daemon->server.peers.count; i++)
 		say_peer(daemon, i, now_ns);
 	watch_incarnation(daemon, now_ns);
-	if (cluster->has_roles && cluster->keeper != NULL) {
-		keeper_step(cluster->keeper, now_ns);
-		for (uint32_t i = 0; i < keeper_count(cluster->keeper); i++)
-			say_stream(daemon, i, now_ns);
-	}
-}
-
-void daemon_cluster_core_lost(struct daemon *daemon, uint32_t core, uint64_t now_ns)
-{
-	struct daemon_cluster *cluster = &daemon->cluster;
-
-	if (cluster->plane == NULL)
+	if (!cluster->has_roles || cluster->keeper == NULL)
 		return;
-	migration_core_lost(plane_migration(cluster->plane), core, now_ns);
-}
-
-static bool move_notice(struct daemon *daemon, const struct crossing_slot *slot, uint64_t now_ns)
-{
-	struct daemon_cluster *cluster = &daemon->cluster;
-	struct core_notice notice;
-
-	if (slot->kind < CORE_NOTICE_OFFER_KEPT || slot->kind > CORE_NOTICE_PROBE_REPLY)
-		return false;
-	if (cluster->plane == NULL)
-		return true; // a server alone moves nobody
-	memcpy(&notice, slot->data, sizeof(notice));
-	plane_notice(cluster->plane, slot->kind, &notice, now_ns);
-	return true;
+	keeper_step(cluster->keeper, now_ns);
+	for (uint32_t i = 0; i < keeper_count(cluster->keeper); i++)
+		say_stream(daemon, i, now_ns);
 }
 
 bool daemon_cluster_notice(struct daemon *daemon, const struct crossing_slot *slot, uint64_t now_ns)
@@ -160,7 +134,7 @@ bool daemon_cluster_notice(struct daemon *daemon, const struct crossing_slot *sl
 
 	if (slot->kind != CORE_NOTICE_PROPOSE && slot->kind != CORE_NOTICE_LAGS &&
 	    slot->kind != CORE_NOTICE_FETCHED)
-		return move_notice(daemon, slot, now_ns);
+		return false;
 	if (keeper == NULL)
 		return true;
 	memcpy(&n, slot->data, sizeof(n));
@@ -177,9 +151,6 @@ void daemon_cluster_free(struct daemon *daemon)
 {
 	struct daemon_cluster *cluster = &daemon->cluster;
 
-	plane_destroy(cluster->plane);
-	cluster->plane = NULL;
-	cursor_feed_destroy(&daemon->server);
 	keeper_destroy(cluster->keeper);
 	cluster_destroy(&cluster->cluster);
 	cluster_files_close(&cluster->files);

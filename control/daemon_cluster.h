@@ -4,7 +4,6 @@
 //
 //   streams -> check ports -> peers -> state_dir -> keeper ... cores -> plane ... the others answer -> roles
 //
-// The plane (links, cursors, migration) works from the first turn on; telemetry looks at it under daemon->lock.
 // Roles (the keeper's start) are taken when a majority of the other servers answered, or after
 // cluster.start_timeout: so long the server's own incarnation may still be raised above one that they
 // knew of it. Streams that are not replicated are served all the time.
@@ -43,9 +42,9 @@ struct daemon_cluster {
 	struct cluster_files files;
 	struct cluster cluster;
 	struct keeper *keeper;
+	struct plane *plane; // links, cursors, moves; NULL: no cluster
 	struct daemon_cluster_stream streams[SERVER_STREAMS_MAX];
 	struct daemon_cluster_peer peers[SERVER_PEERS_MAX];
-	struct plane *plane; // NULL: no cluster
 	struct logline_site known_site;
 };
 
@@ -54,14 +53,8 @@ struct daemon_cluster {
 void daemon_cluster_list(struct daemon *daemon);
 // Streams and ports are there, cores are not. 0 or -errno: one line was written.
 int daemon_cluster_start(struct daemon *daemon);
-// Cores are there, and do not run yet.
-int daemon_cluster_plane(struct daemon *daemon, uint64_t now_ns);
-// Have the tools told what the keeper and the plane know.
-void daemon_cluster_views(struct daemon *daemon);
-// A core makes no turns: its clients are offered to others.
-void daemon_cluster_core_lost(struct daemon *daemon, uint32_t core, uint64_t now_ns);
 void daemon_cluster_step(struct daemon *daemon, uint64_t now_ns);
-// A notice about a replicated stream or about a move. False: it is none of these.
+// A notice of a home core about a replicated stream. False: it is none of these.
 bool daemon_cluster_notice(struct daemon *daemon, const struct crossing_slot *slot,
 			   uint64_t now_ns);
 // Cores are gone.

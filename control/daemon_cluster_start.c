@@ -130,10 +130,7 @@ static int start_peers(struct daemon *daemon)
 			"the tables of the other servers cannot be made: %s", strerror(-rc));
 		return rc;
 	}
-	rc = cursor_feed_create(&daemon->server);
-	if (rc != 0)
-		logline(&daemon->log, LOG_LEVEL_ERROR, "no memory for the feed of cursors");
-	return rc;
+	return 0;
 }
 
 // ---- the keeper --------------------------------------------------------------------------------
@@ -253,49 +250,4 @@ int daemon_cluster_start(struct daemon *daemon)
 		rc = start_keeper(daemon);
 	daemon->cluster.has_peers = rc == 0;
 	return rc;
-}
-
-// The core at which a client's frames arrive: where it is known, or one that its port feeds.
-static uint32_t core_of(void *arg, uint64_t client, uint32_t attempt)
-{
-	const struct daemon *daemon = arg;
-	uint32_t feeding[SERVER_CORES_MAX], count = 0;
-	struct registry_client known;
-
-	if (attempt == 0 && registry_find(daemon->registry, client, &known))
-		return known.core;
-	for (uint32_t i = 0; i < daemon->server.core_count; i++)
-		if (port_queue(&daemon->ports[own_port(daemon->config)], i) != PORT_NO_QUEUE)
-			feeding[count++] = i;
-	return count > 0 ? feeding[(client + attempt) % count] : SERVER_LINK_CORE;
-}
-
-int daemon_cluster_plane(struct daemon *daemon, uint64_t now_ns)
-{
-	const struct config *config = daemon->config;
-	struct plane_config plane = {
-		.server = &daemon->server,
-		.weight = 1,
-		.multiplier = (uint32_t)config->cluster.multiplier,
-		.cursors_max = (uint32_t)config->cluster.cursors_max,
-		.clients_max = (uint32_t)config->cluster.cursors_max,
-		.huge = daemon->eal.is_huge,
-		.node = daemon->cores[SERVER_LINK_CORE].node,
-		.reclaim = reclaim_by_rcu(),
-		.random = {system_random(NULL), system_random(NULL)},
-		.core_of = core_of,
-		.arg = daemon,
-	};
-
-	if (!daemon->cluster.has_peers)
-		return 0;
-	for (uint32_t i = 0; i < config->members_count; i++)
-		if (config->members[i].id == config->server.id)
-			plane.weight = (uint16_t)config->members[i].weight;
-	daemon->cluster.plane = plane_create(&plane, now_ns);
-	if (daemon->cluster.plane != NULL)
-		return 0;
-	logline(&daemon->log, LOG_LEVEL_ERROR,
-		"the table of cursors cannot be made: %m: lower cluster.cursors_max");
-	return -ENOMEM;
 }

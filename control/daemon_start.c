@@ -322,7 +322,7 @@ static int start_threads(struct daemon *daemon, uint64_t now_ns)
 
 static const struct link_detector *link_of(const void *plane, uint32_t peer)
 {
-	return plane_link(plane, peer);
+	return &plane_links(plane)[peer];
 }
 
 static void start_admin(struct daemon *daemon, uint64_t now_ns)
@@ -372,7 +372,7 @@ int daemon_start(struct daemon *daemon, const struct config *config, const struc
 	if (rc == 0)
 		rc = start_cores(daemon);
 	if (rc == 0)
-		rc = daemon_cluster_plane(daemon, now_ns);
+		rc = daemon_plane_start(daemon, now_ns);
 	if (rc == 0)
 		rc = start_threads(daemon, now_ns);
 	if (rc == 0)

@@ -214,9 +214,9 @@ static void record_add(struct migration *m, const struct move *move, enum migrat
 	if (outcome != MIGRATION_MOVED)
 		return;
 	r->first_ns = now_ns;
-	if (stream != NULL && stream->own.end > move->cursor.seq)
-		r->replayed = stream->own.end - move->cursor.seq;
-	r->handover_seq = stream != NULL ? stream->own.end + 1 : 0;
+	if (stream != NULL && stream->own.commit > move->cursor.seq)
+		r->replayed = stream->own.commit - move->cursor.seq;
+	r->handover_seq = stream != NULL ? stream->own.commit + 1 : 0;
 }
 
 void move_end(struct migration *m, struct move *move, enum migration_outcome outcome, uint16_t to,

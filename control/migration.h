@@ -74,6 +74,7 @@ struct migration_peer {
 struct migration_log {	  // of one stream at one server
 	uint64_t session; // 0: none
 	uint64_t earliest, end;
+	uint64_t commit; // of our own only
 	uint32_t feed_age_ms;
 };
 
@@ -108,7 +109,7 @@ struct migration_record {
 	uint64_t detected_ns;  // when it was decided on
 	uint64_t first_ns;     // when the taker served; 0: it did not
 	uint64_t replayed;     // messages between the cursor and the commit then
-	uint64_t handover_seq; // the commit then: up to there at least a temporary dispatcher served
+	uint64_t handover_seq; // the one after that commit: the first that may have come live
 };
 
 #define MIGRATION_COUNTERS(X)                                                                      \

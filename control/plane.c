@@ -159,6 +159,7 @@ static struct migration_log own_log(const struct stream *stream, uint64_t now_ns
 		.session = atomic_load_explicit(&stream->session, memory_order_acquire),
 		.earliest = log_earliest(&stream->log),
 		.end = log_head(&stream->log).seq,
+		.commit = log_committed_seq(&stream->log),
 		.feed_age_ms = stream_feed_age_ms(stream, now_ns),
 	};
 }
@@ -263,7 +264,7 @@ struct cursor_table *plane_cursors(struct plane *plane)
 	return plane->table;
 }
 
-const struct link_detector *plane_link(const struct plane *plane, uint32_t peer)
+const struct link_detector *plane_links(const struct plane *plane)
 {
-	return peer < plane->server->peers.count ? &plane->peers[peer].link : NULL;
+	return plane->links;
 }

@@ -52,6 +52,6 @@ void plane_notice(struct plane *plane, enum core_notice_kind kind, const struct 
 
 struct migration *plane_migration(struct plane *plane);
 struct cursor_table *plane_cursors(struct plane *plane);
-const struct link_detector *plane_link(const struct plane *plane, uint32_t peer);
+const struct link_detector *plane_links(const struct plane *plane); // by peer
 
 #endif

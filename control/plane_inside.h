@@ -7,7 +7,6 @@
 #include "control/plane.h"
 
 struct plane_peer {
-	struct link_detector link;
 	uint64_t incarnation;
 	uint64_t heard_ns; // seen last
 };
@@ -17,6 +16,7 @@ struct plane {
 	struct server *server;
 	struct cursor_table *table;
 	struct migration *migration;
+	struct link_detector links[SERVER_PEERS_MAX];
 	struct plane_peer peers[SERVER_PEERS_MAX];
 	uint64_t random[2];
 };

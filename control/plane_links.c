@@ -19,7 +19,7 @@ void plane_links_init(struct plane *plane, uint64_t now_ns)
 	view->peers_count = peers->count;
 	for (uint32_t i = 0; i < peers->count; i++) {
 		// Not heard yet: nothing of it is lost to anybody.
-		link_init(&plane->peers[i].link, &config, LINK_DEAD, now_ns);
+		link_init(&plane->links[i], &config, LINK_DEAD, now_ns);
 		view->peers[i] = (struct migration_peer){
 			.id = peers->peers[i].id,
 			.weight = peers->peers[i].weight,
@@ -44,12 +44,12 @@ static void post_probe(struct plane *plane, uint32_t to, uint8_t type, uint64_t 
 
 static void ask_others(struct plane *plane, uint32_t peer, uint64_t now_ns)
 {
-	struct link_detector *link = &plane->peers[peer].link;
+	struct link_detector *link = &plane->links[peer];
 	struct peers *peers = &plane->server->peers;
 	uint32_t asked = 0;
 
 	for (uint32_t i = 0; i < peers->count; i++) {
-		if (i == peer || plane->peers[i].link.state != LINK_UP ||
+		if (i == peer || plane->links[i].state != LINK_UP ||
 		    !peer_takes_part(&peers->peers[i]))
 			continue;
 		asked |= 1u << i;
@@ -71,8 +71,7 @@ static void died(struct plane *plane, uint32_t peer, bool is_old, uint64_t now_n
 	view->is_up = false;
 	view->is_dead = !is_old;
 	became(plane, peer, PEER_DEAD);
-	plane_say(plane, "server %u is dead: %s", view->id,
-		  link_why_name(plane->peers[peer].link.why));
+	plane_say(plane, "server %u is dead: %s", view->id, link_why_name(plane->links[peer].why));
 	migration_dead(plane->migration, peer, now_ns);
 }
 
@@ -80,7 +79,7 @@ static void died(struct plane *plane, uint32_t peer, bool is_old, uint64_t now_n
 static void act(struct plane *plane, uint32_t peer, uint32_t actions, uint64_t now_ns)
 {
 	struct migration_peer *view = &migration_view(plane->migration)->peers[peer];
-	struct link_detector *link = &plane->peers[peer].link;
+	struct link_detector *link = &plane->links[peer];
 
 	if (actions & LINK_TURNED_SUSPECT) {
 		became(plane, peer, PEER_SUSPECT);
@@ -115,18 +114,18 @@ static void look_at(struct plane *plane, uint32_t i, uint64_t now_ns)
 
 		own->incarnation = incarnation;
 		if (is_another) {
-			bool was_dead = own->link.state == LINK_DEAD;
+			bool was_dead = plane->links[i].state == LINK_DEAD;
 
-			link_kill(&own->link, LINK_WHY_INCARNATION, now_ns);
+			link_kill(&plane->links[i], LINK_WHY_INCARNATION, now_ns);
 			if (!was_dead)
 				died(plane, i, true, now_ns);
 		}
 	}
 	if (heard_ns != 0 && heard_ns != own->heard_ns) {
 		own->heard_ns = heard_ns;
-		act(plane, i, link_heard(&own->link, heard_ns), now_ns);
+		act(plane, i, link_heard(&plane->links[i], heard_ns), now_ns);
 	}
-	act(plane, i, link_tick(&own->link, now_ns), now_ns);
+	act(plane, i, link_tick(&plane->links[i], now_ns), now_ns);
 }
 
 void plane_links_step(struct plane *plane, uint64_t now_ns)
@@ -135,7 +134,7 @@ void plane_links_step(struct plane *plane, uint64_t now_ns)
 	struct peers *peers = &plane->server->peers;
 
 	for (uint32_t i = 0; i < peers->count; i++) {
-		const struct link_detector *link = &plane->peers[i].link;
+		const struct link_detector *link = &plane->links[i];
 		uint64_t hears_ns, most_ns;
 
 		look_at(plane, i, now_ns);
@@ -163,13 +162,13 @@ bool plane_links_frame(struct plane *plane, uint32_t peer, const struct godwit_p
 	if (i == peers->count || i == peer)
 		return true; // of no server that both know
 	if (frame->from.frame.type == GODWIT_PROBE_FOR) {
-		bool hears = plane->peers[i].link.state == LINK_UP;
+		bool hears = plane->links[i].state == LINK_UP;
 
 		post_probe(plane, peer, GODWIT_PROBE_RESULT, ask, &about, hears ? 1 : 2);
 	} else if (godwit_get16(frame->result) == 1) {
-		act(plane, i, link_peer_hears(&plane->peers[i].link, ask, peer, now_ns), now_ns);
+		act(plane, i, link_peer_hears(&plane->links[i], ask, peer, now_ns), now_ns);
 	} else {
-		act(plane, i, link_peer_silent(&plane->peers[i].link, ask, peer, now_ns), now_ns);
+		act(plane, i, link_peer_silent(&plane->links[i], ask, peer, now_ns), now_ns);
 	}
 	return true;
 }

@@ -253,7 +253,8 @@ static void offer_one(void)
 Test(migration, an_own_entry_above_the_epoch_is_the_acceptance)
 {
 	offer_one();
-	migration_view(rig.m)->streams[0].own.end = 1200;
+	migration_view(rig.m)->streams[0].own.end = 1300;
+	migration_view(rig.m)->streams[0].own.commit = 1200;
 	rig_entry(rig_cursor(1, RIG_SELF, 5));
 	cr_assert_eq(migration_pending(rig.m), 0);
 	cr_assert_eq(last()->outcome, MIGRATION_MOVED);

@@ -379,7 +379,7 @@ Checked(plane, a_dead_replica_leaves_the_set_and_comes_back, stop)
 	kill_server(2);
 	pass(100 * MS);
 	cr_assert_eq(kept().record.in_sync_count, 2);
-	cr_assert_eq(plane_link(own[0].plane, 1)->state, LINK_DEAD);
+	cr_assert_eq(plane_links(own[0].plane)[1].state, LINK_DEAD);
 	restart(2);
 	pass(1500 * MS);
 	cr_assert_eq(kept().record.in_sync_count, 3);
@@ -487,7 +487,7 @@ Checked(plane, a_link_in_one_direction_is_asked_for_before_it_counts_as_dead, st
 	subscribe(1);
 	cluster_cut(&c, 1, 0); // server 1 does not hear server 2; server 3 does
 	keep_alive(400 * MS);
-	cr_assert_eq(plane_link(own[0].plane, 0)->state, LINK_SUSPECT);
+	cr_assert_eq(plane_links(own[0].plane)[0].state, LINK_SUSPECT);
 	cr_assert_eq(home_at(2), 2);
 	{
 		const struct godwit_take *take;
