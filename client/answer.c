@@ -198,6 +198,7 @@ static void answer_settle(struct godwit_core *core, struct client_subscription *
 	sub->key = godwit_get64(frame->key);
 	sub->cursor_epoch = godwit_get64(frame->cursor_epoch);
 	sub->commit = godwit_get64(frame->commit);
+	sub->feed_age_ms = 0; // until its first heartbeat
 	if (sub->offer.link != NULL && sub->offer.cursor_epoch <= sub->cursor_epoch)
 		sub->offer.link = NULL;
 	client_links_use(core, link, now_ns);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A TAKE is an offer. It is accepted if the home asked for it, or if the home is silent or deaf; it is
-// held for a while if only that is missing, and refused otherwise.
+// A TAKE is an offer. It is accepted if the home asked for it, or if the home is silent, deaf, or without
+// news of the stream; it is held for a while if only that is missing, and refused otherwise.
 #include "client/core.h"
 
 static void offer_answer(struct client_subscription *sub, const struct client_offer *offer,
@@ -32,6 +32,9 @@ static uint64_t offer_silence_ns(const struct client_subscription *sub)
 
 	if (!sub->is_served) // somebody else is asked already, and gets as long to answer
 		return client_is_up(sub->target) ? sub->asked_ns + sub->target->interval_ns : 0;
+	// One that others took for dead, and that hears them as little: they have the stream.
+	if (sub->feed_age_ms * 1000000ull >= home->silence_ns)
+		return 0;
 	if (home->unheard != 0)
 		silent_ns =
 			client_min(silent_ns, client_add(home->unheard_ns, 2 * home->interval_ns));

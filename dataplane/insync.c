@@ -151,6 +151,21 @@ void insync_room(struct core *core, struct replication *r)
 	stream->room_bytes = smallest / 2;
 }
 
+// The primary's room above its commit follows the smallest log of the set: less than a quarter of its own
+// would hold up everybody. Counted once each time that a peer turns out so.
+static bool is_log_small(struct core *core, struct replication *r, uint32_t peer)
+{
+	const struct peer *from = &core->server->peers.peers[peer];
+	struct peer_stream_facts facts;
+	bool is_small = peer_stream_get(&from->streams[r->stream->number], &facts) &&
+			facts.log_bytes != 0 && facts.log_bytes < r->stream->log.size / 4;
+
+	if (is_small && (r->small >> peer & 1) == 0)
+		COUNT(core, insync_log_small, 1);
+	r->small = (r->small & ~(1u << peer)) | (uint32_t)is_small << peer;
+	return is_small;
+}
+
 // Rule D8: it has all that is committed and all before this epoch, and the tables as they are.
 static bool is_eligible(const struct replication *r, uint32_t peer)
 {
@@ -181,7 +196,7 @@ uint32_t insync_propose(struct core *core, struct replication *r)
 		if ((r->members >> i & 1) != 0)
 			continue;
 		if (!is_proposed) {
-			if (!is_eligible(r, i))
+			if (!is_eligible(r, i) || is_log_small(core, r, i))
 				continue;
 			// It counts from now on, before anybody else knows of it.
 			r->proposed |= 1u << i;

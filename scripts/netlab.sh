@@ -374,3 +374,5 @@ lab_end() {
 . "$(dirname "${BASH_SOURCE[0]}")/netlab_faults.sh"
 # shellcheck source=scripts/netlab_cluster.sh
 . "$(dirname "${BASH_SOURCE[0]}")/netlab_cluster.sh"
+# shellcheck source=scripts/netlab_checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/netlab_checks.sh"

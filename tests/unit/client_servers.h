@@ -20,6 +20,7 @@ struct servers {
 	uint64_t tags[SERVERS_MAX];
 	uint64_t acked[SERVERS_MAX]; // number of the last ACK seen
 	uint32_t acks[SERVERS_MAX];  // how many
+	uint32_t feed_age_ms;	     // that the home tells
 };
 
 static inline uint64_t servers_handle(uint32_t i)
@@ -175,6 +176,7 @@ static inline void servers_alive(struct servers *s, uint32_t i)
 	frame.head.number = godwit_be64(s->acked[i]);
 	frame.entry.tag = godwit_be64(s->rig->sub_tag);
 	frame.entry.cursor_epoch = godwit_be64(state.cursor_epoch);
+	frame.entry.feed_age = godwit_be32(s->feed_age_ms);
 	godwit_core_input(s->rig->core, s->rig->now_ns, &from, &frame,
 			  sizeof(frame.head) + (is_home ? sizeof(frame.entry) : 0));
 }

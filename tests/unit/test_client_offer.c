@@ -169,6 +169,24 @@ Test(client_offer, is_accepted_if_the_home_does_not_hear_us)
 	servers_destroy(s);
 }
 
+Test(client_offer, that_is_held_is_accepted_when_the_home_has_no_news_of_the_stream)
+{
+	struct servers *s = servers_create_live(3);
+	uint64_t epoch = offer_epoch(s, 2);
+
+	// Less than the silence of a dead server is none.
+	s->feed_age_ms = 3 * RIG_INTERVAL / RIG_MS - 1;
+	servers_alive(s, 0);
+	servers_take(s, 2, epoch, false);
+	servers_expect_aside(s, 2, servers_handle(2), servers_key(2), GODWIT_ACK_HELD,
+			     s->rig->cursor_epoch);
+	s->rig->now_ns += 10 * RIG_MS;
+	s->feed_age_ms = 3 * RIG_INTERVAL / RIG_MS;
+	servers_alive(s, 0);
+	servers_expect_resume(s, 2, servers_handle(2), servers_key(2), epoch);
+	servers_destroy(s);
+}
+
 Test(client_offer, is_refused_unless_its_epoch_is_above)
 {
 	struct servers *s = servers_create_live(3);

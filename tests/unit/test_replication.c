@@ -269,7 +269,7 @@ Test(replication, a_replica_whose_next_record_is_gone_begins_anew)
 
 Test(replication, half_the_smallest_log_of_the_set_is_the_room_above_the_commit)
 {
-	static const struct cluster_config config = {.log_bytes = {1 << 20, 65536, 1 << 20}};
+	static const struct cluster_config config = {.log_bytes = {1 << 18, 65536, 1 << 18}};
 	struct log *log;
 
 	rig_start(3, &config);
@@ -294,7 +294,24 @@ Test(replication, half_the_smallest_log_of_the_set_is_the_room_above_the_commit)
 	rig_pass(20 * MS);
 	cr_assert_not(rig_in_set(1));
 	cr_assert_eq(rig_commit(0), rig_end(0));
-	cr_assert_eq(rig_stream(0)->room_bytes, 1 << 19);
+	cr_assert_eq(rig_stream(0)->room_bytes, 1 << 17);
+	rig_stop();
+}
+
+Test(replication, a_replica_with_less_than_a_quarter_of_the_log_follows_outside_the_set)
+{
+	static const struct cluster_config config = {.log_bytes = {1 << 19, 65536, 1 << 19}};
+
+	rig_start(3, &config);
+	rig_open();
+	rig_publish(10, 100);
+	rig_pass(50 * MS);
+	cr_assert_not(rig_in_set(1));
+	cr_assert(rig_in_set(2));
+	cr_assert_eq(rig_end(1), 10);
+	cr_assert_eq(rig_commit(1), 10);
+	cr_assert_eq(rig_stream(0)->room_bytes, 1 << 18);
+	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_insync_log_small), 1);
 	rig_stop();
 }
 

@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# What tests of several servers ask of a lab; sourced by scripts/netlab.sh. Those marked * say nothing: they are for
+# lab_wait_for.
+#
+#   lab_publish LABEL HOST STREAM OPTION...   publishes made up messages until lab_finish, 10000 a second
+#   lab_follow LABEL HOST STREAM ID OPTION... subscribes from the earliest message, at server ID first, until lab_finish
+#   lab_finish PUB SUB...               ends the publisher, then each subscriber when it has all; checks all of them
+#   lab_sub_has_all LABEL COUNT         a subscriber that ended had so many messages, each once and in order
+#   lab_pub_has_all LABEL COUNT         a publisher that ended had them all committed
+#   lab_holds ID COUNT                * the first stream of a server is committed up to there
+#   lab_in_sync ID LIST               * its in-sync set, as its primary ID knows it: 1,2,3
+#   lab_cursors_are ASKED HOME COUNT  * so many live cursors have that home, as the asked server knows
+#   lab_moves_are ASKED MOVES [REASON]  * at least so many moves have ended well, of any reason or of that one
+#   lab_rows ID COMMAND EXPRESSION...   Python over the `rows` that `godwit COMMAND --json` answers
+#   lab_counter ID NAME                 prints a counter, or a drop's, of a server
+
+lab_publish() {
+	lab_pub "$1" "$2" "$3" --generate 10000 --size 19-60 "${@:4}"
+}
+
+lab_follow() {
+	lab_sub "$1" "$2" "$3" --server "$(lab_order "$4")" --from earliest --progress-json 100ms "${@:5}"
+}
+
+lab_finish() {
+	local pub=$1 sub count
+	shift
+	lab_stop "$pub" || die "$pub ended with status $?"
+	count=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["committed"])' <"$LAB_DIR/$pub.json")
+	lab_pub_has_all "$pub" "$count"
+	for sub; do
+		lab_wait_for 20 "$sub to have all $count" lab_says "$sub" "\"delivered\":$count[,}]" || true
+		lab_stop "$sub" || die "$sub ended with status $?: $(cat "$LAB_DIR/$sub.json")"
+		lab_sub_has_all "$sub" "$count"
+	done
+}
+
+lab_sub_has_all() {
+	lab_expect "$LAB_DIR/$1.json" "delivered == $2" 'generated == delivered' 'lost == 0' 'repeated == 0' \
+		'reordered == 0' 'truncated == 0' 'withdrawn == 0' 'sessions == 1 or sessions == 0'
+}
+
+lab_pub_has_all() {
+	lab_expect "$LAB_DIR/$1.json" "committed == $2" 'in_doubt == 0'
+}
+
+lab_holds() {
+	lab_server_is "$1" "it['streams']['0']['commit'] >= $2"
+}
+
+lab_in_sync() {
+	lab_server_is "$1" "it['streams']['0']['in_sync_servers'] == [$2]"
+}
+
+lab_rows() {
+	lab_godwit "$1" "$2" --json >"$LAB_DIR/rows.json" 2>/dev/null &&
+		python3 - "$LAB_DIR/rows.json" "$2" "${@:3}" <<-'END'
+			import json, sys
+			with open(sys.argv[1]) as file:
+			    rows = json.load(file)[sys.argv[2]]
+			sys.exit(not all(eval(expression, {"rows": rows}) for expression in sys.argv[3:]))
+		END
+}
+
+lab_cursors_are() {
+	lab_rows "$1" cursors "sum(row['state'] == 'live' and row['home'] == $2 for row in rows) == $3"
+}
+
+lab_moves_are() {
+	lab_rows "$1" migrations \
+		"sum(row['outcome'] == 'moved' and row['reason'] in ('$3', '$3' or row['reason']) for row in rows) >= $2"
+}
+
+lab_counter() {
+	lab_status "$1" | python3 -c '
+import json, sys
+it = json.load(sys.stdin)
+print(sum(table.get(sys.argv[1], 0) for table in (it["counters"], it["drops"])))' "$2"
+}

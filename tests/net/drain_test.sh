@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A server is killed in the middle of being drained, another while it takes those who leave. Who would be the last to
+# take clients is not drained, and says why.
+set -euo pipefail
+exec </dev/null
+# shellcheck source=scripts/netlab.sh
+. "$(dirname "$0")/../../scripts/netlab.sh"
+
+SUBS=(s1 s2 s3 s4 s5 s6 s7 s8)
+# ends_with STATUS PATTERN ID COMMAND...
+ends_with() {
+	local rc=0
+	lab_godwit "${@:3}" >"$LAB_DIR/said.out" 2>&1 || rc=$?
+	if [ "$rc" -ne "$1" ] || ! grep -q "$2" "$LAB_DIR/said.out"; then
+		die "godwit ${*:4}: status $rc, not $1, or does not say \"$2\": $(cat "$LAB_DIR/said.out")"
+	fi
+}
+
+LAB_INTERVAL="50 ms"
+lab_test
+lab_host pub 10.77.0.2/24
+lab_host sub 10.77.0.3/24
+lab_cluster 1 2 3 trades=64MiB,primary=1,replicas=2+3
+lab_cluster_start 1 2 3
+lab_cluster_wait_ready 1 2 3
+lab_wait_for 20 "all in sync" lab_in_sync 1 1,2,3
+
+for sub in "${SUBS[@]}"; do
+	lab_follow "$sub" sub trades 2
+done
+lab_publish one pub trades
+lab_wait_for 20 "the cursors" lab_cursors_are 1 2 "${#SUBS[@]}"
+lab_wait_for 20 "some of it" lab_holds 1 10000
+
+# The order is answered before all have left.
+lab_godwit 2 drain 2 >"$LAB_DIR/drain.out"
+lab_cluster_kill 2
+lab_wait_for 20 "all to be elsewhere" lab_cursors_are 1 2 0
+lab_cluster_restart 2
+lab_wait_for 20 "it to be in sync again" lab_in_sync 1 1,2,3
+lab_rows 2 servers "rows[0]['draining'] == 0" || die "a new process is drained from its birth"
+
+# Server 3 is drained, and server 2, to which some of them go, is killed.
+lab_godwit 3 drain 3 >"$LAB_DIR/drain.out"
+lab_cluster_kill 2
+lab_wait_for 20 "all to be at the last one" lab_cursors_are 1 1 "${#SUBS[@]}"
+lab_wait_for 20 "the drained one to know" lab_cursors_are 3 3 0
+
+# Back again: who has left stays, until it is asked to go.
+lab_godwit 3 undrain 3 >"$LAB_DIR/drain.out"
+lab_godwit 1 drain 1 >"$LAB_DIR/drain.out"
+lab_wait_for 20 "all to be at the other one" lab_cursors_are 3 3 "${#SUBS[@]}"
+lab_godwit 1 undrain 1 >"$LAB_DIR/drain.out"
+
+# And the last one that lives. Nothing commits there, but all can wait for it.
+lab_cluster_kill 3
+lab_wait_for 20 "all to be at the last one" lab_cursors_are 1 1 "${#SUBS[@]}"
+ends_with 1 'refused: no other live server' 1 drain 1
+lab_cluster_restart 3
+lab_wait_for 20 "the other one to be in sync again" lab_in_sync 1 1,3
+lab_finish one "${SUBS[@]}"

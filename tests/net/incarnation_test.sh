@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Servers that are killed and started again at once: a new process is the death of the old one, however fast it was,
+# and its clients go elsewhere or come back. Then the primary, with one of its two replicas out of reach: it waits for
+# who may hold what was acknowledged, and goes on without when it has waited long enough.
+set -euo pipefail
+exec </dev/null
+# shellcheck source=scripts/netlab.sh
+. "$(dirname "$0")/../../scripts/netlab.sh"
+
+# The others take long to find a silent server dead: longer than it needs to come back.
+LAB_INTERVAL="200 ms"
+LAB_MULTIPLIER=32
+lab_test
+lab_host pub 10.77.0.2/24
+lab_host sub 10.77.0.3/24
+lab_cluster 1 2 3 trades=64MiB,primary=1,replicas=2+3
+sed -i 's/^cluster:$/&\n  start_timeout: 3 s/' "$LAB_DIR"/srv?.yaml
+lab_cluster_start 1 2 3
+lab_cluster_wait_ready 1 2 3
+lab_wait_for 20 "all in sync" lab_in_sync 1 1,2,3
+
+for i in 1 2 3 4; do
+	lab_follow "s$i" sub trades $((2 + i % 2))
+done
+lab_publish one pub trades
+lab_wait_for 20 "some of it" lab_holds 1 10000
+for id in 2 3; do
+	lab_cluster_restart "$id"
+	lab_wait_for 20 "server $id to be in sync again" lab_in_sync 1 1,2,3
+	! lab_says srv1 "server $id is dead" || die "server $id was found dead before it came back"
+	lab_says srv1 "server $id was started again" || die "nobody saw that server $id was started again"
+	lab_wait_for 20 "nobody to be at its former process" lab_rows "$id" clients \
+		"sum(row['link'] == 'up' for row in rows) == len(rows)"
+done
+
+session=$(lab_status 2 | python3 -c 'import json, sys; print(json.load(sys.stdin)["streams"]["0"]["session"])')
+lab_cut_both srv1 srv3
+lab_cluster_restart 1
+lab_wait_for 20 "it to lead with whom it reaches" lab_in_sync 1 1,2
+lab_says srv1 'waits for server 3|fetches its log from server 2' || die "it waited for nobody"
+lab_heal
+lab_wait_for 20 "all in sync" lab_in_sync 1 1,2,3
+lab_server_is 1 "it['streams']['0']['session'] == '$session'" || die "it is another session"
+lab_finish one s1 s2 s3 s4
