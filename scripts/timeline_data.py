@@ -9,7 +9,6 @@ import json
 import os
 from typing import NamedTuple, Optional
 
-from tables import time_text
 
 STOPPED_NS = 1_500_000_000
 RATE_SPANS = 64  # that may lie in a second
@@ -18,7 +17,7 @@ STOPPED = "-"
 ABSENT = " "
 COUNTS = ("delivered", "lost", "repeated", "reordered", "truncated", "migrations")
 COLUMNS = ("subscriber", "delivered", "lost", "repeated", "out of order", "truncated", "migrations",
-           "longest silence", "p99")
+           "longest silence")
 
 
 class Event(NamedTuple):
@@ -119,7 +118,7 @@ class Track:
         """Of the table; see COLUMNS."""
         last = self.last or {}
         return (self.name, *(last.get(key, 0) for key in COUNTS),
-                f"{last.get('silence_max_ns', 0) / 1e6:.1f} ms", time_text(last.get("p99_ns", 0)))
+                f"{last.get('silence_max_ns', 0) / 1e6:,.1f} ms")
 
     def cells(self, begin_ns, cell_ns, count, number_of):
         """A character a cell: the number of the server that delivered most in it, SILENT if nobody did, STOPPED
