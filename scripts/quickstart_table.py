@@ -64,6 +64,7 @@ def row_of(record, story, names):
 
 
 def print_migrations(records, story, names):
+    print()
     print("  Each migration as the servers recorded it: decided so long after the event, the new home's first message\n"
           "  so long after that, messages replayed from its log up to the hand-over to the live ones")
     print("\n".join(table_lines(COLUMNS, [row_of(record, story, names) for record in records])))

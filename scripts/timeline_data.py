@@ -9,7 +9,6 @@ import json
 import os
 from typing import NamedTuple, Optional
 
-
 STOPPED_NS = 1_500_000_000
 RATE_SPANS = 64  # that may lie in a second
 SILENT = "."
@@ -220,5 +219,6 @@ def ruler(begin_s, cell_s, count):
     line = ""
     for cell in range(0, count, 10):
         label = f"{begin_s + cell * cell_s:g}"
-        line = line.ljust(cell) + label
-    return line[:count].ljust(count)
+        if cell + len(label) <= count:
+            line = line.ljust(cell) + label
+    return line.ljust(count)
