@@ -325,12 +325,15 @@ static const struct link_detector *link_of(const void *plane, uint32_t peer)
 	return &plane_links(plane)[peer];
 }
 
-static void start_admin(struct daemon *daemon, uint64_t now_ns)
+static void start_admin(struct daemon *daemon)
 {
-	struct timespec wall;
+	struct timespec wall, monotonic;
 
+	// Both now: the start itself may have taken seconds.
 	clock_gettime(CLOCK_REALTIME, &wall);
-	daemon->wall_offset_ns = (uint64_t)wall.tv_sec * CONFIG_S + (uint64_t)wall.tv_nsec - now_ns;
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	daemon->wall_offset_ns = (uint64_t)(wall.tv_sec - monotonic.tv_sec) * CONFIG_S +
+				 (uint64_t)wall.tv_nsec - (uint64_t)monotonic.tv_nsec;
 	daemon->sources.config = daemon->config;
 	daemon->sources.server = &daemon->server;
 	daemon->sources.registry = daemon->registry;
@@ -376,6 +379,6 @@ int daemon_start(struct daemon *daemon, const struct config *config, const struc
 	if (rc == 0)
 		rc = start_threads(daemon, now_ns);
 	if (rc == 0)
-		start_admin(daemon, now_ns);
+		start_admin(daemon);
 	return rc;
 }

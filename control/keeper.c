@@ -98,8 +98,11 @@ void keeper_step(struct keeper *keeper, uint64_t now_ns)
 {
 	if (!keeper->has_begun) {
 		keeper->has_begun = true;
-		keeper->begun_ns = now_ns;
+		keeper->begun_ns = keeper->stepped_ns = now_ns;
 	}
+	if (now_ns - keeper->stepped_ns > KEEPER_STILL_NS)
+		keeper->excused_ns = now_ns;
+	keeper->stepped_ns = now_ns;
 	// Twice, so that what an answer allows is asked for in the same step.
 	for (uint32_t round = 0; round < 2; round++) {
 		for (uint32_t i = 0; i < keeper->config.stream_count; i++)

@@ -42,6 +42,7 @@ struct keeper {
 	struct keeper_config config;
 	bool has_begun;
 	uint64_t begun_ns;
+	uint64_t stepped_ns, excused_ns; // excused_ns: the end of the last time without a step
 	struct kept streams[];
 };
 

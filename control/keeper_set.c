@@ -14,6 +14,16 @@ bool kept_is_lost(const struct keeper *keeper, const struct cluster_replica *mem
 	return peer != NULL && kept_incarnation(peer) > member->incarnation;
 }
 
+// It goes on speaking, but nothing of ours gets to it: it cannot acknowledge. What it had to say while we
+// stood still ourselves says nothing.
+static bool is_deaf(const struct keeper *keeper, const struct peer *peer, uint64_t now_ns)
+{
+	const struct peers *peers = &keeper->config.server->peers;
+
+	return peer_is_deaf(peers, peer) &&
+	       now_ns >= keeper->excused_ns + PEERS_DEAF_BEATS * 1000ull * peers->interval_us;
+}
+
 // It holds the log, but does not help to commit.
 static bool is_weak(const struct keeper *keeper, const struct kept *kept,
 		    const struct cluster_replica *member, uint64_t now_ns)
@@ -26,7 +36,7 @@ static bool is_weak(const struct keeper *keeper, const struct kept *kept,
 	of = &kept->peers[peer->index];
 	if (of->lags == member->incarnation && now_ns - of->lags_ns < KEEPER_LAGS_NS)
 		return true;
-	return kept_verdict(peer) == PEER_DEAD ||
+	return kept_verdict(peer) == PEER_DEAD || is_deaf(keeper, peer, now_ns) ||
 	       // Never heard here: no verdict says so.
 	       (kept_incarnation(peer) < member->incarnation &&
 		now_ns - keeper->begun_ns >= keeper->config.start_timeout_ns);
@@ -52,7 +62,8 @@ static void put(struct cluster_record *record, uint16_t server, uint64_t incarna
 }
 
 // Who proposed itself comes in, if it still is that process; else it is refused.
-static void grow(const struct keeper *keeper, struct kept *kept, struct cluster_record *next)
+static void grow(const struct keeper *keeper, struct kept *kept, struct cluster_record *next,
+		 uint64_t now_ns)
 {
 	const struct peers *peers = &keeper->config.server->peers;
 
@@ -63,7 +74,7 @@ static void grow(const struct keeper *keeper, struct kept *kept, struct cluster_
 		if (of->proposal == 0)
 			continue;
 		if (kept_incarnation(peer) == of->proposed && kept_verdict(peer) != PEER_DEAD &&
-		    kept_is_replica(kept, peer->id)) {
+		    !is_deaf(keeper, peer, now_ns) && kept_is_replica(kept, peer->id)) {
 			put(next, peer->id, of->proposed);
 			continue;
 		}
@@ -105,7 +116,7 @@ void kept_lead(struct keeper *keeper, struct kept *kept, uint64_t now_ns)
 						      kept_is_replica(kept, member->server)))
 			next.in_sync[next.in_sync_count++] = *member;
 	}
-	grow(keeper, kept, &next);
+	grow(keeper, kept, &next, now_ns);
 	shrink(keeper, kept, &next, now_ns);
 	if (!is_same_set(&next, &kept->record) ||
 	    kept->record.min_in_sync != kept->config.min_in_sync)

@@ -289,6 +289,15 @@ bool peer_stream_get(const struct peer_stream *s, struct peer_stream_facts *fact
 	return false;
 }
 
+bool peer_is_deaf(const struct peers *peers, const struct peer *peer)
+{
+	uint64_t hears_ns = atomic_load_explicit(&peer->hears_ns, memory_order_relaxed);
+	uint64_t heard_ns = atomic_load_explicit(&peer->heard_ns, memory_order_relaxed);
+
+	return hears_ns != 0 &&
+	       heard_ns > hears_ns + PEERS_DEAF_BEATS * 1000ull * peers->interval_us;
+}
+
 bool peer_takes_part(const struct peer *peer)
 {
 	return atomic_load_explicit(&peer->refusal, memory_order_relaxed) == PEER_ACCEPTED &&

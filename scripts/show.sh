@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# What scripts/quickstart and scripts/story share; sourced. The last line that such a script prints is its verdict,
+# What surrounds the story that scripts/quickstart tells; sourced. The last line that it prints is its verdict,
 # whatever happens.
 
 # shellcheck source=scripts/lib.sh

@@ -2,16 +2,9 @@
 """Tables for a person, as scripts/quickstart and scripts/timeline print them."""
 
 
-def time_text(ns):
-    for limit, unit, divisor in ((1e3, "ns", 1), (1e6, "us", 1e3), (1e9, "ms", 1e6)):
-        if ns < limit:
-            return f"{ns / divisor:.3g} {unit}"
-    return f"{ns / 1e9:.3g} s"
-
-
 def rate_text(rate):
     for limit, unit, divisor in ((1e3, "", 1), (1e6, "k", 1e3)):
-        if rate < limit:
+        if rate < 0.9995 * limit:
             return f"{rate / divisor:.3g}{unit}/s"
     return f"{rate / 1e6:.3g}M/s"
 

@@ -9,8 +9,6 @@ import json
 import os
 from typing import NamedTuple, Optional
 
-from tables import time_text
-
 STOPPED_NS = 1_500_000_000
 RATE_SPANS = 64  # that may lie in a second
 SILENT = "."
@@ -18,7 +16,7 @@ STOPPED = "-"
 ABSENT = " "
 COUNTS = ("delivered", "lost", "repeated", "reordered", "truncated", "migrations")
 COLUMNS = ("subscriber", "delivered", "lost", "repeated", "out of order", "truncated", "migrations",
-           "longest silence", "p99")
+           "longest silence")
 
 
 class Event(NamedTuple):
@@ -119,7 +117,7 @@ class Track:
         """Of the table; see COLUMNS."""
         last = self.last or {}
         return (self.name, *(last.get(key, 0) for key in COUNTS),
-                f"{last.get('silence_max_ns', 0) / 1e6:.1f} ms", time_text(last.get("p99_ns", 0)))
+                f"{last.get('silence_max_ns', 0) / 1e6:,.1f} ms")
 
     def cells(self, begin_ns, cell_ns, count, number_of):
         """A character a cell: the number of the server that delivered most in it, SILENT if nobody did, STOPPED
@@ -221,5 +219,6 @@ def ruler(begin_s, cell_s, count):
     line = ""
     for cell in range(0, count, 10):
         label = f"{begin_s + cell * cell_s:g}"
-        line = line.ljust(cell) + label
-    return line[:count].ljust(count)
+        if cell + len(label) <= count:
+            line = line.ljust(cell) + label
+    return line.ljust(count)

@@ -140,7 +140,7 @@ def script(story, path):
         f"set xrange [0:{end_s:.3f}]; set yrange [-0.08:{top + top_labels:.2f}]",
         "unset border; unset key; set ytics scale 0; set xtics nomirror out scale 0.5 textcolor '#333333'",
         f"set xlabel 'seconds (red: nothing came; grey: the subscriber itself stood still; "
-        f"a lane is as high as {CUT} times its usual rate)' textcolor '{TEXT_COLOUR}'",
+        f"a lane is as high as its highest rate, or {CUT} times the usual one)' textcolor '{TEXT_COLOUR}'",
         "set style fill solid 1.0 noborder",
     ]
     lines.append("set ytics (" + ", ".join(

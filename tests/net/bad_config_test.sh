@@ -11,7 +11,9 @@ LAB_DIR=$(mktemp -d)
 trap 'rm -rf "$LAB_DIR"' EXIT
 file=$LAB_DIR/godwit.yaml
 
-"$GODWITD" --check "$GODWIT_ROOT/docs/godwit.example.yaml" >/dev/null || die "the example is refused"
+for example in godwit.example godwit.cluster.example; do
+	"$GODWITD" --check "$GODWIT_ROOT/docs/$example.yaml" >/dev/null || die "$example is refused"
+done
 lab_config trades=1MiB >"$file"
 "$GODWITD" -c "$file" --check >/dev/null || die "the lab's own configuration is refused"
 

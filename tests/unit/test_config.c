@@ -467,18 +467,25 @@ Test(config, takes_a_credential_from_a_file_beside_it)
 		     "1:28: error: clients.credential_file: credential stands there too");
 }
 
-Test(config, reads_the_example)
+Test(config, reads_the_examples)
 {
+	static const char *const examples[] = {"docs/godwit.example.yaml",
+					       "docs/godwit.cluster.example.yaml"};
 	static struct config config;
 	char *text;
 	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
-	int errors = config_read(&config, "docs/godwit.example.yaml", out);
+	FILE *out;
 
-	fclose(out);
-	cr_assert_eq(errors, 0, "%s", text);
-	cr_assert_eq(config.streams_count, 2);
-	free(text);
+	for (uint32_t i = 0; i < 2; i++) {
+		out = open_memstream(&text, &bytes);
+		int errors = config_read(&config, examples[i], out);
+
+		fclose(out);
+		cr_assert_eq(errors, 0, "%s", text);
+		cr_assert_eq(config.streams_count, 2);
+		cr_assert_eq(config.members_count, i == 0 ? 0 : 3);
+		free(text);
+	}
 	out = open_memstream(&text, &bytes);
 	cr_assert_lt(config_read(&config, "/nonexistent/godwit.yaml", out), 0);
 	fclose(out);

@@ -64,6 +64,54 @@ Test(keeper_set, removes_a_member_that_is_dead)
 	EXPECT_SET({1, 100}, {2, 200}, {3, 300});
 }
 
+// Server 3 is heard now, and heard us last so long ago.
+static void hears_us_not_since(uint64_t ago_ns)
+{
+	server.peers.interval_us = 10000;
+	peer_of(3)->heard_ns = now_ns;
+	peer_of(3)->hears_ns = now_ns - ago_ns;
+}
+
+static void pass(uint64_t ns)
+{
+	for (uint64_t end_ns = now_ns + ns; now_ns < end_ns;)
+		step();
+}
+
+Test(keeper_set, removes_a_member_to_which_nothing_gets)
+{
+	lead_with_all();
+	pass(110 * MS); // what came before it led says nothing
+	hears_us_not_since(100 * MS);
+	step();
+	EXPECT_SET({1, 100}, {2, 200}, {3, 300});
+	hears_us_not_since(101 * MS);
+	step();
+	EXPECT_SET({1, 100}, {2, 200});
+	keeper_proposed(keeper, STREAM, 3, 300, 9);
+	step();
+	EXPECT_SET({1, 100}, {2, 200});
+	cr_assert_eq(answered, 9, "or its acknowledgement would be waited for");
+	hears_us_not_since(0);
+	keeper_proposed(keeper, STREAM, 3, 300, 10);
+	step();
+	EXPECT_SET({1, 100}, {2, 200}, {3, 300});
+}
+
+Test(keeper_set, does_not_call_others_deaf_after_it_stood_still_itself)
+{
+	lead_with_all();
+	pass(110 * MS);
+	now_ns += 3000 * MS;
+	hears_us_not_since(3000 * MS);
+	step();
+	EXPECT_SET({1, 100}, {2, 200}, {3, 300});
+	pass(110 * MS);
+	hears_us_not_since(3100 * MS);
+	step();
+	EXPECT_SET({1, 100}, {2, 200});
+}
+
 Test(keeper_set, keeps_a_dead_member_without_which_nothing_commits)
 {
 	lead_with_all();

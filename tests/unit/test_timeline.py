@@ -8,7 +8,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
 sys.dont_write_bytecode = True
-from tables import rate_text, table_lines, time_text
+from tables import rate_text, table_lines
 from timeline_data import Lines, Story, event_levels, event_lines, ruler
 from timeline_plot import script
 
@@ -89,7 +89,7 @@ class TimelineTest(unittest.TestCase):
     def test_the_newest_sample_makes_the_row_of_the_table(self):
         self.write("a.out", sample(0, 0, ONE), sample(500, 1234567, ONE, lost=1, repeated=2, reordered=3, truncated=4,
                                                       migrations=5, silence_max_ns=41_200_000, p99_ns=1_500_000))
-        self.assertEqual(self.story().shown()[0].row(), ("a", 1234567, 1, 2, 3, 4, 5, "41.2 ms", "1.5 ms"))
+        self.assertEqual(self.story().shown()[0].row(), ("a", 1234567, 1, 2, 3, 4, 5, "41.2 ms"))
 
     def test_the_rate_is_that_of_the_newest_second(self):
         self.write("a.out", sample(0, 0, ONE), sample(500, 500, ONE), sample(1000, 600, ONE),
@@ -117,8 +117,8 @@ class TimelineTest(unittest.TestCase):
     def test_tables_align_and_units_fit(self):
         self.assertEqual(table_lines(("name", "n"), [("a", 1234), ("bcdef", 5)]),
                          ["  name       n", "  a      1,234", "  bcdef      5"])
-        self.assertEqual([time_text(ns) for ns in (999, 1500, 2_000_000, 3e9)], ["999 ns", "1.5 us", "2 ms", "3 s"])
-        self.assertEqual([rate_text(rate) for rate in (12, 1500, 2_000_000)], ["12/s", "1.5k/s", "2M/s"])
+        self.assertEqual([rate_text(rate) for rate in (12, 999.9, 1500, 2_000_000)],
+                         ["12/s", "1k/s", "1.5k/s", "2M/s"])
 
     def test_the_picture_has_a_lane_for_each_server_and_subscriber(self):
         self.write("a.out", sample(0, 0, ONE), sample(500, 50, ONE), sample(1000, 90, TWO), sample(1500, 150, TWO))
