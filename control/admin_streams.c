@@ -142,7 +142,7 @@ static int cursor_tell(struct daemon *daemon, const struct cursor_key *key,
 
 int admin_resolve(struct daemon *daemon, const char *params, struct rte_tel_data *data)
 {
-	struct godwit_identifier identifier;
+	struct godwit_identifier identifier = {0};
 	struct view_resolved view;
 	struct cursor_key key;
 

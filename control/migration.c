@@ -31,12 +31,17 @@ void migration_destroy(struct migration *m)
 
 	if (m == NULL)
 		return;
-	HASH_ITER(hh, m->moves, move, next_move) {
-		HASH_DEL(m->moves, move);
+	// The tables go first; their entries stay linked.
+	move = m->moves;
+	HASH_CLEAR(hh, m->moves);
+	for (; move != NULL; move = next_move) {
+		next_move = move->hh.next;
 		free(move);
 	}
-	HASH_ITER(hh, m->suspects, suspect, next_suspect) {
-		HASH_DEL(m->suspects, suspect);
+	suspect = m->suspects;
+	HASH_CLEAR(hh, m->suspects);
+	for (; suspect != NULL; suspect = next_suspect) {
+		next_suspect = suspect->hh.next;
 		free(suspect);
 	}
 	free(m->recent);

@@ -43,7 +43,8 @@ static void crash(struct host *host, const struct fault *fault, bool begins)
 // Begin it, or end it.
 static void turn_fault(struct sim *sim, struct fault *f, bool begins)
 {
-	struct host *host = f->a < SIM_HOSTS ? &sim->hosts[f->a] : NULL;
+	// Of a fault between clients and hosts `a` may be a client: then no host is looked at.
+	struct host *host = &sim->hosts[f->a < SIM_HOSTS ? f->a : 0];
 
 	switch (f->kind) {
 	case FAULT_CRASH:
