@@ -9,7 +9,7 @@
 led_by_all() {
 	local line members
 	while read -r line; do
-		if [[ $line =~ ^$2\ .*\ ([0-9]+(\ [0-9]+)*),\ min ]]; then
+		if [[ $line =~ ^$2\ .*\ \ ([0-9]+(\ [0-9]+)*),\ min ]]; then
 			read -ra members <<<"${BASH_REMATCH[1]}"
 			[ ${#members[@]} -ne $((${#ids[@]} - ${#dead[@]})) ] || return 0
 		fi
