@@ -7,15 +7,14 @@
 
 # led_by_all ID STREAM: its primary has all servers that are alive in sync.
 led_by_all() {
-	lab_godwit "$1" streams --json >"$LAB_DIR/streams.json" 2>/dev/null &&
-		python3 - "$LAB_DIR/streams.json" "$2" "${ids[@]}" "${!dead[@]}" <<-'END'
-			import collections, json, sys
-			with open(sys.argv[1]) as file:
-			    rows = json.load(file)["streams"]
-			alive = {int(id) for id, count in collections.Counter(sys.argv[3:]).items() if count == 1}
-			row = next(row for row in rows if row["name"] == sys.argv[2])
-			sys.exit(set(row.get("in_sync_servers", ())) != alive)
-		END
+	local line members
+	while read -r line; do
+		if [[ $line =~ ^$2\ .*\ \ ([0-9]+(\ [0-9]+)*),\ min ]]; then
+			read -ra members <<<"${BASH_REMATCH[1]}"
+			[ ${#members[@]} -ne $((${#ids[@]} - ${#dead[@]})) ] || return 0
+		fi
+	done < <(lab_godwit "$1" streams 2>/dev/null)
+	return 1
 }
 
 # settle: what happened before is over. One thing at a time is shown; below two servers in sync nothing would commit.
