@@ -75,41 +75,44 @@ static void answer_first(struct godwit_core *core, struct client_subscription *s
 		answer_gap(core, sub, start, start->at.seq + 1, asked);
 }
 
+// Whether what is held up to start->at is of its history: a message of the same identifier has the same
+// ones before it.
+static bool answer_agrees(const struct client_subscription *sub, const struct answer_start *start)
+{
+	uint64_t seq = start->at.seq;
+
+	for (const struct client_slot *slot = sub->ready.tail; slot != NULL; slot = slot->prev)
+		if (!slot->notice && slot->generation == sub->generation && slot->from <= seq &&
+		    slot->to >= seq)
+			return slot->epoch == start->at.epoch;
+	return false;
+}
+
 static void answer_resumed(struct godwit_core *core, struct client_subscription *sub,
 			   struct answer_start *start)
 {
 	uint64_t seq = start->at.seq;
+	uint64_t taken = sub->mark.seq;
+	uint64_t keep = seq;
 
+	client_stash_cut(&sub->stash, &core->pool, 0);
 	if (start->at.session != sub->session) {
-		client_stash_cut(&sub->stash, &core->pool, 0);
 		answer_session(core, sub, start, sub->session);
 		answer_jump(sub, start);
 		return;
 	}
-	if (answer_is_cut(start->code)) {
-		uint64_t taken = sub->mark.seq;
-
-		client_pull_cut(core, sub, seq);
-		client_stash_cut(&sub->stash, &core->pool, seq);
-		sub->covered = client_min(sub->covered, seq);
-		if (seq < taken) {
-			answer_gap(core, sub, start, seq + 1, taken);
-			answer_jump(sub, start);
-			return;
-		}
-	}
-	if (seq > sub->covered) {
-		struct client_slot *slot;
-
-		// Pieces of the gap that came out of order are within it: the announced range stays
-		// whole.
-		while (sub->stash.list.head != NULL && sub->stash.list.head->to <= seq) {
-			slot = client_stash_take(&sub->stash, seq);
-			client_pool_put(&core->pool, slot);
-		}
+	// The history given agrees with what the application took, up to the start. What is held above need
+	// not be of it, and is sent again.
+	if (seq > taken && seq <= sub->covered && !answer_agrees(sub, start))
+		keep = taken;
+	client_pull_cut(core, sub, keep);
+	sub->covered = client_min(sub->covered, keep);
+	if (seq < taken && answer_is_cut(start->code)) {
+		answer_gap(core, sub, start, seq + 1, taken);
+		answer_jump(sub, start);
+	} else if (seq > sub->covered) {
 		answer_gap(core, sub, start, sub->covered + 1, seq);
 		answer_jump(sub, start);
-		client_receive_drain(core, sub);
 	}
 }
 
@@ -133,6 +136,38 @@ static bool answer_is_late(const struct client_subscription *sub,
 	       godwit_get64(frame->cursor_epoch) > sub->cursor_epoch;
 }
 
+// The application went on while the answer was on its way: nobody compared what it took since.
+static bool answer_is_overtaken(const struct client_subscription *sub,
+				const struct answer_start *start)
+{
+	return sub->begun && start->at.session == sub->session && start->at.seq < sub->mark.seq &&
+	       !answer_is_cut(start->code);
+}
+
+// Asks there anew. The application stands still until the answer, which so cannot be overtaken again.
+static void answer_ask_again(struct godwit_core *core, struct client_subscription *sub,
+			     struct client_link *link, uint64_t now_ns)
+{
+	// Who is asked what it took and names less is not asked at its own pace.
+	uint64_t delay_ns = sub->is_halted ? CLIENT_REQUEST_NS : 0;
+
+	if (!client_is_up(link))
+		return;
+	core->stats.overtaken++;
+	client_stash_cut(&sub->stash, &core->pool, 0);
+	client_pull_cut(core, sub, sub->mark.seq);
+	sub->covered = sub->mark.seq;
+	sub->is_halted = true;
+	client_receive_restart(sub);
+	if (sub->state == CLIENT_SUBSCRIPTION_LIVE) {
+		sub->target = link;
+		sub->until_ns = now_ns + client_move_lapse(sub->home);
+		client_links_use(core, link, now_ns);
+	}
+	sub->offer_epoch = 0; // taken by the RESUME answered
+	client_subscription_resume(core, sub, now_ns, delay_ns);
+}
+
 static void answer_notice(struct godwit_core *core, struct client_subscription *sub,
 			  struct client_link *link, uint64_t now_ns, struct answer_start *start,
 			  const struct godwit_subscribed *frame)
@@ -150,16 +185,12 @@ static void answer_notice(struct godwit_core *core, struct client_subscription *
 	};
 
 	if (is_move) {
-		uint64_t covered = start->at.session == sub->session ?
-					   client_max(sub->covered, start->at.seq) :
-					   start->at.seq;
-
 		core->stats.moves++;
 		event.from = sub->home->address;
 		event.reason =
 			(uint16_t)(sub->move != GODWIT_MOVE_NONE ? sub->move : GODWIT_MOVE_CLIENT);
 		event.silence_ns = now_ns - client_min(sub->heard_ns, now_ns);
-		event.replayed = event.last > covered ? event.last - covered : 0;
+		event.replayed = event.last - client_min(start->at.seq, event.last);
 	}
 	client_pull_notice(core, sub, start->notice, &event);
 	start->notice = NULL;
@@ -185,6 +216,7 @@ static void answer_settle(struct godwit_core *core, struct client_subscription *
 	}
 	sub->state = CLIENT_SUBSCRIPTION_LIVE;
 	sub->is_served = true;
+	sub->is_halted = false;
 	sub->home = link;
 	sub->target = link;
 	sub->home_tag = link->tag;
@@ -244,6 +276,10 @@ void client_answer_subscribed(struct godwit_core *core, struct client_link *link
 	    !client_answer_is_awaited(sub, link, godwit_get32(frame->request),
 				      godwit_get32(frame->attempt)))
 		return; // the answer to a repeat, or to an attempt before
+	if (answer_is_overtaken(sub, &start)) {
+		answer_ask_again(core, sub, link, now_ns);
+		return;
+	}
 	start.notice = client_pool_get(&core->pool);
 	start.jump = client_pool_get(&core->pool);
 	if (start.notice != NULL && start.jump != NULL)

@@ -59,6 +59,7 @@ void client_move_undo(struct godwit_core *core, struct client_subscription *sub)
 	core->stats.moves_undone++;
 	core->is_unsettled = true;
 	sub->state = CLIENT_SUBSCRIPTION_LIVE;
+	sub->is_halted = false;
 	sub->target = sub->home;
 	sub->move = GODWIT_MOVE_NONE;
 	sub->offer_epoch = 0;

@@ -240,6 +240,10 @@ void client_receive_data(struct godwit_core *core, struct client_link *link, uin
 		return;
 	}
 	client_subscription_heard(sub, now_ns);
+	if (sub->is_halted) {
+		core->stats.data_early++;
+		return;
+	}
 	if (godwit_get16(frame->frame.flags) & GODWIT_FLAG_REPAIR)
 		core->stats.data_repair++;
 	receive_accept(core, sub, now_ns, frame, length);
@@ -274,6 +278,7 @@ void client_receive_heartbeat(struct godwit_core *core, struct client_link *link
 		// Beyond the edge there is nothing to ask for, whatever it says.
 		sub->sent = client_max(sub->sent,
 				       client_min(godwit_get64(entries[i].sent), client_edge(sub)));
-		receive_watch(core, sub, now_ns, true);
+		if (!sub->is_halted)
+			receive_watch(core, sub, now_ns, true);
 	}
 }

@@ -80,6 +80,7 @@ struct client_subscription {
 	// the cursor, as the last SUBSCRIBED made it
 	bool begun;
 	bool is_served; // by the home: LIVE, or RESUMING by plan
+	bool is_halted; // nothing is taken until the answer to a RESUME that names all that was
 	struct client_link *home;
 	uint64_t home_tag; // of the connection there
 	uint64_t heard_ns; // DATA or a heartbeat of the home

@@ -104,7 +104,7 @@ enum godwit_event_kind {
 	GODWIT_EVENT_RESUMED,
 	// The same after a move to another server: from `from` to `server`, for `reason`.
 	// `silence_ns`: from the last DATA or HEARTBEAT of the old home to this answer. `replayed`:
-	// messages committed there that had not been received yet, all of which come now.
+	// messages committed there after `identifier`, all of which come now.
 	GODWIT_EVENT_MIGRATED,
 	// Messages `first`..`last` of `subscription` will not come (the policy said to go on):
 	// `code` says why. With code DIVERGED or FUTURE they are messages that were taken and that
@@ -193,6 +193,7 @@ struct godwit_event {
 	X(resumes, "RESUMEs begun")                                                                \
 	X(moves, "subscriptions that went on at another server")                                   \
 	X(moves_undone, "planned moves given up: the target did not answer, or refused")           \
+	X(overtaken, "answers to RESUME that named less than was taken by then: asked anew")       \
 	X(takes, "offers (TAKE) accepted")                                                         \
 	X(takes_held, "offers held until the home is silent")                                      \
 	X(takes_kept, "offers refused: the home is well, or has the higher epoch")                 \

@@ -67,11 +67,10 @@ static void on_message(struct interest *in, const struct godwit_event *e)
 		in->taken = e->identifier; // it is told later
 		return;
 	}
-	// What the library held for an application that was slow to pull is not told of when its server dies:
-	// DIVERGED is about what was pulled. It goes on above.
 	if (truth != NULL && of_lost(truth, &in->taken)) {
-		sim->unannounced++;
-		in->taken.epoch = truth_epoch(truth, in->taken.seq);
+		sim_fail(sim, "actor %u.%u: message %lu after %lu, which was lost, unannounced",
+			 in->actor->index, in->subscription, seq, in->taken.seq);
+		return;
 	}
 	if (truth == NULL || seq == 0 || seq > truth->count || seq > truth->commit) {
 		sim_fail(sim, "actor %u.%u: message %lu that is not committed", in->actor->index,

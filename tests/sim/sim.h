@@ -336,7 +336,7 @@ struct sim {
 	bool tight; // tables too small for all
 	struct godwit_address attacker_address;
 	// sums over all scenarios of a run, for the report
-	uint64_t messages_delivered, migrations, lost_messages, unannounced;
+	uint64_t messages_delivered, migrations, lost_messages;
 	uint64_t counts[COUNTERS], drops[DROPS],
 		moves[MIGRATION_COUNTERS_COUNT]; // what was reached
 };

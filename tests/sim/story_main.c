@@ -21,7 +21,7 @@ static int usage(const struct story *story)
 }
 
 struct totals {
-	uint64_t delivered, migrations, lost, unannounced;
+	uint64_t delivered, migrations, lost;
 	uint64_t counts[COUNTERS], drops[DROPS], moves[MIGRATION_COUNTERS_COUNT];
 };
 
@@ -41,7 +41,6 @@ static void print_coverage(const struct totals *totals)
 		printf("migration %-18s %lu\n", migration_counter_name(i), totals->moves[i]);
 	printf("client migrations            %lu\n", totals->migrations);
 	printf("lost of local acks           %lu\n", totals->lost);
-	printf("... unannounced              %lu\n", totals->unannounced);
 }
 
 static void add(struct totals *totals, const struct sim *sim)
@@ -49,7 +48,6 @@ static void add(struct totals *totals, const struct sim *sim)
 	totals->delivered += sim->messages_delivered;
 	totals->migrations += sim->migrations;
 	totals->lost += sim->lost_messages;
-	totals->unannounced += sim->unannounced;
 	for (uint32_t i = 0; i < COUNTERS; i++)
 		totals->counts[i] += sim->counts[i];
 	for (uint32_t i = 0; i < DROPS; i++)

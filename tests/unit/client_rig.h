@@ -31,6 +31,7 @@ struct rig {
 	uint64_t sub_tag; // of the subscription asked for last
 	uint64_t session;
 	uint64_t cursor_epoch;
+	uint32_t epoch;	  // of the stream, in all that the server says
 	uint32_t request; // of the frame expected last, where it has one
 	uint32_t attempt;
 	uint32_t subscription;
@@ -56,6 +57,7 @@ static inline struct rig *rig_create_list(const struct godwit_core_options *base
 		list[i] = rig_address(i);
 	rig->now_ns = 1000 * RIG_MS;
 	rig->session = RIG_SESSION;
+	rig->epoch = RIG_EPOCH;
 	rig->cursor_epoch = 1 << 16;
 	rig->server = list[0];
 	rig->handle = RIG_HANDLE;
@@ -249,7 +251,7 @@ static inline void rig_subscribed(struct rig *rig, uint64_t seq, enum godwit_cod
 		.cursor_epoch = godwit_be64(rig->cursor_epoch),
 		.session = godwit_be64(rig->session),
 		.seq = godwit_be64(seq),
-		.epoch = godwit_be32(RIG_EPOCH),
+		.epoch = godwit_be32(rig->epoch),
 		.request = godwit_be32(rig->request),
 		.earliest = godwit_be64(1),
 		.commit = godwit_be64(seq),
@@ -328,7 +330,7 @@ static inline size_t rig_build_data(struct rig *rig, uint64_t from, uint64_t to)
 		.session = godwit_be64(rig->session),
 		.covers_from = godwit_be64(from),
 		.time = godwit_be64(rig_time(from)),
-		.epoch = godwit_be32(RIG_EPOCH),
+		.epoch = godwit_be32(rig->epoch),
 		.covers = godwit_be32(covers),
 	};
 	uint8_t *at = rig->in + sizeof(data);
@@ -347,7 +349,7 @@ static inline size_t rig_build_filtered(struct rig *rig, uint64_t from, uint64_t
 		.cursor_epoch = godwit_be64(rig->cursor_epoch),
 		.session = godwit_be64(rig->session),
 		.covers_from = godwit_be64(from),
-		.epoch = godwit_be32(RIG_EPOCH),
+		.epoch = godwit_be32(rig->epoch),
 		.covers = godwit_be32((uint32_t)(to - from + 1)),
 	};
 	uint8_t *at = rig->in + sizeof(data);
@@ -423,7 +425,7 @@ static inline void rig_ended(struct rig *rig, enum godwit_code code, uint32_t re
 		.cursor_epoch = godwit_be64(rig->cursor_epoch),
 		.session = godwit_be64(rig->session),
 		.seq = godwit_be64(500),
-		.epoch = godwit_be32(RIG_EPOCH),
+		.epoch = godwit_be32(rig->epoch),
 		.request = godwit_be32(request),
 		.next_session = godwit_be64(0xabc),
 		.code = godwit_be16((uint16_t)code),
@@ -464,7 +466,7 @@ static inline void rig_take(struct rig *rig, uint64_t seq)
 	cr_assert_eq(event->identifier.seq, seq, "message %llu instead of %llu",
 		     (unsigned long long)event->identifier.seq, (unsigned long long)seq);
 	cr_assert_eq(event->identifier.session, rig->session);
-	cr_assert_eq(event->identifier.epoch, RIG_EPOCH);
+	cr_assert_eq(event->identifier.epoch, rig->epoch);
 	cr_assert_eq(event->subscription, rig->subscription);
 	cr_assert_eq(event->topic, rig_topic(seq));
 	cr_assert_eq(event->time_ns, rig_time(seq));

@@ -309,11 +309,14 @@ Test(client_receive, asks_only_for_what_this_cursor_epoch_sent)
 	rig_expect_ack(rig, 10, 110, 0, NULL);
 	rig->now_ns += 10 * RIG_MS;
 	rig_silent(rig); // the new epoch has sent nothing yet
-	rig_data(rig, 12, 12);
+	rig_data(rig, 12, 15);
 	rig_due_in(rig, RIG_MS);
 	rig_expect_ack(rig, 10, 110, 1, gap);
 	rig_data(rig, 11, 11);
-	rig_take_range(rig, 11, 20); // what the old epoch had sent counts
+	rig_take_range(rig, 11, 15);
+	rig_no_event(rig); // what the old epoch had sent comes again
+	rig_data(rig, 16, 20);
+	rig_take_range(rig, 16, 20);
 	rig_destroy(rig);
 }
 
