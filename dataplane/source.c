@@ -6,7 +6,9 @@
 #include "dataplane/replication.h"
 #include "dataplane/stages.h"
 
-#define NAK_QUIET_US 1000 // a range is resent at most once a millisecond
+#define STUCK_REPAIRS 4
+#define NARROW_NS     10000000000ull // then large ones are tried again
+#define NAK_QUIET_US  1000	     // a range is resent at most once a millisecond
 
 static void answer(struct core *core, struct replication *r, struct peer *peer,
 		   struct godwit_reconcile answer)
@@ -201,6 +203,22 @@ static bool nak_too_soon(struct core *core, struct feed *feed, uint64_t first, u
 	return false;
 }
 
+// The first record that it misses was sent again, and again: that is more than loss.
+static void note_stuck(struct core *core, struct feed *feed, uint64_t first)
+{
+	if (first != feed->acked + 1)
+		return;
+	if (first != feed->stuck_seq) {
+		feed->stuck_seq = first;
+		feed->stuck = 0;
+		return;
+	}
+	if (++feed->stuck < STUCK_REPAIRS || core->now_ns < feed->narrow_ns)
+		return;
+	feed->narrow_ns = core->now_ns + NARROW_NS;
+	COUNT(core, feeds_narrowed, 1);
+}
+
 // False: what is asked for is not kept any more.
 static bool take_nak(struct core *core, struct replication *r, struct feed *feed, uint64_t first,
 		     uint64_t last)
@@ -226,6 +244,7 @@ static bool take_nak(struct core *core, struct replication *r, struct feed *feed
 		repair->next = first;
 		repair->last = last;
 		feed->repairs_active++;
+		note_stuck(core, feed, first);
 		COUNT(core, nak_ranges, 1);
 		return true;
 	}

@@ -7,6 +7,7 @@
 
 #define FEED_PACKETS 64 // of one feed in one turn
 #define FEED_REPAIRS 16
+#define NARROW_BYTES 548 // every IPv4 path carries 576 with the headers
 #define TAIL_US_MAX  20000
 #define IDLE_US_MAX  100000
 #define RUNS_MAX                                                                                   \
@@ -64,13 +65,21 @@ static uint32_t fitting(const struct replication *r, const struct piece *piece, 
 	return n;
 }
 
-// The next piece at `place`, up to `last`, as large as a datagram holds. place moves past it.
-static enum log_read next_piece(struct core *core, struct replication *r, struct place *place,
+static uint32_t room_in(const struct core *core, const struct feed *feed)
+{
+	uint32_t datagram = server_datagram(core->server);
+
+	if (core->now_ns < feed->narrow_ns && datagram > NARROW_BYTES)
+		datagram = NARROW_BYTES;
+	return datagram - (uint32_t)sizeof(struct godwit_replicate) - GODWIT_MAC_BYTES;
+}
+
+// The next piece at `place`, up to `last`, as large as a datagram holds; one record may be larger than a
+// narrow one. place moves past it.
+static enum log_read next_piece(struct replication *r, uint32_t room, struct place *place,
 				struct mark end, uint64_t last, struct piece *piece)
 {
 	const struct stream *stream = r->stream;
-	uint32_t room = server_datagram(core->server) - (uint32_t)sizeof(struct godwit_replicate) -
-			GODWIT_MAC_BYTES;
 	uint64_t count_max = last - place->seq + 1;
 	struct place at = *place;
 	enum log_read read;
@@ -163,7 +172,8 @@ static enum feed_step send_next(struct core *core, struct replication *r, struct
 	if (place.seq > r->stream->log.head_own.seq || place.seq > feed->edge ||
 	    feed->packets_end - feed->packets_first == REPLICATION_PACKETS)
 		return FEED_NOTHING;
-	switch (next_piece(core, r, &place, r->stream->log.head_own, feed->edge, &piece)) {
+	switch (next_piece(r, room_in(core, feed), &place, r->stream->log.head_own, feed->edge,
+			   &piece)) {
 	case LOG_READ_NONE:
 		return FEED_NOTHING;
 	case LOG_READ_TRUNCATED:
@@ -193,8 +203,8 @@ static enum feed_step send_repair(struct core *core, struct replication *r, stru
 
 		if (repair->last == 0)
 			continue;
-		switch (next_piece(core, r, &place, (struct mark){repair->last, 0}, repair->last,
-				   &piece)) {
+		switch (next_piece(r, room_in(core, feed), &place, (struct mark){repair->last, 0},
+				   repair->last, &piece)) {
 		case LOG_READ_NONE:
 			repair->last = 0;
 			feed->repairs_active--;

@@ -441,6 +441,30 @@ Test(replication, lost_doubled_and_swapped_frames_change_nothing)
 // ---- packets -----------------------------------------------------------------------------------
 
 // Messages of many publishers in turn, so that runs take more room than records.
+static bool narrow_wire(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+			uint32_t *length)
+{
+	(void)c, (void)from, (void)bytes;
+	return to != 1 || *length <= 800;
+}
+
+Test(replication, a_path_that_swallows_large_frames_carries_small_ones)
+{
+	rig_start(3, NULL);
+	rig_open();
+	rig.c.filter = narrow_wire;
+	for (uint32_t i = 0; i < 20; i++) {
+		rig_publish(10, 100);
+		rig_pass(RIG_STEP);
+	}
+	rig_pass(300 * MS);
+	cr_assert_eq(rig_commit(0), 200);
+	cr_assert(rig_in_set(1));
+	cr_assert_eq(rig_end(1), 200);
+	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_feeds_narrowed), 1);
+	rig_stop();
+}
+
 Test(replication, frames_are_cut_so_that_runs_and_records_fit_the_mtu)
 {
 	struct cluster_config config = {.each = {.publishers_max = 64, .runs_max = 4096}};
