@@ -346,6 +346,7 @@ struct resolved stream_start(const struct stream *stream, enum godwit_start star
 {
 	const struct log *log = &stream->log;
 	uint64_t served = stream_session(stream);
+	uint64_t found, committed;
 	struct godwit_identifier id;
 
 	if (served == 0)
@@ -359,7 +360,11 @@ struct resolved stream_start(const struct stream *stream, enum godwit_start star
 		return (struct resolved){GODWIT_OK,
 					 identifier_at(stream, stream_earliest_start(stream) - 1)};
 	case GODWIT_START_TIME:
-		id = identifier_at(stream, log_find_time(log, value) - 1);
+		found = log_find_time(log, value) - 1;
+		committed = log_committed_seq(log);
+		// What is not committed may never be: nobody is given a position in it. A time that is not
+		// reached by then begins like LATEST.
+		id = identifier_at(stream, found < committed ? found : committed);
 		return (struct resolved){GODWIT_OK, id};
 	case GODWIT_START_SEQUENCE:
 		id = identifier_at(stream, value - 1);

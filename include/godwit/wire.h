@@ -175,6 +175,7 @@ enum godwit_start {
 	GODWIT_START_EARLIEST = 1, // the earliest kept
 	GODWIT_START_SEQUENCE = 2, // start_value: first sequence wanted
 	GODWIT_START_TIME = 3,	   // start_value: ns since 1970; first message at or after it
+				   // that is committed; else the next one that will be
 	GODWIT_START_AFTER = 4,	   // session, start_value, epoch: an identifier, the last one taken
 };
 

@@ -259,6 +259,23 @@ Test(stream, every_start_leads_to_its_sequence)
 			6);
 }
 
+// What is in the log and not committed may be cut off, and nobody's start may lie in it.
+Test(stream, a_start_by_time_lies_at_most_at_the_commit)
+{
+	three_epochs();
+	log_append(&stream->log, WALL + 30000000000ull, 0, 0, "x", 1);
+	log_publish(&stream->log);
+	cr_assert_eq(log_head_seq(&stream->log), 26);
+	cr_assert_eq(log_committed_seq(&stream->log), 25);
+	assert_resolved(stream_start(stream, GODWIT_START_TIME, UINT64_MAX, 0, 0), GODWIT_OK, 25,
+			6);
+	assert_resolved(stream_start(stream, GODWIT_START_TIME, WALL + 30000000000ull, 0, 0),
+			GODWIT_OK, 25, 6);
+	log_commit(&stream->log, 26);
+	assert_resolved(stream_start(stream, GODWIT_START_TIME, UINT64_MAX, 0, 0), GODWIT_OK, 26,
+			6);
+}
+
 Test(stream, each_policy_for_each_answer)
 {
 	struct resolved r;
