@@ -55,7 +55,7 @@ lab_pub_has_all three 20000
 
 lab_wait_for 20 "the primary's word" lab_holds 1 50000
 count=$(lab_status 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["streams"]["0"]["commit"])')
-lab_wait_for 20 "one to have all" lab_says all "\"delivered\":$count[,}]"
+lab_wait_for 20 "one to have all" lab_says all "\"delivered\":${count}[,}]"
 lab_stop all || die "ended with status $?"
 lab_sub_has_all all "$count"
 lab_wait_for 20 "the other to have all" grep -q "^$count	" "$LAB_DIR/second.out"

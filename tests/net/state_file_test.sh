@@ -37,7 +37,9 @@ head -c -1 "$LAB_DIR/first.out" | sed '$d' >"$LAB_DIR/whole"
 cat "$LAB_DIR/whole" "$LAB_DIR/second.out" "$LAB_DIR/third.out" >"$LAB_DIR/all"
 sort -nu "$LAB_DIR/all" | cmp - "$LAB_DIR/lines" || die "lines are missing"
 repeated=$(($(wc -l <"$LAB_DIR/all") - 20000))
-[ "$repeated" -ge 0 ] && [ "$repeated" -le 8000 ] || die "$repeated lines twice after the kill"
+if [ "$repeated" -lt 0 ] || [ "$repeated" -gt 8000 ]; then
+	die "$repeated lines twice after the kill"
+fi
 sort -n "$LAB_DIR/second.out" "$LAB_DIR/third.out" | uniq -d | grep -q . && die "lines twice after a stop"
 
 # It is of one stream, and whole.
