@@ -47,7 +47,7 @@ static uint32_t choose(const struct migration *m, const struct move *move, uint3
 {
 	const struct migration_stream *stream = stream_of(m, move->key.session);
 	struct rendezvous_server servers[SERVER_PEERS_MAX];
-	uint32_t index[SERVER_PEERS_MAX], count = 0, picked;
+	uint32_t index[SERVER_PEERS_MAX] = {0}, count = 0, picked;
 
 	for (uint32_t i = 0; stream != NULL && i < m->view.peers_count; i++) {
 		const struct migration_peer *peer = &m->view.peers[i];
