@@ -15,7 +15,6 @@ static void starting(struct cluster *cluster, uint32_t server)
 {
 	struct server *s = cluster_server(cluster, server);
 
-	cursor_feed_destroy(s); // of the process before
 	cr_assert_eq(cursor_feed_create(s), 0);
 }
 
@@ -108,6 +107,8 @@ Checked(cursor_feed_peers, a_server_that_starts_again_hears_of_all_that_live, st
 {
 	subscribe(0, 0, 7);
 	cluster_pass(&c, 20 * MS);
+	cluster_kill(&c, 1);
+	cursor_feed_destroy(cluster_server(&c, 1)); // of the process before
 	cluster_restart(&c, 1);
 	cr_assert(cluster_meet(&c));
 	cluster_pass(&c, 100 * MS);
