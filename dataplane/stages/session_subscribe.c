@@ -200,6 +200,17 @@ static void remember(struct subscription *s, const struct request *r,
 	s->answer_commit = log_committed_seq(&s->stream->log);
 }
 
+// A cursor epoch above `highest`. Each core of a server makes its own: a request that arrived at two of them,
+// because the client's packets changed their way, must not make the same twice. 0: there is none above it.
+static uint64_t epoch_above(const struct core *core, uint64_t highest)
+{
+	uint64_t counter = (highest >> 16) + 1, cores = core->server->core_count;
+
+	if (cores > 1)
+		counter += (core->config.id + cores - counter % cores) % cores;
+	return counter > EPOCH_COUNTER_MAX ? 0 : counter << 16 | core->server->id;
+}
+
 static void open_request(struct core *core, struct client *client, struct request *r)
 {
 	struct subscription *old = subscription_find(core, client, r->number), *s;
@@ -226,7 +237,7 @@ static void open_request(struct core *core, struct client *client, struct reques
 
 		highest = known > highest ? known : highest;
 	}
-	if (highest >> 16 == EPOCH_COUNTER_MAX) { // there is none above it
+	if (epoch_above(core, highest) == 0) {
 		refuse(core, client, GODWIT_BAD_REQUEST, r, 0);
 		return;
 	}
@@ -249,7 +260,7 @@ static void open_request(struct core *core, struct client *client, struct reques
 		refuse(core, client, GODWIT_LIMIT, r, core->config.subscriptions_max);
 		return;
 	}
-	remember(s, r, start, ((highest >> 16) + 1) << 16 | core->server->id);
+	remember(s, r, start, epoch_above(core, highest));
 	send_subscribed(core, s);
 	cursor_feed_opened(core, s);
 	if (temporary_spawn(core, s, start.seq + 1))

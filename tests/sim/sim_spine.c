@@ -9,6 +9,7 @@ static const uint64_t regressions[] = {
 	1,
 	9251,  // UNSUBSCRIBE while a RESUME was under way went under the dead server's handle
 	11342, // the same
+	5611268446170, // two cores made one cursor epoch
 };
 
 static void draw_tight(struct sim *sim, struct host *host)
