@@ -21,6 +21,7 @@ HOME = 2
 SURVIVORS = (1, 3)
 REASONS = {1: "resumed by itself", 2: "taken", 3: "taken by the home's wish"}
 WATCH_S = 0.02
+WARM_NS = 500_000_000  # of the live clients, not measured
 NS_PER_MS = 1e6
 
 
@@ -133,11 +134,12 @@ def sort_moves(folder, label, clients, addresses, killed_ns):
     return early, orphans, taken
 
 
-def live_latencies(folder, killed_ns, verdict_ns, over_ns):
-    """The pause of the commit, and what the live clients measured before, during (set shrunk, takeover not over) and
-    after, by when the stream got a message."""
+def live_latencies(folder, kill, verdict_ns, over_ns):
+    """The pause of the commit, and what the live clients measured before (nothing else happened), during (set shrunk,
+    takeover not over) and after, by when the stream got a message."""
     with open(os.path.join(folder, "live.samples"), "rb") as file:
         numbers = array.array("Q", file.read())
+    quiet_ns, killed_ns = kill["quiet_ns"], kill["killed_ns"]
     samples = list(zip(numbers[0::2], numbers[1::2]))
     # Nobody gets anything until the set is without the killed server: the longest silence of all that spans the time
     # from the kill to the verdict.
@@ -148,10 +150,12 @@ def live_latencies(folder, killed_ns, verdict_ns, over_ns):
         if later > killed_ns and earlier < verdict_ns
     ]
     pause_ns, shrunk_ns = max(silences)
+    begun_ns = arrivals[0]
     parts = {"before": [], "during": [], "after": []}
     for taken, ingest in samples:
-        if taken < killed_ns:
-            parts["before"].append(taken - ingest)
+        if taken < quiet_ns:
+            if taken >= begun_ns + WARM_NS:
+                parts["before"].append(taken - ingest)
         elif ingest >= over_ns:
             parts["after"].append(taken - ingest)
         elif ingest >= shrunk_ns:
@@ -162,7 +166,8 @@ def live_latencies(folder, killed_ns, verdict_ns, over_ns):
 def judge_kill(folder, clients, client_ms, out):
     clients = int(clients)
     silence_ns = int(client_ms) * 1125000
-    killed_ns = read_json(folder, "kill.json")["killed_ns"]
+    kill = read_json(folder, "kill.json")
+    killed_ns = kill["killed_ns"]
     wrong = []
     for label, stream in (("orphans", "trades"), ("live", "quotes")):
         summary = read_json(folder, f"{stream}.json")
@@ -183,14 +188,15 @@ def judge_kill(folder, clients, client_ms, out):
             break
     if wrong:
         sys.exit("\n".join(wrong))
-    figures = measure(folder, killed_ns, found, taken, silence_ns)
+    figures = measure(folder, kill, found, taken, silence_ns)
     figures.update(clients=clients, orphans=orphans, early=early)
     with open(out, "w", encoding="utf-8") as file:
         json.dump(figures, file)
     print(describe(figures))
 
 
-def measure(folder, killed_ns, found, taken, silence_ns):
+def measure(folder, kill, found, taken, silence_ns):
+    killed_ns = kill["killed_ns"]
     waits, firsts, detections = [], [], []
     for move in taken.values():
         verdict = found.get(move["to_server"], min(found.values()))
@@ -199,7 +205,7 @@ def measure(folder, killed_ns, found, taken, silence_ns):
         waits.append((move["moved_ns"] - detected) / NS_PER_MS)
         firsts.append((move["first_ns"] - detected) / NS_PER_MS)
     live_ns = max(move["moved_ns"] for move in taken.values())
-    pause, parts = live_latencies(folder, killed_ns, max(found.values()), live_ns)
+    pause, parts = live_latencies(folder, kill, max(found.values()), live_ns)
     figures = {
         "verdict_ms": (min(found.values()) - killed_ns) / NS_PER_MS,
         "detected_ms": (quantile(detections, 0.5) - killed_ns) / NS_PER_MS,
