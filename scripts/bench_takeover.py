@@ -4,6 +4,7 @@
     watch FILE LABEL=PID...              a line each 20 ms: the run-queue delay of each process, until SIGTERM
     kill FOLDER CLIENTS CLIENT_MS FILE   judges and measures one kill: the figures go to FILE, a line for people to
                                          standard output; status 1 if a client lost, repeated or reordered anything
+    delays FOLDER                        a line for people on the run-queue delays of a whole watch
     rows FILE...                         rows of JSON from the figures of all kills
 
 A client's detection is the later of two: the verdict of the server that took it, and one client interval of silence
@@ -79,6 +80,16 @@ def delays(folder, from_ns, to_ns):
         if label != "time_ns" and last[label] != [0, 0]:
             out[label] = (last[label][1] - first[label][1]) / NS_PER_MS
     return out
+
+
+def say_delays(folder):
+    times = [line["time_ns"] for line in read_lines(folder, "sched.jsonl")]
+    print(describe_delays(delays(folder, times[0], times[-1])))
+
+
+def describe_delays(waited):
+    text = ", ".join(f"{label} {ms:.0f}" for label, ms in waited.items() if label != "window" and ms >= 0.5)
+    return f"{text or 'nobody'} of {waited['window']:.0f}"
 
 
 # ---- one kill -----------------------------------------------------------------------------------
@@ -236,9 +247,6 @@ def measure(folder, kill, found, taken, silence_ns):
 
 
 def describe(figures):
-    waited = ", ".join(
-        f"{label} {ms:.0f}" for label, ms in figures["delays_ms"].items() if label != "window" and ms >= 0.5
-    )
     latency = " / ".join(
         f"{figures['latency_us'][part]['p99']:.0f}" if part in figures["latency_us"] else "-"
         for part in ("before", "during", "after")
@@ -252,8 +260,7 @@ def describe(figures):
         f" {figures['wait_p99_ms']:.2f} max {figures['wait_max_ms']:.2f} ms, has a new message in p50"
         f" {figures['after_p50_ms']:.2f} max {figures['after_max_ms']:.2f}\n"
         f"    {', '.join(f'{count:,} {reason}' for reason, count in figures['reasons'].items())}{early};"
-        f" live clients' p99 {latency} us; ready without a CPU, of {figures['delays_ms']['window']:.0f} ms:"
-        f" {waited or 'nobody'}"
+        f" live clients' p99 {latency} us; ready without a CPU, in ms: {describe_delays(figures['delays_ms'])}"
     )
 
 
@@ -301,4 +308,4 @@ def latencies(suffix, kills):
 
 
 if __name__ == "__main__":
-    {"watch": watch, "kill": judge_kill, "rows": rows}[sys.argv[1]](*sys.argv[2:])
+    {"watch": watch, "kill": judge_kill, "delays": say_delays, "rows": rows}[sys.argv[1]](*sys.argv[2:])
