@@ -118,7 +118,7 @@ def verdicts(folder, killed_ns):
     """The time at which each survivor took the home for dead; and the address of each server."""
     found, addresses = {}, {}
     for survivor in SURVIVORS:
-        for row in read_json(folder, f"servers{survivor}.json")["servers"]:
+        for row in read_json(folder, f"servers-{survivor}.json")["servers"]:
             addresses[address_of(row)] = row["id"]
             times = [
                 change["time_ns"]
