@@ -5,6 +5,7 @@
 #   bench_begin                  lab_up, with a nice of -10
 #   bench_heartbeats CLIENTS     of servers, as suits the number of CPUs and how busy they are; LAB_INTERVAL and
 #                                LAB_MULTIPLIER if they were given
+#   bench_spare HOST...          hosts whose kernel has no part in it: packets go to the program on the interface alone
 #   watch_start FILE LABEL...    writes down the run-queue delay of these processes, until `lab_stop watch`
 #   in_sync_are LIST             all streams of server 1 are in sync at 1,2,3; for lab_wait_for
 
@@ -37,6 +38,20 @@ bench_heartbeats() {
 	fi
 	# shellcheck disable=SC2034 # read by netlab_cluster.sh
 	LAB_INTERVAL=${bench_interval:-$interval} LAB_MULTIPLIER=${bench_multiplier:-$multiplier}
+}
+
+# The taps of AF_PACKET come before the hook: they see what is dropped there, and the kernel's own stack, which would
+# look for a route, does not.
+bench_spare() {
+	local host name
+	for host; do
+		# shellcheck disable=SC2153 # of netlab.sh
+		printf 'table netdev spare {\n\tchain in {\n\t\ttype filter hook ingress device eth0 priority 0; policy drop;\n\t}\n}\n' |
+			ip netns exec "$LAB_ID-$host" nft -f -
+	done
+	for name in iptables ip6tables arptables; do
+		ip netns exec "$LAB_ID-hub" sysctl -qw "net.bridge.bridge-nf-call-$name=0" 2>/dev/null || true # no such module
+	done
 }
 
 watch_start() {
