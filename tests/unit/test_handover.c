@@ -65,7 +65,7 @@ static const struct godwit_handover_confirm *confirmed(uint32_t *count)
 Test(handover, a_drain_asks_others_and_the_clients)
 {
 	uint32_t asked;
-	struct rig_command c;
+	struct rig_command c = {0};
 
 	populate(40, RIG_SELF);
 	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
@@ -83,7 +83,7 @@ Test(handover, a_drain_asks_others_and_the_clients)
 Test(handover, is_repeated_until_it_is_answered_and_then_dropped)
 {
 	uint32_t asked;
-	struct rig_command c;
+	struct rig_command c = {0};
 
 	populate(1, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns);
@@ -115,7 +115,7 @@ Test(handover, a_higher_entry_of_anybody_is_as_good_as_a_confirm)
 Test(handover, a_refusal_asks_the_next_and_the_last_refusal_stays)
 {
 	uint32_t tried = 0, asked;
-	struct rig_command c;
+	struct rig_command c = {0};
 
 	populate(1, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns);
@@ -214,7 +214,7 @@ Test(handover, a_home_without_the_feed_sends_its_clients_to_one_that_has_it)
 {
 	struct migration_view *view = migration_view(rig.m);
 	const struct rig_frame *f;
-	struct rig_command c;
+	struct rig_command c = {0};
 
 	populate(5, RIG_SELF);
 	view->streams[0].own.feed_age_ms = 50;
@@ -247,7 +247,7 @@ Test(handover, where_nobody_has_the_feed_nothing_moves)
 
 Test(handover, what_we_are_asked_to_take_is_offered_in_the_name_of_the_home)
 {
-	struct rig_command c;
+	struct rig_command c = {0};
 	uint32_t count;
 
 	ask_us(1, rig_cursor(9, 3, 4), 77);
@@ -388,7 +388,7 @@ Test(handover, a_peer_that_asks_gets_its_client_probed_and_an_answer)
 		.port = godwit_be16(4000),
 	};
 	const struct rig_frame *answer;
-	struct rig_command c;
+	struct rig_command c = {0};
 	uint32_t count;
 
 	migration_frame(rig.m, 1, &frame, rig.now_ns);

@@ -57,7 +57,7 @@ Test(migration, a_dead_servers_cursors_are_shared_by_rendezvous)
 
 Test(migration, an_offer_says_what_the_client_needs_to_know)
 {
-	struct rig_command c;
+	struct rig_command c = {0};
 
 	alone_with_a_dead(0);
 	populate(1, 2);
@@ -207,7 +207,7 @@ Test(migration, a_lapsed_cursor_and_a_tombstone_are_nobodys)
 
 Test(migration, a_server_heard_again_withdraws_what_was_not_accepted)
 {
-	struct rig_command c;
+	struct rig_command c = {0};
 
 	alone_with_a_dead(0);
 	populate(3, 2);
@@ -288,7 +288,7 @@ Test(migration, keep_ends_the_offer)
 
 Test(migration, keep_with_a_higher_epoch_of_the_dead_is_offered_above_it)
 {
-	struct rig_command c;
+	struct rig_command c = {0};
 
 	offer_one();
 	rig_notice(CORE_NOTICE_OFFER_KEPT, (struct core_notice){.client = 1,
@@ -357,7 +357,7 @@ Test(migration, the_table_of_moves_is_bounded)
 
 Test(migration, a_higher_entry_elsewhere_drops_ours)
 {
-	struct rig_command c;
+	struct rig_command c = {0};
 
 	rig_entry(rig_cursor(1, RIG_SELF, 3));
 	rig_entry(rig_cursor(1, 2, 3)); // same counter, higher server id
@@ -380,7 +380,7 @@ Test(migration, an_own_entry_below_what_is_known_drops_it)
 
 Test(migration, a_lost_core_offers_its_cursors_anew_in_the_name_of_the_home)
 {
-	struct rig_command c;
+	struct rig_command c = {0};
 
 	populate(10, RIG_SELF);
 	migration_core_lost(rig.m, 1, rig.now_ns);

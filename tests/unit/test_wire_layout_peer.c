@@ -284,7 +284,7 @@ Test(wire_layout_peer, visits_every_frame_type)
 {
 	size_t i = 0;
 
-	for (uint8_t type = GODWIT_PEER_HELLO; type <= GODWIT_PROBE_RESULT; type++) {
+	for (uint32_t type = GODWIT_PEER_HELLO; type <= GODWIT_PROBE_RESULT; type++) {
 		cr_assert(i < FRAMES && frames[i].type == type, "%u", type);
 		while (i < FRAMES && frames[i].type == type)
 			i++;
