@@ -45,7 +45,7 @@ enum cursor_verdict {
 	CURSOR_INSERTED,     // a cursor that was not known
 	CURSOR_MOVED,	     // a higher cursor epoch: another home, or anew
 	CURSOR_ACKED,	     // the same, acknowledged further
-	CURSOR_LAPSED,	     // the same, its client fell silent
+	CURSOR_LAPSED,	     // the same, served by nobody now: as a rule its client fell silent
 	CURSOR_BURIED,	     // is a tombstone now
 	CURSOR_SAME,	     // heard again, nothing new
 	CURSOR_OLDER,	     // ignored: what is held is above it
@@ -58,7 +58,7 @@ enum cursor_verdict {
 	X(inserted, "entries of cursors that were not known")                                      \
 	X(moved, "entries with a higher cursor epoch")                                             \
 	X(acked, "entries that acknowledge further")                                               \
-	X(lapsed, "entries that say a client fell silent")                                         \
+	X(lapsed, "entries that say that nobody serves a cursor now")                              \
 	X(buried, "entries that made a tombstone")                                                 \
 	X(same, "entries that say what is known")                                                  \
 	X(older, "entries below what is held, ignored")                                            \

@@ -88,7 +88,9 @@ uint64_t cursor_feed_session(uint16_t server, uint64_t incarnation);
 void cursor_feed_opened(struct core *core, struct subscription *s);
 // Its interval is over: write it if it moved and its pause is over too.
 void cursor_feed_look(struct core *core, struct subscription *s);
-// It ends for good (flags: GODWIT_CURSOR_TOMBSTONE or _LAPSED).
+// It ends here: for good (flags: GODWIT_CURSOR_TOMBSTONE), or nobody serves it before its RESUME (_LAPSED). Said
+// of whatever closes, but of what has a higher epoch in the table, and of what we leave to the others when we
+// stop: a cursor that no core has, and that is said to live here, would be moved again and again.
 void cursor_feed_ended(struct core *core, const struct subscription *s, uint16_t flags);
 // Walk and retries of this core; at the link core, frames to peers too. Returns how much was done.
 uint32_t cursor_feed_burst(struct core *core);
