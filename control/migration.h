@@ -180,7 +180,7 @@ void migration_undrain(struct migration *migration, uint64_t now_ns);
 
 struct migration_drain_state {
 	bool is_draining;
-	uint32_t left;	// cursors that are still here
+	uint32_t left;	// cursors that are still served here
 	uint32_t moved; // since it began
 	uint32_t stuck; // attempts that no client accepted within the lapse time
 };

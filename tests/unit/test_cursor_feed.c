@@ -124,6 +124,24 @@ Checked(cursor_feed, progress_is_written_at_most_once_a_second, stop)
 	cr_assert_eq(entries(c, 8), 0);
 }
 
+Checked(cursor_feed, one_that_rests_is_written_now_and_then, stop)
+{
+	struct godwit_cursor c[8];
+	uint32_t n = 0;
+
+	subscribe(1);
+	entries(c, 8);
+	for (uint64_t i = 0; i < 2 * CURSOR_FEED_REST_MS + 1000; i += 500) {
+		ack(0);
+		harness_pass(&h, 500 * MS);
+		n += entries(c, 8);
+		harness_clear(&h);
+	}
+	cr_assert_eq(n, 2);
+	cr_assert_eq(godwit_get64(c[0].cursor_epoch), epoch);
+	cr_assert_eq(godwit_get16(c[0].flags), 0);
+}
+
 Checked(cursor_feed, an_end_leaves_a_tombstone_and_a_lapse_says_so, stop)
 {
 	struct godwit_cursor c[4];

@@ -185,6 +185,7 @@ Test(handover, a_cursor_that_ends_meanwhile_ends_its_move)
 	cr_assert_eq(last()->to, RIG_SELF);
 	cr_assert_eq(RIG_COUNTER(ended), 2);
 	cr_assert_eq(migration_drain_state(rig.m).stuck, 0);
+	cr_assert_eq(migration_drain_state(rig.m).left, 0); // a lapsed one keeps nobody here
 	rig_count(CORE_COMMAND_MIGRATE, &c);
 	cr_assert_eq(c.command.target, 0);
 	rig_forget();
