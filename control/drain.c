@@ -91,7 +91,7 @@ struct migration_drain_state migration_drain_state(const struct migration *m)
 {
 	return (struct migration_drain_state){
 		.is_draining = m->is_draining,
-		.left = cursor_table_home_count(m->table, m->config.server),
+		.left = cursor_table_home_live(m->table, m->config.server),
 		.moved = m->drained,
 		.stuck = m->stuck,
 	};

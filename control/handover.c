@@ -107,7 +107,8 @@ static void stays(struct migration *m, struct move *move, enum migration_outcome
 		  uint64_t now_ns)
 {
 	ask_client(m, move, MIGRATION_NOBODY);
-	if (move->reason == GODWIT_MIGRATION_DRAIN && outcome != MIGRATION_WITHDRAWN)
+	if (move->reason == GODWIT_MIGRATION_DRAIN && outcome != MIGRATION_WITHDRAWN &&
+	    outcome != MIGRATION_ENDED)
 		m->stuck++;
 	move_end(m, move, outcome, m->config.server, now_ns);
 }
@@ -143,6 +144,16 @@ void handover_entry(struct migration *m, struct move *move, const struct cursor 
 		gone(m, move, held->home, held->cursor_epoch, now_ns);
 	else
 		stays(m, move, MIGRATION_WITHDRAWN, now_ns); // it came to us anew: another epoch
+}
+
+void handover_ended(struct migration *m, struct move *move, const struct cursor *held,
+		    uint64_t now_ns)
+{
+	// A client that is silent here may be heard there: that is why it was to go.
+	if (!cursor_is_tombstone(held) && move->reason == GODWIT_MIGRATION_LINK)
+		return;
+	MCOUNT(m, ended);
+	stays(m, move, MIGRATION_ENDED, now_ns);
 }
 
 void handover_withdraw(struct migration *m, struct move *move, uint64_t now_ns)
@@ -219,6 +230,8 @@ void handover_asked(struct migration *m, uint32_t peer, const struct godwit_hand
 				 is_here ? GODWIT_OK : GODWIT_REPLACED);
 		return;
 	}
+	if (code == GODWIT_OK && cursor_is_tombstone(&held))
+		code = GODWIT_UNSUBSCRIBED;
 	move = move_find(m, &asked.key);
 	if (code == GODWIT_OK && move != NULL && !move->giving) {
 		move->peer = peer; // it is under way: who asked last hears of it

@@ -15,6 +15,8 @@
 //     | CONFIRM OK, or an entry with a higher epoch: DROP here, done
 //     | refused or silent: the next target; none left, or the lapse time: given up, goes on serving
 //
+// Either side's move is over when the cursor itself ends.
+//
 // What starts a move:
 //   orphans.c    a server is dead: each survivor walks its cursors and takes those that rendezvous hashing
 //                gives to it, among live servers whose log still holds what the cursor needs
@@ -98,6 +100,7 @@ enum migration_outcome {
 	MIGRATION_EXPIRED,   // the client answered nobody
 	MIGRATION_REFUSED,   // no server would, or no room
 	MIGRATION_WITHDRAWN, // the reason is gone
+	MIGRATION_ENDED,     // the cursor ended meanwhile: there is nothing to move
 };
 
 struct migration_record {
@@ -120,6 +123,7 @@ struct migration_record {
 	X(expired, "moves that nobody answered")                                                   \
 	X(elsewhere, "moves that another server was faster with")                                  \
 	X(withdrawn, "offers withdrawn: the home was heard again")                                 \
+	X(ended, "moves of cursors that ended meanwhile")                                          \
 	X(full, "moves not begun: the table of moves is full")                                     \
 	X(handovers, "cursors that another server was asked to take")                              \
 	X(handed, "cursors handed over")                                                           \
@@ -176,7 +180,7 @@ void migration_undrain(struct migration *migration, uint64_t now_ns);
 
 struct migration_drain_state {
 	bool is_draining;
-	uint32_t left;	// cursors that are still here
+	uint32_t left;	// cursors that are still served here
 	uint32_t moved; // since it began
 	uint32_t stuck; // attempts that no client accepted within the lapse time
 };

@@ -142,6 +142,9 @@ void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reas
 void offer_look(struct migration *m, struct move *move, uint64_t now_ns);
 void offer_entry(struct migration *m, struct move *move, const struct cursor *now_held,
 		 uint64_t now_ns);
+// It has ended in the epoch in which it was to be moved, or is served no more.
+void offer_ended(struct migration *m, struct move *move, const struct cursor *now_held,
+		 uint64_t now_ns);
 void offer_notice(struct migration *m, enum core_notice_kind kind, const struct core_notice *notice,
 		  uint64_t now_ns);
 void offers_withdraw(struct migration *m, uint16_t home, uint64_t now_ns);
@@ -153,6 +156,9 @@ bool handover_begin(struct migration *m, const struct cursor *cursor, uint16_t r
 void handover_look(struct migration *m, struct move *move, uint64_t now_ns);
 // It has a higher epoch elsewhere now.
 void handover_entry(struct migration *m, struct move *move, const struct cursor *now_held,
+		    uint64_t now_ns);
+// It has ended here, or is served no more.
+void handover_ended(struct migration *m, struct move *move, const struct cursor *now_held,
 		    uint64_t now_ns);
 void handover_asked(struct migration *m, uint32_t peer, const struct godwit_handover *frame,
 		    uint64_t now_ns);

@@ -53,7 +53,7 @@ static void post_probe(struct migration *m, uint32_t peer, uint8_t type, uint64_
 static void fell_silent(struct migration *m, const struct core_notice *notice, uint64_t now_ns)
 {
 	struct suspect *suspect = find(m, notice->client);
-	uint32_t own = cursor_table_home_count(m->table, m->config.server);
+	uint32_t own = cursor_table_home_live(m->table, m->config.server);
 
 	MCOUNT(m, suspects);
 	if (suspect != NULL || m->suspects_count == SUSPECTS_MAX)

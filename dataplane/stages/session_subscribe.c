@@ -211,6 +211,23 @@ static uint64_t epoch_above(const struct core *core, uint64_t highest)
 	return counter > EPOCH_COUNTER_MAX ? 0 : counter << 16 | core->server->id;
 }
 
+// The old subscription of the number makes place, and so may its filter. Its cursor is over where the number
+// stands for another session from now on, and served by nobody where the new one finds no room. False: it
+// does not.
+static bool replace(struct core *core, struct subscription *old, const struct request *r,
+		    struct godwit_identifier start, uint32_t *filter)
+{
+	bool is_held = hold_filter(core, r, filter);
+
+	COUNT(core, subscriptions_replaced, 1);
+	if (old->acked.session != start.session)
+		cursor_feed_ended(core, old, GODWIT_CURSOR_TOMBSTONE);
+	else if (!is_held)
+		cursor_feed_ended(core, old, GODWIT_CURSOR_LAPSED);
+	subscription_close(core, old);
+	return is_held || hold_filter(core, r, filter);
+}
+
 static void open_request(struct core *core, struct client *client, struct request *r)
 {
 	struct subscription *old = subscription_find(core, client, r->number), *s;
@@ -245,11 +262,7 @@ static void open_request(struct core *core, struct client *client, struct reques
 		refuse(core, client, GODWIT_LIMIT, r, core->server->subscriptions_max);
 		return;
 	}
-	if (old != NULL) {
-		COUNT(core, subscriptions_replaced, 1);
-		subscription_close(core, old);
-	}
-	if (!hold_filter(core, r, &filter)) {
+	if (old != NULL ? !replace(core, old, r, start, &filter) : !hold_filter(core, r, &filter)) {
 		refuse(core, client, GODWIT_LIMIT, r, core->config.classes_max);
 		return;
 	}

@@ -162,6 +162,39 @@ Test(handover, a_target_that_dies_is_replaced)
 	cr_assert_neq(rig_sent(GODWIT_HANDOVER, NULL)->peer, first);
 }
 
+static struct cursor ended(uint64_t client, uint16_t home, uint16_t flags)
+{
+	struct cursor c = rig_cursor(client, home, 3);
+
+	c.flags = flags;
+	return c;
+}
+
+Test(handover, a_cursor_that_ends_meanwhile_ends_its_move)
+{
+	struct rig_command c;
+	uint32_t asked;
+
+	populate(2, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns);
+	rig_pass(5 * RIG_MS);
+	rig_entry(ended(1, RIG_SELF, GODWIT_CURSOR_TOMBSTONE));
+	rig_entry(ended(2, RIG_SELF, GODWIT_CURSOR_LAPSED));
+	cr_assert_eq(migration_pending(rig.m), 0);
+	cr_assert_eq(last()->outcome, MIGRATION_ENDED);
+	cr_assert_eq(last()->to, RIG_SELF);
+	cr_assert_eq(RIG_COUNTER(ended), 2);
+	cr_assert_eq(migration_drain_state(rig.m).stuck, 0);
+	cr_assert_eq(migration_drain_state(rig.m).left, 0); // a lapsed one keeps nobody here
+	rig_count(CORE_COMMAND_MIGRATE, &c);
+	cr_assert_eq(c.command.target, 0);
+	rig_forget();
+	rig_pass(2 * RIG_LAPSE_NS);
+	rig_sent(GODWIT_HANDOVER, &asked);
+	cr_assert_eq(asked, 0);
+	cr_assert_eq(RIG_COUNTER(expired), 0);
+}
+
 Test(handover, the_last_server_is_not_drained)
 {
 	for (uint32_t i = 0; i < 3; i++)
@@ -267,6 +300,31 @@ Test(handover, what_we_are_asked_to_take_is_offered_in_the_name_of_the_home)
 	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, NULL), 1);
 }
 
+Test(handover, what_ended_is_not_taken)
+{
+	rig_entry(ended(9, 3, GODWIT_CURSOR_TOMBSTONE));
+	ask_us(1, rig_cursor(9, 3, 3), 77); // it was on its way
+	cr_assert_eq(godwit_get16(confirmed(NULL)->code), GODWIT_UNSUBSCRIBED);
+	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, NULL), 0);
+	cr_assert_eq(RIG_COUNTER(asked_refused), 1);
+}
+
+Test(handover, an_offer_of_what_ends_at_its_home_is_taken_back_and_the_home_told)
+{
+	struct rig_command c;
+
+	ask_us(1, rig_cursor(9, 3, 3), 77);
+	rig_entry(ended(9, 3, GODWIT_CURSOR_LAPSED)); // to its home only, perhaps
+	cr_assert_eq(migration_pending(rig.m), 1);
+	rig_entry(ended(9, 3, GODWIT_CURSOR_TOMBSTONE));
+	cr_assert_eq(migration_pending(rig.m), 0);
+	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, &c), 2);
+	cr_assert_eq(c.command.cursor_epoch, 0);
+	cr_assert_eq(godwit_get16(confirmed(NULL)->code), GODWIT_UNSUBSCRIBED);
+	cr_assert_eq(last()->outcome, MIGRATION_ENDED);
+	cr_assert_eq(RIG_COUNTER(ended), 1);
+}
+
 Test(handover, what_we_cannot_serve_we_do_not_take)
 {
 	migration_view(rig.m)->streams[0].own.end = 400; // below the cursor
@@ -331,6 +389,18 @@ Test(handover, a_silent_client_goes_to_the_server_that_reaches_it)
 	cr_assert_eq(rig_count(CORE_COMMAND_MIGRATE, NULL), 0); // it would not hear it
 	rig_entry(rig_cursor(5, 4, 5));
 	cr_assert_eq(last()->reason, GODWIT_MIGRATION_LINK);
+	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
+}
+
+Test(handover, a_silent_client_that_lapses_here_may_still_be_reached_from_elsewhere)
+{
+	populate(20, RIG_SELF);
+	silent(5);
+	rig_pass(2 * RIG_MS);
+	result(rig_sent(GODWIT_PROBE_FOR, NULL), 2, 1);
+	rig_entry(ended(5, RIG_SELF, GODWIT_CURSOR_LAPSED));
+	cr_assert_eq(migration_pending(rig.m), 1);
+	confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_OK, RIG_EPOCH(4, 4));
 	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
 }
 
