@@ -11,6 +11,8 @@
 #   lab_swallow HOST BYTES        IP packets above BYTES towards a host vanish without a word; 0 ends it
 #   lab_link_down HOST            the host's interface loses its carrier (godwitd's driver does not see that)
 #   lab_link_up HOST
+#   lab_freeze ID CORE            that core of server ID stands still; the others, and its control thread, go on
+#   lab_thaw ID CORE
 #   lab_dropped                   prints how many frames each fault has dropped since it began: NAME COUNT
 #
 # FROM, TO, A and B are hosts, or several with commas between: lab_cut_both srv1 srv2,srv3 isolates srv1 among servers.
@@ -115,6 +117,16 @@ lab_link_down() {
 
 lab_link_up() {
 	ip -n "$LAB_ID-hub" link set "p-$1" up
+}
+
+# The end of whoever froze it lets it go on.
+lab_freeze() {
+	lab_spawn "freeze-$1-$2" "srv$1" python3 "$GODWIT_ROOT/tests/support/freeze.py" "${LAB_PIDS[srv$1]}" "gw:core$2"
+	lab_await "freeze-$1-$2" '^frozen' 20
+}
+
+lab_thaw() {
+	lab_stop "freeze-$1-$2"
 }
 
 lab_dropped() {
