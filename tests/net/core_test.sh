@@ -28,6 +28,7 @@ cpus=$(lab_cpus | head -n 2 | paste -sd ,)
 [[ $cpus = *,* ]] || lab_skip "needs two CPUs"
 # Clients bear silence for longer than a server needs to see that a core of its own stands still.
 LAB_INTERVAL="50 ms"
+LAB_MULTIPLIER=5
 LAB_CONFIG_MORE="clients: {interval: 4 s, lapse: 15 s}"
 SUBS=()
 lab_test

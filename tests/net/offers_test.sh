@@ -30,6 +30,7 @@ cut_off() {
 }
 
 LAB_INTERVAL="50 ms"
+LAB_MULTIPLIER=5
 # Long enough that something can happen to the home while an offer is held.
 LAB_CONFIG_MORE="clients: {lapse: 3 s}"
 lab_test

@@ -28,6 +28,7 @@ says_of_1() {
 }
 
 LAB_INTERVAL="50 ms"
+LAB_MULTIPLIER=5
 lab_test
 lab_host pub 10.77.0.2/24
 lab_host sub 10.77.0.3/24
