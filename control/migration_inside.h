@@ -137,6 +137,9 @@ uint32_t peer_by_id(const struct migration *m, uint16_t id);
 bool take_token(struct migration *m, uint64_t now_ns);
 
 // offers.c
+// The core of this server that offers a client of the lost core a home: any other one; the lost one where there is
+// no other.
+uint32_t offer_core_but(const struct migration *m, uint64_t client, uint32_t lost);
 void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reason,
 		 uint32_t asked_by, uint32_t request, uint64_t now_ns);
 void offer_look(struct migration *m, struct move *move, uint64_t now_ns);

@@ -138,7 +138,7 @@ void migration_core_lost(struct migration *m, uint32_t core, uint64_t now_ns)
 		    (cursor.flags & GODWIT_CURSOR_LAPSED) != 0)
 			continue;
 		// Only where another core can have the client's frames.
-		if (m->ops.core_of(m->ops.arg, cursor.key.client, 1) != core)
+		if (offer_core_but(m, cursor.key.client, core) != core)
 			offer_begin(m, &cursor, GODWIT_MIGRATION_CORE, MIGRATION_NOBODY, 0, now_ns);
 	}
 }

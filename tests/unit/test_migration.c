@@ -388,9 +388,18 @@ Test(migration, a_lost_core_offers_its_cursors_anew_in_the_name_of_the_home)
 	struct rig_command c = {0};
 
 	populate(10, RIG_SELF);
+	// A port spreads its clients as it likes.
+	for (uint32_t i = 11; i <= 14; i++) {
+		struct cursor cursor = rig_cursor(i, RIG_SELF, 3);
+
+		cursor.core = 1;
+		rig_entry(cursor);
+	}
 	migration_core_lost(rig.m, 1, rig.now_ns);
-	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, &c), 5);
+	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, &c), 5 + 4);
 	cr_assert_eq(c.core, 0);
 	cr_assert(c.command.by_home);
 	cr_assert_eq(c.command.cursor_epoch, RIG_EPOCH(4, RIG_SELF));
+	for (uint32_t i = 0; i < rig.commands_count; i++)
+		cr_assert_neq(rig.commands[i].core, 1, "the lost core is to offer a home");
 }
