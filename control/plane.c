@@ -229,6 +229,14 @@ static void take_punts(struct plane *plane, uint64_t now_ns)
 	}
 }
 
+// For the cores: new clients go elsewhere, and the other servers are told.
+static void tell_draining(struct plane *plane)
+{
+	bool is_draining = migration_drain_state(plane->migration).is_draining;
+
+	atomic_store_explicit(&plane->server->peers.is_draining, is_draining, memory_order_relaxed);
+}
+
 void plane_step(struct plane *plane, uint64_t now_ns)
 {
 	const struct cursor_expiry expiry = {
@@ -242,6 +250,7 @@ void plane_step(struct plane *plane, uint64_t now_ns)
 	plane_links_step(plane, now_ns);
 	take_punts(plane, now_ns);
 	migration_step(plane->migration, now_ns);
+	tell_draining(plane);
 	cursor_table_expire(plane->table, &expiry, now_ns, EXPIRE_SLOTS);
 	cursor_table_reclaim(plane->table, now_ns);
 }
