@@ -105,6 +105,7 @@ struct migration {
 	// drain and feed
 	bool is_draining;
 	uint32_t drained, stuck;
+	const char *held_by_none;
 	struct cursor_page away; // walk over own cursors
 	uint64_t away_next_ns;
 	bool feed_is_lost[SERVER_STREAMS_MAX]; // as counted last
@@ -133,6 +134,11 @@ bool log_serves(const struct migration_log *log, const struct cursor *cursor);
 bool feed_is_lost(const struct migration *m, const struct migration_stream *stream);
 // Whether this server may offer a home for the cursor at all.
 bool may_take(struct migration *m, const struct cursor *cursor);
+// Whether that server is up and takes cursors.
+static inline bool may_give(const struct migration_peer *peer)
+{
+	return peer->is_up && !peer->is_draining;
+}
 uint32_t peer_by_id(const struct migration *m, uint16_t id);
 bool take_token(struct migration *m, uint64_t now_ns);
 

@@ -203,6 +203,59 @@ Test(handover, the_last_server_is_not_drained)
 	cr_assert_not(migration_drain_state(rig.m).is_draining);
 }
 
+Test(handover, the_last_server_that_takes_clients_is_not_drained)
+{
+	for (uint32_t i = 0; i < 3; i++)
+		migration_view(rig.m)->peers[i].is_draining = true;
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_NOT_ALLOWED);
+	cr_assert_not(migration_drain_state(rig.m).is_draining);
+	migration_view(rig.m)->peers[1].is_draining = false;
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
+}
+
+Test(handover, a_server_is_not_drained_where_nobody_else_has_one_of_its_streams)
+{
+	struct migration_view *view = migration_view(rig.m);
+
+	view->streams_count = 2;
+	view->streams[0].name = "shared";
+	view->streams[1] =
+		(struct migration_stream){.name = "own", .own = {.session = 9, .end = 1}};
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_UNKNOWN_STREAM);
+	cr_assert_str_eq(migration_drain_state(rig.m).held_by_none, "own");
+	cr_assert_not(migration_drain_state(rig.m).is_draining);
+	// Who is drained itself does not count.
+	view->streams[1].peers[2].session = 9;
+	view->peers[2].is_draining = true;
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_UNKNOWN_STREAM);
+	view->peers[2].is_draining = false;
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
+	cr_assert_null(migration_drain_state(rig.m).held_by_none);
+	// What is not served yet by anybody keeps nobody.
+	migration_undrain(rig.m, rig.now_ns);
+	view->streams[1] = (struct migration_stream){.name = "none"};
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
+}
+
+Test(handover, nobody_is_handed_to_a_server_that_is_drained)
+{
+	uint32_t asked;
+
+	populate(40, RIG_SELF);
+	migration_view(rig.m)->peers[0].is_draining = true;
+	migration_view(rig.m)->peers[2].is_draining = true;
+	migration_drain(rig.m, rig.now_ns);
+	rig_pass(20 * RIG_MS);
+	rig_sent(GODWIT_HANDOVER, &asked);
+	cr_assert_eq(asked, 40);
+	for (uint32_t i = 0; i < rig.frames_count; i++)
+		if (rig.frames[i].bytes[1] == GODWIT_HANDOVER)
+			cr_assert_eq(rig.frames[i].peer, 1);
+	for (uint32_t i = 0; i < rig.commands_count; i++)
+		if (rig.commands[i].kind == CORE_COMMAND_MIGRATE)
+			cr_assert_eq(rig.commands[i].command.target, 3);
+}
+
 Test(handover, undrain_withdraws_and_takes_again)
 {
 	uint32_t count;

@@ -92,6 +92,33 @@ Test(migration, a_share_counts_only_servers_whose_log_holds_what_it_needs)
 	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, NULL), 100);
 }
 
+Test(migration, a_share_leaves_out_servers_that_are_drained)
+{
+	populate(100, 2);
+	migration_view(rig.m)->peers[1].is_draining = true;
+	migration_view(rig.m)->peers[2].is_draining = true;
+	rig_die(0);
+	rig_pass(200 * RIG_MS);
+	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, NULL), 100);
+}
+
+Test(migration, a_drained_server_takes_orphans_that_nobody_else_can_serve)
+{
+	struct migration_view *view = migration_view(rig.m);
+
+	populate(100, 2);
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
+	view->peers[2].is_draining = true;
+	rig_die(0);
+	rig_pass(200 * RIG_MS);
+	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, NULL), 0, "server 3 takes them");
+	// Now there is none left but those that are drained: found in the next round.
+	view->peers[1].is_draining = true;
+	rig_pass(RIG_LAPSE_NS + 200 * RIG_MS);
+	cr_assert_gt(rig_count(CORE_COMMAND_OFFER, NULL), 15);
+	cr_assert_lt(rig_count(CORE_COMMAND_OFFER, NULL), 60, "the others have their shares");
+}
+
 Test(migration, nothing_is_offered_that_our_log_does_not_hold)
 {
 	populate(50, 2);
