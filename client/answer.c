@@ -107,7 +107,7 @@ static void answer_resumed(struct godwit_core *core, struct client_subscription 
 		keep = taken;
 	client_pull_cut(core, sub, keep);
 	sub->covered = client_min(sub->covered, keep);
-	if (seq < taken && answer_is_cut(start->code)) {
+	if (seq <= taken && answer_is_cut(start->code)) {
 		answer_gap(core, sub, start, seq + 1, taken);
 		answer_jump(sub, start);
 	} else if (seq > sub->covered) {

@@ -242,6 +242,10 @@ uint32_t insync_propose(struct core *core, struct replication *r);
 bool insync_notify_fetched(struct core *core, struct replication *r);
 // Messages found no room: whoever keeps the commit back is told of.
 void insync_lags(struct core *core, struct replication *r);
+// Whether enough are left in sync without the peer.
+bool insync_may_leave(const struct replication *r, uint32_t peer);
+// A peer that counts is to count no more: control is told, again at most each 10 ms.
+void insync_put_out(struct core *core, struct replication *r, uint32_t peer);
 
 // source (source.c, source_feed.c)
 void source_reconcile(struct core *core, struct replication *r, struct peer *peer,

@@ -211,13 +211,13 @@ static void answer_cut(struct core *core, struct replication *r,
 	struct stream *stream = r->stream;
 	struct sink *sink = &r->sink;
 	uint64_t theirs = godwit_get64(answer->end), head = stream->log.head_own.seq, ours;
-	uint32_t found;
+	uint32_t epoch = godwit_get32(answer->last_epoch), found; // epoch 0: nothing agrees
 
-	ours = stream_epoch_end(stream, godwit_get32(answer->last_epoch), &found);
+	ours = stream_epoch_end(stream, epoch, &found);
 	if (ours > head)
 		ours = head;
 	sink->cut = theirs < ours ? theirs : ours;
-	if (found == 0 || sink->cut + 1 < log_earliest(&stream->log) ||
+	if ((found == 0 && epoch != 0) || sink->cut + 1 < log_earliest(&stream->log) ||
 	    sink->cut < publishers_base_seq(stream->publishers)) {
 		if (sink->cut < stream->log.commit_own.seq && !stream->ack_local) {
 			COUNT(core, sink_cuts_refused, 1);

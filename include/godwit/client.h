@@ -108,8 +108,8 @@ enum godwit_event_kind {
 	GODWIT_EVENT_MIGRATED,
 	// Messages `first`..`last` of `subscription` will not come (the policy said to go on):
 	// `code` says why. With code DIVERGED or FUTURE they are messages that were taken and that
-	// history no longer has; last is below first where there is none. The next message is the
-	// one after `identifier`.
+	// history no longer has; last is below first where there is none, or, with the policy to go
+	// on at the latest, nobody knows which. The next message is the one after `identifier`.
 	GODWIT_EVENT_GAP,
 	// The stream's history began anew: what comes is of the session in `identifier`, after its
 	// seq. `session`: the one before.

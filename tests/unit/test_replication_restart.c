@@ -208,7 +208,7 @@ Test(replication_restart, a_stream_of_local_acks_is_cut_below_its_commit_behind_
 	const struct harness_frame *ended;
 	struct delivery delivery;
 
-	rig.ack_local = true;
+	rig.ack_local = rig.expels = true;
 	rig_start(3, &two_cores);
 	for (uint32_t i = 0; i < 3; i++)
 		rig.c.servers[i].rx_core = 1; // frames of peers cross to the stream's home
