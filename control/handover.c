@@ -48,7 +48,7 @@ static void ask_client(struct migration *m, struct move *move, uint32_t peer)
 		m->ops.command(m->ops.arg, move->cursor.core, CORE_COMMAND_MIGRATE, &command);
 }
 
-// Who is to take it: of the servers that are up, not tried yet, and hold what it needs.
+// Who is to take it: of the servers that are up and take cursors, not tried yet, and hold what it needs.
 static uint32_t choose(const struct migration *m, const struct move *move, uint32_t prefer)
 {
 	const struct migration_stream *stream = stream_of(m, move->key.session);
@@ -58,7 +58,7 @@ static uint32_t choose(const struct migration *m, const struct move *move, uint3
 	for (uint32_t i = 0; stream != NULL && i < m->view.peers_count; i++) {
 		const struct migration_peer *peer = &m->view.peers[i];
 
-		if (!peer->is_up || (move->tried >> i & 1) != 0 ||
+		if (!may_give(peer) || (move->tried >> i & 1) != 0 ||
 		    !log_serves(&stream->peers[i], &move->cursor))
 			continue;
 		if (i == prefer)

@@ -71,6 +71,7 @@ struct migration_peer {
 	struct godwit_address address;
 	bool is_up; // hears us and is heard: cursors may go there
 	bool is_dead;
+	bool is_draining; // no cursors may go there, but orphans that nobody else can serve
 };
 
 struct migration_log {	  // of one stream at one server
@@ -173,16 +174,18 @@ void migration_step(struct migration *migration, uint64_t now_ns);
 
 // ---- drain ---------------------------------------------------------------------------------------
 
-// Hand all cursors over, and take none, until migration_undrain. GODWIT_OK, or GODWIT_NOT_ALLOWED: no other
-// server is up. Of a server that is drained: OK.
+// Hand all cursors over, and take none (but orphans that nobody else can serve), until migration_undrain.
+// GODWIT_OK, also of a server that is drained; GODWIT_NOT_ALLOWED: no other server is up and takes clients;
+// GODWIT_UNKNOWN_STREAM: none of those holds one of our streams (drain_state tells which).
 enum godwit_code migration_drain(struct migration *migration, uint64_t now_ns);
 void migration_undrain(struct migration *migration, uint64_t now_ns);
 
 struct migration_drain_state {
 	bool is_draining;
-	uint32_t left;	// cursors that are still served here
-	uint32_t moved; // since it began
-	uint32_t stuck; // attempts that no client accepted within the lapse time
+	uint32_t left;		  // cursors that are still served here
+	uint32_t moved;		  // since it began
+	uint32_t stuck;		  // attempts that no client accepted within the lapse time
+	const char *held_by_none; // the stream for which the last order was refused; NULL: none
 };
 struct migration_drain_state migration_drain_state(const struct migration *migration);
 

@@ -105,6 +105,7 @@ struct migration {
 	// drain and feed
 	bool is_draining;
 	uint32_t drained, stuck;
+	const char *held_by_none;
 	struct cursor_page away; // walk over own cursors
 	uint64_t away_next_ns;
 	bool feed_is_lost[SERVER_STREAMS_MAX]; // as counted last
@@ -133,10 +134,18 @@ bool log_serves(const struct migration_log *log, const struct cursor *cursor);
 bool feed_is_lost(const struct migration *m, const struct migration_stream *stream);
 // Whether this server may offer a home for the cursor at all.
 bool may_take(struct migration *m, const struct cursor *cursor);
+// Whether that server is up and takes cursors.
+static inline bool may_give(const struct migration_peer *peer)
+{
+	return peer->is_up && !peer->is_draining;
+}
 uint32_t peer_by_id(const struct migration *m, uint16_t id);
 bool take_token(struct migration *m, uint64_t now_ns);
 
 // offers.c
+// The core of this server that offers a client of the lost core a home: any other one; the lost one where there is
+// no other.
+uint32_t offer_core_but(const struct migration *m, uint64_t client, uint32_t lost);
 void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reason,
 		 uint32_t asked_by, uint32_t request, uint64_t now_ns);
 void offer_look(struct migration *m, struct move *move, uint64_t now_ns);

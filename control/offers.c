@@ -27,6 +27,17 @@ static void offer_send(struct migration *m, struct move *move, uint64_t now_ns)
 	move->due_ns = move->until_ns;
 }
 
+uint32_t offer_core_but(const struct migration *m, uint64_t client, uint32_t lost)
+{
+	for (uint32_t attempt = 1; attempt <= m->config.cores; attempt++) {
+		uint32_t core = m->ops.core_of(m->ops.arg, client, attempt);
+
+		if (core != lost)
+			return core;
+	}
+	return lost;
+}
+
 void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reason,
 		 uint32_t asked_by, uint32_t request, uint64_t now_ns)
 {
@@ -41,8 +52,9 @@ void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reas
 	move->peer = asked_by;
 	move->request = request;
 	move->epoch = cursor_epoch_after(cursor->cursor_epoch, m->config.server);
-	move->core = m->ops.core_of(m->ops.arg, cursor->key.client,
-				    reason == GODWIT_MIGRATION_CORE ? 1 : 0);
+	move->core = reason == GODWIT_MIGRATION_CORE ?
+			     offer_core_but(m, cursor->key.client, cursor->core) :
+			     m->ops.core_of(m->ops.arg, cursor->key.client, 0);
 	MCOUNT(m, offers);
 	offer_send(m, move, now_ns);
 }

@@ -233,6 +233,14 @@ static void take_punts(struct plane *plane, uint64_t now_ns)
 	}
 }
 
+// For the cores: new clients go elsewhere, and the other servers are told.
+static void tell_draining(struct plane *plane)
+{
+	bool is_draining = migration_drain_state(plane->migration).is_draining;
+
+	atomic_store_explicit(&plane->server->peers.is_draining, is_draining, memory_order_relaxed);
+}
+
 // What nobody spoke of is forgotten, our own like all others: its core would have. Where we did not listen,
 // that says nothing.
 static void expire(struct plane *plane, uint64_t now_ns)
@@ -257,6 +265,7 @@ void plane_step(struct plane *plane, uint64_t now_ns)
 	take_punts(plane, now_ns);
 	migration_step(plane->migration, now_ns);
 	expire(plane, now_ns);
+	tell_draining(plane);
 	cursor_table_reclaim(plane->table, now_ns);
 }
 
