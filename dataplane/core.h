@@ -89,6 +89,7 @@ enum core_notice_kind {
 	CORE_NOTICE_PROPOSE, // struct replication_notice: a peer may be taken into the in-sync set
 	CORE_NOTICE_LAGS, // the same: it keeps the commit back by more than half the smallest log
 	CORE_NOTICE_FETCHED, // the same: the log of the member is here
+	CORE_NOTICE_REFUSED, // the same: it does not let its log be fetched now
 };
 struct core_notice {
 	uint64_t client, instance, handle;

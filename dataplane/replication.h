@@ -153,7 +153,7 @@ struct replication_fetch { // CORE_COMMAND_FETCH
 	uint16_t zero[3];
 };
 
-// CORE_NOTICE_PROPOSE, CORE_NOTICE_LAGS, CORE_NOTICE_FETCHED.
+// CORE_NOTICE_PROPOSE, CORE_NOTICE_LAGS, CORE_NOTICE_FETCHED, CORE_NOTICE_REFUSED.
 struct replication_notice {
 	uint32_t stream;
 	uint16_t server, zero;
@@ -240,6 +240,8 @@ void insync_room(struct core *core, struct replication *r);
 uint32_t insync_propose(struct core *core, struct replication *r);
 // The log of the fetched member is here. False: no room for the notice.
 bool insync_notify_fetched(struct core *core, struct replication *r);
+// The member that is fetched from refuses. Lost where there is no room: it refuses again.
+void insync_notify_refused(struct core *core, struct replication *r);
 // Messages found no room: whoever keeps the commit back is told of.
 void insync_lags(struct core *core, struct replication *r);
 

@@ -284,8 +284,10 @@ void sink_answer(struct core *core, struct replication *r, struct peer *peer,
 	case GODWIT_RECONCILE_RESET:
 		answer_reset(core, r, answer);
 		break;
-	default: // NOT_PRIMARY, BUSY: it is asked again
+	default: // NOT_PRIMARY, BUSY: it is asked again; or another one, where the log is fetched
 		COUNT(core, sink_waits, 1);
+		if (sink->fetching)
+			insync_notify_refused(core, r);
 		break;
 	}
 }

@@ -30,6 +30,30 @@ Test(replication_restart, a_primary_started_again_fetches_from_the_longest_membe
 	rig_stop();
 }
 
+Test(replication_restart, a_member_that_is_not_whole_refuses_and_control_hears_of_it)
+{
+	rig_start(3, NULL);
+	rig_open();
+	rig_publish(10, 100);
+	rig_pass(10 * MS);
+	cluster_cut(&rig.c, 0, 2);
+	rig_publish(5, 100);
+	rig_pass(2 * MS);
+	cluster_kill(&rig.c, 0);
+	cluster_mend(&rig.c, 0, 2);
+	// Its log was being filled anew: it has records, and not all that belongs to them.
+	rig_stream(1)->replication->sink.loaded = false;
+	cluster_restart(&rig.c, 0);
+	cr_assert(cluster_meet(&rig.c));
+	cr_assert(rig_open_record());
+	rig_pass(300 * MS);
+	cr_assert_eq(rig.fetched, 0);
+	cr_assert_geq(rig.refused, 3);
+	cr_assert_not(rig_of(0)->writable);
+	cr_assert_eq(rig_end(0), 0);
+	rig_stop();
+}
+
 Test(replication_restart, each_message_is_there_once_across_a_restart_of_the_primary)
 {
 	const struct godwit_publish_opened *opened;
