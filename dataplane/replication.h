@@ -87,6 +87,7 @@ struct sink {
 	uint32_t request;     // of the last RECONCILE
 	uint64_t due_ns;      // next RECONCILE, or next ACK without cause
 	uint32_t wait_ms;
+	bool waits_for_source; // it told us to wait, and did not serve the stream then
 	// CLOSING
 	bool emptied; // else cut back
 	bool forced;  // the next RECONCILE shows no session: the log is of no use
