@@ -30,6 +30,9 @@ static void state_put(const struct keeper_view *kept, struct view_stream *view)
 	case KEEPER_NOBODY:
 		format = "nobody in sync";
 		break;
+	case KEEPER_NOT_WHOLE:
+		format = "not whole on server %u";
+		break;
 	case KEEPER_NO_RECORD:
 		format = "no access to its record";
 		break;

@@ -32,7 +32,13 @@ static void ask_client(struct migration *m, struct move *move, uint32_t peer)
 {
 	struct core_command command = {
 		.client = move->cursor.key.client,
+		.session = move->cursor.key.session,
 		.subscription = move->cursor.key.subscription,
+		.instance = move->cursor.instance,
+		.tag = move->cursor.tag,
+		.connection = move->cursor.connection,
+		.address = move->cursor.address,
+		.cursor_epoch = move->cursor.cursor_epoch,
 		.target = peer != MIGRATION_NOBODY ? m->view.peers[peer].id : 0,
 		.reason = move->reason,
 	};

@@ -86,17 +86,24 @@ bool log_serves(const struct migration_log *log, const struct cursor *cursor)
 	       log->end >= cursor->seq;
 }
 
-bool feed_is_lost(const struct migration *m, const struct migration_stream *stream)
+static uint32_t fed_ms(const struct migration *m)
 {
-	uint32_t most_ms = (uint32_t)(m->config.detect_ns / 1000000);
+	return (uint32_t)(m->config.detect_ns / 1000000);
+}
 
-	if (stream->own.feed_age_ms <= most_ms)
-		return false;
+bool feed_is_elsewhere(const struct migration *m, const struct migration_stream *stream)
+{
 	for (uint32_t i = 0; i < m->view.peers_count; i++)
 		if (m->view.peers[i].is_up && stream->peers[i].session == stream->own.session &&
-		    stream->peers[i].feed_age_ms <= most_ms)
+		    stream->peers[i].feed_age_ms <= fed_ms(m))
 			return true;
-	return false; // nobody has it: the primary is gone, and what is committed is still served
+	return false;
+}
+
+bool feed_is_lost(const struct migration *m, const struct migration_stream *stream)
+{
+	// Where nobody has it the primary is gone, and what is committed is still served.
+	return stream->own.feed_age_ms > fed_ms(m) && feed_is_elsewhere(m, stream);
 }
 
 static bool is_isolated(const struct migration *m)

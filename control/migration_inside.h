@@ -108,7 +108,8 @@ struct migration {
 	const char *held_by_none;
 	struct cursor_page away; // walk over own cursors
 	uint64_t away_next_ns;
-	bool feed_is_lost[SERVER_STREAMS_MAX]; // as counted last
+	bool feed_is_lost[SERVER_STREAMS_MAX];	   // its cursors are to leave
+	uint64_t fed_since_ns[SERVER_STREAMS_MAX]; // that another server has its feed; 0: none has
 	struct recent *recent;
 	struct migration_record records[MIGRATION_RECORDS];
 	uint64_t records_count;
@@ -130,6 +131,8 @@ bool moved_lately(struct migration *m, const struct cursor_key *key, uint64_t no
 const struct migration_stream *stream_of(const struct migration *m, uint64_t session);
 // Whether that log can serve the cursor on.
 bool log_serves(const struct migration_log *log, const struct cursor *cursor);
+// Another server has the feed of the stream.
+bool feed_is_elsewhere(const struct migration *m, const struct migration_stream *stream);
 // We have no feed of the stream, and another server has.
 bool feed_is_lost(const struct migration *m, const struct migration_stream *stream);
 // Whether this server may offer a home for the cursor at all.

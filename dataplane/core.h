@@ -63,9 +63,10 @@ struct core_command {
 	uint64_t handle;     // CLOSE_CLIENT
 	uint64_t instance;   // CLOSE_CLIENT: the instance that takes its place. OFFER: the client's
 	uint64_t client;     // OFFER, DROP, MIGRATE
-	uint64_t tag;	     // OFFER: the subscription's
+	uint64_t session;    // MIGRATE: of the cursor
+	uint64_t tag;	     // OFFER, MIGRATE: the subscription's
 	uint64_t connection; // OFFER: of a client that is new here; 0: tag serves. PROBE
-	uint64_t cursor_epoch; // OFFER: the one offered, 0 takes it back. DROP: those below it
+	uint64_t cursor_epoch; // OFFER: the one offered, 0 takes it back. DROP: those below it. MIGRATE: its own
 	uint64_t nonce;	       // PROBE
 	uint32_t subscription; // OFFER, DROP, MIGRATE
 	uint16_t target;       // MIGRATE: server id; 0: no more
@@ -88,6 +89,7 @@ enum core_notice_kind {
 	CORE_NOTICE_PROPOSE, // struct replication_notice: a peer may be taken into the in-sync set
 	CORE_NOTICE_LAGS, // the same: it keeps the commit back by more than half the smallest log
 	CORE_NOTICE_FETCHED, // the same: the log of the member is here
+	CORE_NOTICE_REFUSED, // the same: it does not let its log be fetched now
 };
 struct core_notice {
 	uint64_t client, instance, handle;

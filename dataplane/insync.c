@@ -24,7 +24,7 @@ static bool notify(struct core *core, enum core_notice_kind kind,
 	return true;
 }
 
-bool insync_notify_fetched(struct core *core, struct replication *r)
+static bool notify_of_source(struct core *core, struct replication *r, enum core_notice_kind kind)
 {
 	const struct stream *stream = r->stream;
 	const struct peer *peer = &core->server->peers.peers[r->sink.peer];
@@ -36,7 +36,17 @@ bool insync_notify_fetched(struct core *core, struct replication *r)
 		.epoch = stream->epoch,
 	};
 
-	return notify(core, CORE_NOTICE_FETCHED, &notice);
+	return notify(core, kind, &notice);
+}
+
+bool insync_notify_fetched(struct core *core, struct replication *r)
+{
+	return notify_of_source(core, r, CORE_NOTICE_FETCHED);
+}
+
+void insync_notify_refused(struct core *core, struct replication *r)
+{
+	notify_of_source(core, r, CORE_NOTICE_REFUSED);
 }
 
 // What a peer acknowledged in the incarnation that counts; 0 while it is not fed.

@@ -380,8 +380,13 @@ void moves_migrate(struct core *core, const struct core_command *command)
 	const struct server *server = core->server;
 	struct subscription *s = subscription_of(core, command);
 
-	if (s == NULL)
+	if (s == NULL || s->acked.session != command->session) {
+		if (command->target != 0) {
+			COUNT(core, migrates_gone, 1);
+			cursor_feed_gone(core, command);
+		}
 		return;
+	}
 	s->migrate_to = 0;
 	s->migrate_reason = (uint8_t)command->reason;
 	for (uint32_t i = 0; i < server->list_count && command->target != 0; i++)

@@ -23,6 +23,7 @@ static void ask_anew(struct core *core, struct sink *sink)
 	sink->request++;
 	sink->due_ns = core->now_ns;
 	sink->wait_ms = RECONCILE_MS;
+	sink->waits_for_source = false;
 	sink->meta = 0;
 	sink->pulling = false;
 	sink->ack_due = false;
@@ -250,6 +251,15 @@ static void answer_reset(struct core *core, struct replication *r,
 	closing_begin(core, r);
 }
 
+// Whether the source says of itself that it makes the feed.
+static bool source_serves(const struct core *core, const struct replication *r)
+{
+	const struct peer *peer = &core->server->peers.peers[r->sink.peer];
+	struct peer_stream_facts facts;
+
+	return peer_stream_get(&peer->streams[r->stream->number], &facts) && facts.feed_age_ms == 0;
+}
+
 void sink_answer(struct core *core, struct replication *r, struct peer *peer,
 		 const struct godwit_reconcile *answer)
 {
@@ -284,8 +294,11 @@ void sink_answer(struct core *core, struct replication *r, struct peer *peer,
 	case GODWIT_RECONCILE_RESET:
 		answer_reset(core, r, answer);
 		break;
-	default: // NOT_PRIMARY, BUSY: it is asked again
+	default: // NOT_PRIMARY, BUSY: it is asked again; or another one, where the log is fetched
 		COUNT(core, sink_waits, 1);
+		sink->waits_for_source = !source_serves(core, r);
+		if (sink->fetching)
+			insync_notify_refused(core, r);
 		break;
 	}
 }
@@ -327,8 +340,12 @@ uint32_t sink_burst(struct core *core, struct replication *r)
 		sink_again(core, r);
 	if (sink->state == SINK_FOLLOWING)
 		return following_burst(core, r);
-	if (core->now_ns < sink->due_ns)
+	if (sink->waits_for_source && source_serves(core, r)) {
+		sink->waits_for_source = false; // the next question may be long away
+		sink->wait_ms = RECONCILE_MS;
+	} else if (core->now_ns < sink->due_ns) {
 		return 0;
+	}
 	send_reconcile(core, r);
 	return 1;
 }

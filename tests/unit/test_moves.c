@@ -372,6 +372,7 @@ Checked(moves, migrate_is_repeated_each_interval_until_withdrawn, stop)
 		(struct godwit_server_entry){.id = godwit_be16(3), .port = godwit_be16(99)};
 	h.server.list_count = 1;
 	subscribe();
+	c.session = HARNESS_SESSION;
 	c.target = 3;
 	c.reason = GODWIT_MIGRATION_DRAIN;
 	command(CORE_COMMAND_MIGRATE, c);

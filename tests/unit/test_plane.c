@@ -208,6 +208,8 @@ static void take_notice(uint32_t i, const struct crossing_slot *slot)
 		keeper_proposed(own[i].keeper, n.stream, n.server, n.incarnation, n.proposal);
 	else if (slot->kind == CORE_NOTICE_LAGS)
 		keeper_lags(own[i].keeper, n.stream, n.server, n.incarnation, c.now_ns);
+	else if (slot->kind == CORE_NOTICE_REFUSED)
+		keeper_refused(own[i].keeper, n.stream, n.server, n.incarnation, c.now_ns);
 	else if (slot->kind == CORE_NOTICE_FETCHED)
 		keeper_fetched(own[i].keeper, n.stream, n.server, n.incarnation);
 	else
