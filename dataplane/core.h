@@ -69,7 +69,7 @@ struct core_command {
 	uint64_t nonce;	       // PROBE
 	uint32_t subscription; // OFFER, DROP, MIGRATE
 	uint16_t target;       // MIGRATE: server id; 0: no more
-	uint16_t reason;       // MIGRATE: enum godwit_migration_reason
+	uint16_t reason;       // OFFER, MIGRATE: enum godwit_migration_reason
 	uint16_t code; // CLOSE_CLIENT: REPLACED (the same process came in anew), else FENCED
 	struct godwit_address address; // OFFER, PROBE
 	bool by_home;		       // OFFER

@@ -51,6 +51,7 @@ struct offer {
 	uint32_t next;	   // FIFO of all, or free list
 	uint32_t next_of_client;
 	uint8_t takes; // sent
+	uint8_t reason;
 	bool by_home, held, gone;
 };
 

@@ -70,6 +70,7 @@ Test(migration, an_offer_says_what_the_client_needs_to_know)
 	cr_assert_eq(c.command.tag, 0x7001);
 	cr_assert_eq(c.command.connection, 0xc001);
 	cr_assert_eq(c.command.cursor_epoch, RIG_EPOCH(4, RIG_SELF));
+	cr_assert_eq(c.command.reason, GODWIT_MIGRATION_DEATH);
 	cr_assert_not(c.command.by_home);
 	// The epoch that was offered is in no table before it is accepted.
 	{
