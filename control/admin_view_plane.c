@@ -91,6 +91,7 @@ static bool migration_view_of(void *arg, uint32_t i, struct view_migration *view
 		.outcome = migration_outcome_name(record->outcome),
 		.detected_ns = record->detected_ns,
 		.first_ns = record->first_ns,
+		.ended_ns = record->ended_ns,
 		.replayed = record->replayed,
 		.handover_seq = record->handover_seq,
 	};
