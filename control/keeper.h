@@ -13,7 +13,7 @@
 // - Lost is a member of which a newer incarnation was seen, and what we recorded of ourselves. Who is only
 //   not reachable is waited for: one at least; for the others start_timeout from the first one on.
 // - Only who proposed itself by its home core's word is added, in that incarnation. A member that lost its
-//   memory is removed at once; one that is dead, deaf or lags only while min_in_sync remain: below it nothing
+//   memory is removed at once; one that is dead, cut off or lags only while min_in_sync remain: below it nothing
 //   commits, so nothing is gained, and what it holds would be given up.
 // - One change of a stream is under way at a time; what comes meanwhile goes into the next. After an
 //   unknown end the record is read again first.
