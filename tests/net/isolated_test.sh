@@ -48,19 +48,17 @@ lab_wait_for 20 "the move to be told" lab_moves_are 2 1 feed
 lab_heal
 lab_wait_for 20 "it to be in sync again" lab_in_sync 1 1,2,3
 
-# One way, then the other. Clients of server 3 would get nothing there.
+# One way, then the other. A client of server 3 would get nothing there.
 for way in "srv3 srv1" "srv1 srv3"; do
-	lab_godwit 1 drain 1 >"$LAB_DIR/drain.out"
-	lab_godwit 2 drain 2 >"$LAB_DIR/drain.out"
-	lab_wait_for 20 "all to be at server 3" lab_cursors_are 1 3 3
-	lab_godwit 1 undrain 1 >"$LAB_DIR/drain.out"
-	lab_godwit 2 undrain 2 >"$LAB_DIR/drain.out"
+	label=after-${way% *}
+	lab_follow "$label" sub trades 3
+	lab_wait_for 20 "it to have begun" lab_says "$label" '"delivered":[1-9]'
 	# shellcheck disable=SC2086 # two words
 	lab_cut $way
-	lab_wait_for 20 "nobody to wait for it" lab_in_sync 1 1,2
+	lab_wait_for 20 "nobody to wait for server 3" lab_in_sync 1 1,2
 	lab_wait_for 20 "its clients to be elsewhere" lab_cursors_are 2 3 0
 	lab_rows 2 servers "all(row['link'] in ('self', 'up') for row in rows)" || die "it is dead: $(lab_godwit 2 servers)"
 	lab_heal
 	lab_wait_for 20 "it to be in sync again" lab_in_sync 1 1,2,3
 done
-lab_finish one at1 at2 at3
+lab_finish one at1 at2 at3 after-srv3 after-srv1
