@@ -59,16 +59,34 @@ void drain_step(struct migration *m, uint64_t now_ns)
 		m->away_next_ns = now_ns + AGAIN_NS;
 }
 
+// Whether another server would serve the clients of a stream of ours.
+static bool is_held_elsewhere(const struct migration *m, const struct migration_stream *stream)
+{
+	for (uint32_t i = 0; i < m->view.peers_count; i++)
+		if (may_give(&m->view.peers[i]) && stream->peers[i].session == stream->own.session)
+			return true;
+	return false;
+}
+
 enum godwit_code migration_drain(struct migration *m, uint64_t now_ns)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < m->view.peers_count; i++)
-		any |= m->view.peers[i].is_up;
+	m->held_by_none = NULL;
 	if (m->is_draining)
 		return GODWIT_OK;
+	for (uint32_t i = 0; i < m->view.peers_count; i++)
+		any |= may_give(&m->view.peers[i]);
 	if (!any)
 		return GODWIT_NOT_ALLOWED;
+	for (uint32_t i = 0; i < m->view.streams_count; i++) {
+		const struct migration_stream *stream = &m->view.streams[i];
+
+		if (stream->own.session == 0 || is_held_elsewhere(m, stream))
+			continue;
+		m->held_by_none = stream->name;
+		return GODWIT_UNKNOWN_STREAM;
+	}
 	m->is_draining = true;
 	m->drained = m->stuck = 0;
 	m->away = (struct cursor_page){0};
@@ -91,8 +109,9 @@ struct migration_drain_state migration_drain_state(const struct migration *m)
 {
 	return (struct migration_drain_state){
 		.is_draining = m->is_draining,
-		.left = cursor_table_home_count(m->table, m->config.server),
+		.left = cursor_table_home_live(m->table, m->config.server),
 		.moved = m->drained,
 		.stuck = m->stuck,
+		.held_by_none = m->held_by_none,
 	};
 }

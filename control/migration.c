@@ -289,12 +289,19 @@ void migration_entry(struct migration *m, const struct cursor *entry, uint64_t n
 	if (entry->home == self && held.home != self && held.cursor_epoch > entry->cursor_epoch)
 		send_drop(m, entry, held.cursor_epoch);
 	move = move_find(m, &entry->key);
-	if (move == NULL || held.cursor_epoch <= move->cursor.cursor_epoch)
+	if (move == NULL)
 		return;
-	if (move->giving)
-		handover_entry(m, move, &held, now_ns);
-	else
-		offer_entry(m, move, &held, now_ns);
+	if (held.cursor_epoch > move->cursor.cursor_epoch) {
+		if (move->giving)
+			handover_entry(m, move, &held, now_ns);
+		else
+			offer_entry(m, move, &held, now_ns);
+	} else if (held.flags != 0) {
+		if (move->giving)
+			handover_ended(m, move, &held, now_ns);
+		else
+			offer_ended(m, move, &held, now_ns);
+	}
 }
 
 void migration_notice(struct migration *m, enum core_notice_kind kind,
@@ -387,8 +394,8 @@ const char *migration_reason_name(uint32_t reason)
 
 const char *migration_outcome_name(uint32_t outcome)
 {
-	static const char *const names[] = {"pending", "moved",	  "kept",     "elsewhere",
-					    "expired", "refused", "withdrawn"};
+	static const char *const names[] = {"pending", "moved",	  "kept",      "elsewhere",
+					    "expired", "refused", "withdrawn", "ended"};
 
 	return outcome < sizeof(names) / sizeof(names[0]) ? names[outcome] : "unknown";
 }

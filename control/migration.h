@@ -15,6 +15,8 @@
 //     | CONFIRM OK, or an entry with a higher epoch: DROP here, done
 //     | refused or silent: the next target; none left, or the lapse time: given up, goes on serving
 //
+// Either side's move is over when the cursor itself ends.
+//
 // What starts a move:
 //   orphans.c    a server is dead: each survivor walks its cursors and takes those that rendezvous hashing
 //                gives to it, among live servers whose log still holds what the cursor needs
@@ -69,6 +71,7 @@ struct migration_peer {
 	struct godwit_address address;
 	bool is_up; // hears us and is heard: cursors may go there
 	bool is_dead;
+	bool is_draining; // no cursors may go there, but orphans that nobody else can serve
 };
 
 struct migration_log {	  // of one stream at one server
@@ -98,6 +101,7 @@ enum migration_outcome {
 	MIGRATION_EXPIRED,   // the client answered nobody
 	MIGRATION_REFUSED,   // no server would, or no room
 	MIGRATION_WITHDRAWN, // the reason is gone
+	MIGRATION_ENDED,     // the cursor ended meanwhile: there is nothing to move
 };
 
 struct migration_record {
@@ -120,6 +124,7 @@ struct migration_record {
 	X(expired, "moves that nobody answered")                                                   \
 	X(elsewhere, "moves that another server was faster with")                                  \
 	X(withdrawn, "offers withdrawn: the home was heard again")                                 \
+	X(ended, "moves of cursors that ended meanwhile")                                          \
 	X(full, "moves not begun: the table of moves is full")                                     \
 	X(handovers, "cursors that another server was asked to take")                              \
 	X(handed, "cursors handed over")                                                           \
@@ -169,16 +174,18 @@ void migration_step(struct migration *migration, uint64_t now_ns);
 
 // ---- drain ---------------------------------------------------------------------------------------
 
-// Hand all cursors over, and take none, until migration_undrain. GODWIT_OK, or GODWIT_NOT_ALLOWED: no other
-// server is up. Of a server that is drained: OK.
+// Hand all cursors over, and take none (but orphans that nobody else can serve), until migration_undrain.
+// GODWIT_OK, also of a server that is drained; GODWIT_NOT_ALLOWED: no other server is up and takes clients;
+// GODWIT_UNKNOWN_STREAM: none of those holds one of our streams (drain_state tells which).
 enum godwit_code migration_drain(struct migration *migration, uint64_t now_ns);
 void migration_undrain(struct migration *migration, uint64_t now_ns);
 
 struct migration_drain_state {
 	bool is_draining;
-	uint32_t left;	// cursors that are still here
-	uint32_t moved; // since it began
-	uint32_t stuck; // attempts that no client accepted within the lapse time
+	uint32_t left;		  // cursors that are still served here
+	uint32_t moved;		  // since it began
+	uint32_t stuck;		  // attempts that no client accepted within the lapse time
+	const char *held_by_none; // the stream for which the last order was refused; NULL: none
 };
 struct migration_drain_state migration_drain_state(const struct migration *migration);
 

@@ -105,6 +105,7 @@ struct migration {
 	// drain and feed
 	bool is_draining;
 	uint32_t drained, stuck;
+	const char *held_by_none;
 	struct cursor_page away; // walk over own cursors
 	uint64_t away_next_ns;
 	bool feed_is_lost[SERVER_STREAMS_MAX]; // as counted last
@@ -133,6 +134,11 @@ bool log_serves(const struct migration_log *log, const struct cursor *cursor);
 bool feed_is_lost(const struct migration *m, const struct migration_stream *stream);
 // Whether this server may offer a home for the cursor at all.
 bool may_take(struct migration *m, const struct cursor *cursor);
+// Whether that server is up and takes cursors.
+static inline bool may_give(const struct migration_peer *peer)
+{
+	return peer->is_up && !peer->is_draining;
+}
 uint32_t peer_by_id(const struct migration *m, uint16_t id);
 bool take_token(struct migration *m, uint64_t now_ns);
 
@@ -145,6 +151,9 @@ void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reas
 void offer_look(struct migration *m, struct move *move, uint64_t now_ns);
 void offer_entry(struct migration *m, struct move *move, const struct cursor *now_held,
 		 uint64_t now_ns);
+// It has ended in the epoch in which it was to be moved, or is served no more.
+void offer_ended(struct migration *m, struct move *move, const struct cursor *now_held,
+		 uint64_t now_ns);
 void offer_notice(struct migration *m, enum core_notice_kind kind, const struct core_notice *notice,
 		  uint64_t now_ns);
 void offers_withdraw(struct migration *m, uint16_t home, uint64_t now_ns);
@@ -156,6 +165,9 @@ bool handover_begin(struct migration *m, const struct cursor *cursor, uint16_t r
 void handover_look(struct migration *m, struct move *move, uint64_t now_ns);
 // It has a higher epoch elsewhere now.
 void handover_entry(struct migration *m, struct move *move, const struct cursor *now_held,
+		    uint64_t now_ns);
+// It has ended here, or is served no more.
+void handover_ended(struct migration *m, struct move *move, const struct cursor *now_held,
 		    uint64_t now_ns);
 void handover_asked(struct migration *m, uint32_t peer, const struct godwit_handover *frame,
 		    uint64_t now_ns);

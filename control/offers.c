@@ -68,6 +68,19 @@ static void give_up(struct migration *m, struct move *move, enum migration_outco
 	move_end(m, move, outcome, to, now_ns);
 }
 
+// The core offers it no more. Where it has no room for that, the offer runs out by itself.
+static void take_back(struct migration *m, const struct move *move)
+{
+	struct core_command command = {
+		.client = move->cursor.key.client,
+		.subscription = move->cursor.key.subscription,
+		.cursor_epoch = 0,
+	};
+
+	if (move->state != MOVE_WAITING)
+		m->ops.command(m->ops.arg, move->core, CORE_COMMAND_OFFER, &command);
+}
+
 void offer_look(struct migration *m, struct move *move, uint64_t now_ns)
 {
 	if (now_ns >= move->until_ns) {
@@ -83,6 +96,7 @@ void offer_entry(struct migration *m, struct move *move, const struct cursor *he
 {
 	if (held->home != m->config.server) {
 		MCOUNT(m, elsewhere);
+		take_back(m, move);
 		give_up(m, move, MIGRATION_ELSEWHERE, held->home, GODWIT_REPLACED, now_ns);
 		return;
 	}
@@ -92,6 +106,16 @@ void offer_entry(struct migration *m, struct move *move, const struct cursor *he
 		handover_confirm(m, move->peer, &move->cursor, move->request, held->cursor_epoch,
 				 GODWIT_OK);
 	move_end(m, move, MIGRATION_MOVED, m->config.server, now_ns);
+}
+
+void offer_ended(struct migration *m, struct move *move, const struct cursor *held, uint64_t now_ns)
+{
+	// Where its home serves it no more, the client may be glad of another one.
+	if (!cursor_is_tombstone(held))
+		return;
+	MCOUNT(m, ended);
+	take_back(m, move);
+	give_up(m, move, MIGRATION_ENDED, move->cursor.home, GODWIT_UNSUBSCRIBED, now_ns);
 }
 
 // The client has a higher epoch than was offered. It is offered again above that, unless a living server
@@ -161,17 +185,10 @@ void offers_withdraw(struct migration *m, uint16_t home, uint64_t now_ns)
 	struct move *move, *next;
 
 	HASH_ITER(hh, m->moves, move, next) {
-		struct core_command command = {
-			.client = move->cursor.key.client,
-			.subscription = move->cursor.key.subscription,
-		};
-
 		if (move->giving || move->cursor.home != home ||
 		    move->reason != GODWIT_MIGRATION_DEATH)
 			continue;
-		// Epoch 0 takes the offer back. Where there is no room, it runs out by itself.
-		if (move->state != MOVE_WAITING)
-			m->ops.command(m->ops.arg, move->core, CORE_COMMAND_OFFER, &command);
+		take_back(m, move);
 		MCOUNT(m, withdrawn);
 		move_end(m, move, MIGRATION_WITHDRAWN, home, now_ns);
 	}

@@ -57,20 +57,37 @@ void migration_heard(struct migration *m, uint32_t peer, uint64_t now_ns)
 	offers_withdraw(m, m->view.peers[peer].id, now_ns);
 }
 
-// Whether rendezvous hashing gives it to this server, among those that can serve it.
-static bool is_my_share(const struct migration *m, const struct cursor *cursor)
+// The others that can serve it: those that are drained, or those that are not. Returns how many.
+static uint32_t takers(const struct migration *m, const struct cursor *cursor, bool drained,
+		       struct rendezvous_server *servers)
 {
 	const struct migration_stream *stream = stream_of(m, cursor->key.session);
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < m->view.peers_count; i++) {
+		const struct migration_peer *peer = &m->view.peers[i];
+
+		if (peer->is_up && peer->is_draining == drained && peer->id != cursor->home &&
+		    log_serves(&stream->peers[i], cursor))
+			servers[count++] = (struct rendezvous_server){peer->id, peer->weight};
+	}
+	return count;
+}
+
+// Whether rendezvous hashing gives it to this server, among those that can serve it. One that is drained takes
+// what nobody else can: better than no home.
+static bool is_my_share(const struct migration *m, const struct cursor *cursor)
+{
 	struct rendezvous_server servers[SERVER_PEERS_MAX + 1];
-	uint32_t count = 1;
+	uint32_t count;
 
 	servers[0] = (struct rendezvous_server){m->config.server, m->config.weight};
-	for (uint32_t i = 0; i < m->view.peers_count; i++)
-		if (m->view.peers[i].is_up && m->view.peers[i].id != cursor->home &&
-		    log_serves(&stream->peers[i], cursor))
-			servers[count++] = (struct rendezvous_server){m->view.peers[i].id,
-								      m->view.peers[i].weight};
-	return rendezvous_pick(cursor_key_hash(&cursor->key, 0), servers, count) == 0;
+	count = takers(m, cursor, false, &servers[1]);
+	if (m->is_draining && count > 0)
+		return false;
+	if (m->is_draining)
+		count = takers(m, cursor, true, &servers[1]);
+	return rendezvous_pick(cursor_key_hash(&cursor->key, 0), servers, count + 1) == 0;
 }
 
 static void consider(struct migration *m, const struct orphans *o, const struct cursor *cursor,

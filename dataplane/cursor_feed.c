@@ -170,11 +170,11 @@ void cursor_feed_look(struct core *core, struct subscription *s)
 {
 	uint32_t now_ms = (uint32_t)(core->now_ns / 1000000);
 	uint32_t pause_ms = core->subscription_count / (CURSOR_FEED_RATE / 1000);
+	uint32_t least_ms = s->cursor_due ? CURSOR_FEED_PAUSE_MS : CURSOR_FEED_REST_MS;
 
-	if (pause_ms < CURSOR_FEED_PAUSE_MS)
-		pause_ms = CURSOR_FEED_PAUSE_MS;
-	if (core->server->cursor_feed != NULL && s->cursor_due &&
-	    now_ms - s->cursor_at_ms >= pause_ms)
+	if (pause_ms < least_ms)
+		pause_ms = least_ms;
+	if (core->server->cursor_feed != NULL && now_ms - s->cursor_at_ms >= pause_ms)
 		announce(core, s);
 }
 
@@ -189,7 +189,7 @@ void cursor_feed_ended(struct core *core, const struct subscription *s, uint16_t
 	if (put(core, &entry))
 		return;
 	if (own->ended_count == CURSOR_FEED_ENDED) {
-		// It is forgotten when nothing was heard of it for long.
+		// It is forgotten when nothing was heard of it for long, here as elsewhere.
 		COUNT(core, cursor_entries_lost, 1);
 		return;
 	}

@@ -114,9 +114,9 @@ uint64_t insync_meta(const struct replication *r)
 	uint32_t counted = r->members | r->proposed;
 	uint64_t low = r->meta_last;
 
-	if (!r->writable || (!enough_in_sync(r) && !r->stream->ack_local))
+	if (!r->writable || !enough_in_sync(r))
 		return r->meta_held;
-	for (uint32_t i = 0; !r->stream->ack_local && counted >> i != 0; i++) {
+	for (uint32_t i = 0; counted >> i != 0; i++) {
 		const struct feed *feed = &r->feeds[i];
 
 		if ((counted >> i & 1) == 0)

@@ -231,7 +231,8 @@ void replication_fetch(struct core *core, const struct replication_fetch *fetch)
 uint64_t insync_commit(const struct replication *r);
 // Up to where runs may leave for the base.
 uint64_t insync_release(const struct replication *r, uint64_t commit);
-// Whether an entry of META is held by all that count.
+// Up to which entry of META all that count hold it. Where acks are local too: a number or an instance that
+// somebody was told of, and that a primary started again knew nothing of, would be given twice.
 uint64_t insync_meta(const struct replication *r);
 // The smallest log that must hold what is not committed.
 void insync_room(struct core *core, struct replication *r);

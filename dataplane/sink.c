@@ -96,14 +96,15 @@ static void closing_done(struct core *core, struct replication *r)
 	sink->forced = false;
 	if (sink->emptied) {
 		stream_reset(stream, sink->cut_session, sink->cut_first, sink->cut_epoch);
+		meta_begin(r, 0);
 		sink->loaded = false;
 		COUNT(core, sink_resets, 1);
 	} else if (stream_cut_back(stream, sink->cut)) {
+		// The tables stay: a primary that is started again may have them from nobody else.
 		COUNT(core, sink_cuts, 1);
 	} else {
 		sink->forced = true; // it cannot be undone here: the log is begun anew
 	}
-	meta_begin(r, 0);
 	stream_serve(stream, stream->role == STREAM_REPLICA);
 	sink->incarnation = incarnation_of(core, sink->peer);
 	ask_anew(core, sink);

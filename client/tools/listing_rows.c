@@ -75,7 +75,7 @@ static void server_row(struct table *table, const json_t *row)
 		add_count(table, row, "flaps");
 	add_count(table, row, "cursors");
 	add_share(table, row);
-	if (field_count(row, "draining") != 0)
+	if (field_count(row, "draining") != 0 && strcmp(field_text(row, "refusal"), "-") == 0)
 		table_add(table, "draining");
 	else
 		add_text(table, row, "refusal");

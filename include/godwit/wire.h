@@ -80,6 +80,7 @@ enum godwit_frame_flag {
 	GODWIT_FLAG_BY_HOME = 0x0004,  // TAKE: asked by the home
 	GODWIT_FLAG_REPAIR = 0x0008,   // DATA: sent again, for a NAK
 	GODWIT_FLAG_ANSWER = 0x0010,   // PEER_HELLO, SNAPSHOT, RECONCILE: answers one without
+	GODWIT_FLAG_DRAINING = 0x0020, // PEER_HEARTBEAT: its sender takes no clients
 };
 
 #define GODWIT_AT(type, field, offset)                                                             \

@@ -15,7 +15,7 @@
 #define CLIENTS_MAX 1000000u
 #define TURN_BURSTS 32 // received before timers have their turn: the port's queue is short
 
-static _Atomic int stop_asked, marks_asked;
+static _Atomic int stop_asked;
 
 enum option_key {
 	OPTION_LOSS = 256,
@@ -27,6 +27,9 @@ enum option_key {
 	OPTION_PORTS,
 	OPTION_IDS,
 	OPTION_SEED,
+	OPTION_TOGETHER,
+	OPTION_MOVES,
+	OPTION_SAMPLES,
 };
 
 static const struct argp_option keys[] = {
@@ -48,15 +51,19 @@ static const struct argp_option keys[] = {
 	{"client-base", OPTION_IDS, "N", 0, "client ids begin above it", 0},
 	{"mtu", OPTION_MTU, "N", 0, "1500 unless stated", 0},
 	{"eal-prefix", OPTION_PREFIX, "NAME", 0, "among the DPDK processes of the host", 0},
+	{"together", OPTION_TOGETHER, NULL, 0, "all begin at the first server", 0},
+	{"moves", OPTION_MOVES, "FILE", 0, "each move of a client with its times, at the end", 0},
+	{"samples", OPTION_SAMPLES, "FILE", 0, "each message's times, at the end", 0},
 	{"seed", OPTION_SEED, "N", 0, "of loss and of the clients' own randomness", 0},
 	{0},
 };
 
 static const char about[] =
 	"Plays up to a million subscribers over one interface, each with an address and port of its own, and "
-	"checks what each of them receives. SIGUSR1 marks the moment of a kill, the next SIGUSR1 the end of "
-	"what it caused; SIGTERM and SIGINT end the run. Every half second a line of JSON goes to standard "
-	"output, at the end the summary.\vExit status: 0 if nothing was lost, repeated or damaged and "
+	"checks what each of them receives. SIGTERM and SIGINT end the run. Every half second a line of JSON "
+	"goes to standard output, at the end the summary.\vMoves are lines of JSON, samples pairs of unsigned "
+	"64-bit numbers: when a message was taken, and when the stream got it. All times in both are of the wall "
+	"clock, in ns.\n\nExit status: 0 if nothing was lost, repeated or damaged and "
 	"everybody began; 1 otherwise; 2 for a wrong command line.";
 
 static const char *parse_prefix(const char *text, struct swarm_options *options)
@@ -166,6 +173,15 @@ static error_t take_option(int key, char *text, struct argp_state *state)
 	case OPTION_PREFIX:
 		options->prefix = text;
 		break;
+	case OPTION_MOVES:
+		options->moves = text;
+		break;
+	case OPTION_SAMPLES:
+		options->samples = text;
+		break;
+	case OPTION_TOGETHER:
+		options->is_together = true;
+		break;
 	case ARGP_KEY_ARG:
 		argp_error(state, "nothing is expected at \"%s\"", text);
 		break;
@@ -187,13 +203,11 @@ static error_t take_option(int key, char *text, struct argp_state *state)
 
 static void on_signal(int number)
 {
-	if (number == SIGUSR1)
-		atomic_fetch_add_explicit(&marks_asked, 1, memory_order_relaxed);
-	else
-		atomic_store_explicit(&stop_asked, 1, memory_order_relaxed);
+	(void)number;
+	atomic_store_explicit(&stop_asked, 1, memory_order_relaxed);
 }
 
-static uint64_t clock_ns(clockid_t clock)
+uint64_t swarm_clock_ns(clockid_t clock)
 {
 	struct timespec t;
 
@@ -222,6 +236,12 @@ static bool is_done(struct swarm *swarm)
 	return all_have(swarm);
 }
 
+static void read_clocks(struct swarm *swarm)
+{
+	swarm->now_ns = swarm_clock_ns(CLOCK_MONOTONIC);
+	swarm->wall_ns = swarm_clock_ns(CLOCK_REALTIME);
+}
+
 static uint32_t receive(struct swarm *swarm)
 {
 	struct swarm_datagram datagrams[SWARM_BURST];
@@ -230,6 +250,8 @@ static uint32_t receive(struct swarm *swarm)
 	for (uint32_t n = 0; n < TURN_BURSTS; n++) {
 		uint32_t count = swarm_port_receive(&swarm->port, datagrams);
 
+		// What arrives is dated by it.
+		read_clocks(swarm);
 		for (uint32_t i = 0; i < count; i++)
 			swarm_clients_input(swarm, &datagrams[i]);
 		total += count;
@@ -241,18 +263,12 @@ static uint32_t receive(struct swarm *swarm)
 
 static void run(struct swarm *swarm)
 {
-	int marks = 0;
 	uint32_t idle = 0;
 
 	for (;;) {
 		uint32_t done;
 
-		swarm->now_ns = clock_ns(CLOCK_MONOTONIC);
-		swarm->wall_ns = clock_ns(CLOCK_REALTIME);
-		if (atomic_load_explicit(&marks_asked, memory_order_relaxed) != marks) {
-			marks++;
-			swarm_clients_mark(swarm);
-		}
+		read_clocks(swarm);
 		done = receive(swarm);
 		done += swarm_clients_turn(swarm);
 		swarm_port_flush(&swarm->port);
@@ -266,6 +282,26 @@ static void run(struct swarm *swarm)
 		if (idle >= 300)
 			nanosleep(&(struct timespec){.tv_nsec = IDLE_NS}, NULL);
 	}
+}
+
+// Everything is written, whether the run was good or not.
+static bool finish(const struct swarm *swarm)
+{
+	const struct swarm_sums *sums = &swarm->sums;
+	const char *path = swarm->options->json;
+	bool is_good = sums->lost == 0 && sums->repeated == 0 && sums->damaged == 0 &&
+		       sums->begun == swarm->options->clients;
+
+	if (!swarm_report_end(swarm)) {
+		fprintf(stderr, "swarm: %s: %s\n", path != NULL ? path : "standard output",
+			strerror(errno));
+		is_good = false;
+	}
+	if (!swarm_record_write(swarm, &path)) {
+		fprintf(stderr, "swarm: %s: %s\n", path, strerror(errno));
+		is_good = false;
+	}
+	return is_good;
 }
 
 int main(int argc, char **argv)
@@ -287,8 +323,8 @@ int main(int argc, char **argv)
 		return 2;
 	swarm.options = &options;
 	swarm.random = options.seed;
-	swarm.now_ns = swarm.began_ns = clock_ns(CLOCK_MONOTONIC);
-	if (swarm_clients_create(&swarm) != 0) {
+	swarm.now_ns = swarm.began_ns = swarm_clock_ns(CLOCK_MONOTONIC);
+	if (swarm_clients_create(&swarm) != 0 || swarm_record_create(&swarm) != 0) {
 		fprintf(stderr, "swarm: no memory for %u clients\n", options.clients);
 		return 1;
 	}
@@ -296,16 +332,11 @@ int main(int argc, char **argv)
 		return 1;
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGUSR1, &action, NULL);
-	swarm.began_ns = clock_ns(CLOCK_MONOTONIC);
+	swarm.began_ns = swarm_clock_ns(CLOCK_MONOTONIC);
 	run(&swarm);
-	is_good = swarm.sums.lost == 0 && swarm.sums.repeated == 0 && swarm.sums.damaged == 0 &&
-		  swarm.sums.begun == options.clients;
-	if (!swarm_report_end(&swarm)) {
-		fprintf(stderr, "swarm: %s: %s\n", options.json, strerror(errno));
-		is_good = false;
-	}
+	is_good = finish(&swarm);
 	swarm_port_close(&swarm.port);
+	swarm_record_destroy(&swarm.record);
 	swarm_clients_destroy(&swarm);
 	return is_good ? 0 : 1;
 }

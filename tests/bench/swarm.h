@@ -7,6 +7,7 @@
 //   swarm.c          options, the loop, signals
 //   swarm_port.c     frames: Ethernet, ARP for all our addresses, IPv4, UDP
 //   swarm_clients.c  the clients: their timers, loss and think time, what each checks of its delivery
+//   swarm_record.c   moves and latencies, each with its time, for whoever reckons with them afterwards
 //   swarm_report.c   what is printed
 //
 // Client i has the address base + i / ports_each and the UDP port SWARM_PORT_FIRST + i % ports_each.
@@ -17,6 +18,7 @@
 #include <godwit/client.h>
 #include <godwit/histogram.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "dataplane/eal.h"
 #include "dataplane/port.h"
@@ -28,12 +30,14 @@
 
 struct swarm_options {
 	const char *interface, *stream, *json, *prefix;
+	const char *moves, *samples;   // files; NULL: not wanted
 	uint32_t address, prefix_bits; // of client 0, host order
 	uint32_t clients, ports_each;
 	uint32_t cpu;
 	uint32_t mtu;
 	struct godwit_address servers[SWARM_SERVERS];
 	uint32_t server_count;
+	bool is_together;     // all begin at the first server; else each at another one
 	uint64_t client_base; // client ids begin above it
 	uint8_t start;	      // enum godwit_start
 	uint64_t rate;	      // clients that begin a second
@@ -87,25 +91,15 @@ void swarm_port_flush(struct swarm_port *port);
 
 // ---- the clients --------------------------------------------------------------------------------
 
-enum swarm_phase { // of what is measured: before the mark, until all are live again, after
-	SWARM_BEFORE,
-	SWARM_DURING,
-	SWARM_AFTER,
-	SWARM_PHASES
-};
-
 struct swarm_client {
 	struct godwit_core *core;
 	struct godwit_identifier taken;
 	uint64_t expected; // next sequence; 0: not begun
 	uint64_t delivered;
-	uint64_t last_ns;     // of the last message, monotonic
-	uint64_t silence_ns;  // longest time between two messages
-	uint64_t look_ns;     // think time ends; 0: nothing waits
-	uint64_t first_ns;    // first message after a migration, behind the mark; 0: none
-	uint64_t migrated_ns; // when it migrated last, behind the mark; 0: it did not
-	uint32_t server;      // ip of its home, host order
-	uint16_t migrations;
+	uint64_t last_ns;    // of the last message, monotonic
+	uint64_t silence_ns; // longest time between two messages
+	uint64_t look_ns;    // think time ends; 0: nothing waits
+	uint32_t move;	     // its last one in the record, + 1, until a message came; 0: none
 	bool is_live;
 	bool is_over;
 };
@@ -117,6 +111,29 @@ struct swarm_sums {
 	uint64_t dropped; // by --loss
 };
 
+// ---- the record ---------------------------------------------------------------------------------
+
+// Times are of the wall clock, read for this very event; addresses in host order.
+struct swarm_move {
+	uint32_t client, from, to;
+	uint16_t reason;   // enum godwit_move
+	uint64_t heard_ns; // the old home, the last time
+	uint64_t moved_ns; // the new home's answer
+	uint64_t first_ns; // the first message after that; 0: none yet
+	uint64_t replayed;
+};
+
+struct swarm_sample { // a message's times of the wall clock
+	uint64_t taken_ns, ingest_ns;
+};
+
+struct swarm_record {
+	struct swarm_move *moves;
+	struct swarm_sample *samples;
+	uint64_t move_count, move_max, sample_count, sample_max;
+	uint64_t missed; // moves and samples for which there was no room
+};
+
 struct swarm {
 	const struct swarm_options *options;
 	struct swarm_port port;
@@ -126,12 +143,11 @@ struct swarm {
 	struct wheel_timer *timers;
 	uint32_t *heads;
 	uint64_t now_ns, wall_ns;
-	uint64_t began_ns, mark_ns; // mark 0: none yet
+	uint64_t began_ns;
 	uint64_t random;
-	enum swarm_phase phase;
 	struct swarm_sums sums;
-	struct godwit_histogram
-		latency[SWARM_PHASES]; // of clients that did not migrate behind the mark
+	struct swarm_record record;
+	struct godwit_histogram latency;
 	uint64_t report_ns;
 };
 
@@ -141,8 +157,15 @@ void swarm_clients_destroy(struct swarm *swarm);
 void swarm_clients_input(struct swarm *swarm, const struct swarm_datagram *datagram);
 // Start those whose turn has come, run due timers. Returns how much was done.
 uint32_t swarm_clients_turn(struct swarm *swarm);
-// The kill happened now: what follows is `during`.
-void swarm_clients_mark(struct swarm *swarm);
+
+// 0 or -ENOMEM. Records what the options name files for; `swarm` has its options.
+int swarm_record_create(struct swarm *swarm);
+void swarm_record_destroy(struct swarm_record *record);
+void swarm_record_move(struct swarm *swarm, uint32_t number, const struct godwit_event *event);
+void swarm_record_message(struct swarm *swarm, uint32_t number, const struct godwit_event *event);
+// Moves as lines of JSON, samples as pairs of 64-bit numbers of this machine. False with errno: *path could
+// not be written.
+bool swarm_record_write(const struct swarm *swarm, const char **path);
 
 // ---- the report ---------------------------------------------------------------------------------
 
@@ -150,5 +173,8 @@ void swarm_clients_mark(struct swarm *swarm);
 void swarm_report_line(const struct swarm *swarm);
 // The summary, to options->json or standard output. False: it could not be written.
 bool swarm_report_end(const struct swarm *swarm);
+
+// Of the system; in ns.
+uint64_t swarm_clock_ns(clockid_t clock);
 
 #endif

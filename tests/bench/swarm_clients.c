@@ -83,11 +83,9 @@ static void on_message(struct swarm *swarm, struct swarm_client *client,
 	if (client->last_ns != 0 && swarm->now_ns - client->last_ns > client->silence_ns)
 		client->silence_ns = swarm->now_ns - client->last_ns;
 	client->last_ns = swarm->now_ns;
-	if (client->migrated_ns != 0 && client->first_ns == 0)
-		client->first_ns = swarm->now_ns;
-	if (client->migrated_ns == 0 && swarm->wall_ns > event->time_ns)
-		godwit_histogram_record(&swarm->latency[swarm->phase],
-					swarm->wall_ns - event->time_ns, 1);
+	if (swarm->wall_ns > event->time_ns)
+		godwit_histogram_record(&swarm->latency, swarm->wall_ns - event->time_ns, 1);
+	swarm_record_message(swarm, (uint32_t)(client - swarm->clients), event);
 }
 
 static void on_begin(struct swarm *swarm, struct swarm_client *client,
@@ -131,10 +129,7 @@ static void on_event(struct swarm *swarm, struct swarm_client *client,
 		break;
 	case GODWIT_EVENT_MIGRATED:
 		swarm->sums.migrations++;
-		client->migrations++;
-		client->first_ns = 0;
-		if (swarm->mark_ns != 0)
-			client->migrated_ns = swarm->now_ns;
+		swarm_record_move(swarm, (uint32_t)(client - swarm->clients), event);
 		set_live(swarm, client, true);
 		break;
 	case GODWIT_EVENT_GAP:
@@ -237,9 +232,10 @@ static bool client_start(struct swarm *swarm, uint32_t number)
 							   .policy = GODWIT_POLICY_EARLIEST};
 	uint32_t subscribed;
 
-	// They begin at different servers.
+	// They begin at different servers, unless they are to be together.
 	for (uint32_t i = 0; i < options->server_count; i++)
-		servers[i] = options->servers[(i + number) % options->server_count];
+		servers[i] = options->servers[(i + (options->is_together ? 0 : number)) %
+					      options->server_count];
 	client->core = godwit_core_create(&core);
 	if (client->core == NULL)
 		return false;
@@ -273,14 +269,4 @@ uint32_t swarm_clients_turn(struct swarm *swarm)
 	}
 	done += wheel_advance(&swarm->wheel, swarm->now_ns, TURN_TIMERS, on_due, swarm);
 	return done;
-}
-
-void swarm_clients_mark(struct swarm *swarm)
-{
-	if (swarm->phase == SWARM_BEFORE) {
-		swarm->mark_ns = swarm->now_ns;
-		swarm->phase = SWARM_DURING;
-	} else {
-		swarm->phase = SWARM_AFTER;
-	}
 }

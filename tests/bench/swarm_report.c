@@ -26,18 +26,6 @@ static void print_latency(FILE *out, const char *name, const struct godwit_histo
 		godwit_histogram_quantile(latency, 0.99), godwit_histogram_max(latency));
 }
 
-// Of a histogram of ns since the mark.
-static void print_moments(FILE *out, const char *name, const struct godwit_histogram *moments)
-{
-	fprintf(out,
-		"  \"%s\": {\"count\": %" PRIu64 ", \"first_ms\": %.3f, \"p50_ms\": %.3f, "
-		"\"p99_ms\": %.3f, \"last_ms\": %.3f},\n",
-		name, moments->count, (double)godwit_histogram_min(moments) / NS_PER_MS,
-		(double)godwit_histogram_quantile(moments, 0.5) / NS_PER_MS,
-		(double)godwit_histogram_quantile(moments, 0.99) / NS_PER_MS,
-		(double)godwit_histogram_max(moments) / NS_PER_MS);
-}
-
 static void print_sums(FILE *out, const struct swarm *swarm)
 {
 	const struct swarm_sums *sums = &swarm->sums;
@@ -62,6 +50,7 @@ static void print_sums(FILE *out, const struct swarm *swarm)
 		{"disconnects", sums->disconnects},
 		{"errors", sums->errors},
 		{"dropped", sums->dropped},
+		{"unrecorded", swarm->record.missed},
 		{"port_received", swarm->port.received},
 		{"port_sent", swarm->port.sent},
 		{"port_full", swarm->port.full},
@@ -75,7 +64,6 @@ static void print_sums(FILE *out, const struct swarm *swarm)
 
 bool swarm_report_end(const struct swarm *swarm)
 {
-	static struct godwit_histogram moved, first;
 	uint64_t silence_ns = 0, least = UINT64_MAX, most = 0;
 	FILE *out = stdout;
 
@@ -92,19 +80,10 @@ bool swarm_report_end(const struct swarm *swarm)
 			least = client->expected;
 		if (client->expected > most)
 			most = client->expected;
-		if (client->migrated_ns == 0)
-			continue;
-		godwit_histogram_record(&moved, client->migrated_ns - swarm->mark_ns, 1);
-		if (client->first_ns != 0)
-			godwit_histogram_record(&first, client->first_ns - swarm->mark_ns, 1);
 	}
 	fprintf(out, "{\n");
 	print_sums(out, swarm);
-	print_latency(out, "latency_before", &swarm->latency[SWARM_BEFORE]);
-	print_latency(out, "latency_during", &swarm->latency[SWARM_DURING]);
-	print_latency(out, "latency_after", &swarm->latency[SWARM_AFTER]);
-	print_moments(out, "migrated", &moved);
-	print_moments(out, "first_message", &first);
+	print_latency(out, "latency", &swarm->latency);
 	fprintf(out,
 		"  \"next_least\": %" PRIu64 ",\n  \"next_most\": %" PRIu64
 		",\n  \"silence_max_ms\": %.3f\n}\n",
