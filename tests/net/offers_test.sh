@@ -8,11 +8,11 @@ exec </dev/null
 # shellcheck source=scripts/netlab.sh
 . "$(dirname "$0")/../../scripts/netlab.sh"
 
-# ended SUBSCRIBER_ID OUTCOME: at servers 1 or 3, a move of that client away from server 2.
+# ended CLIENT OUTCOME: at servers 1 or 3, a move of that client because server 2 was taken for dead.
 ended() {
 	local id
 	for id in 1 3; do
-		! lab_rows "$id" migrations "any(row['client'] == '$1' and row['outcome'] == '$2' for row in rows)" || return 0
+		! lab_rows "$id" migrations "any((row['client'], row['reason'], row['outcome']) == ('$1', 'death', '$2') for row in rows)" || return 0
 	done
 	return 1
 }
