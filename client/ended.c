@@ -18,6 +18,7 @@ static enum ended_kind ended_kind(uint32_t code)
 	case GODWIT_UNKNOWN_SUBSCRIPTION:
 	case GODWIT_NOT_PRIMARY:
 	case GODWIT_REPLACED:
+	case GODWIT_DRAINING:
 		return ENDED_RETRY;
 	case GODWIT_UNKNOWN_SESSION:
 	case GODWIT_TRUNCATED:

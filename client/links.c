@@ -40,18 +40,21 @@ void client_links_learn(struct godwit_core *core, const struct godwit_welcome *f
 	uint32_t count = godwit_get16(frame->frame.count);
 	static const uint8_t unspecified[16];
 
-	for (uint32_t i = 0; i < count && core->link_count < GODWIT_SERVERS_MAX; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		struct godwit_address address = links_address(&entries[i]);
-		struct client_link *link = &core->links[core->link_count];
+		struct client_link *link = client_links_find(core, &address);
 
 		if (address.port == 0 || memcmp(address.ip, unspecified, 16) == 0 ||
 		    (godwit_address_is_v4(&address) && godwit_address_ip4(&address) == 0) ||
-		    client_links_find(core, &address) != NULL)
+		    (link == NULL && core->link_count == GODWIT_SERVERS_MAX))
 			continue;
-		link->address = address;
-		client_link_down(link);
-		core->link_count++;
-		core->is_unsettled = true;
+		if (link == NULL) {
+			link = &core->links[core->link_count++];
+			link->address = address;
+			client_link_down(link);
+			core->is_unsettled = true;
+		}
+		link->takes_none = godwit_get16(entries[i].weight) == 0;
 	}
 }
 
@@ -62,16 +65,20 @@ struct client_link *client_links_next(struct godwit_core *core, const struct cli
 	return &core->links[next < core->link_count ? next : 0];
 }
 
+// Which of two is the better one to turn to.
+static uint32_t links_rank(const struct client_link *link)
+{
+	return 2 * client_is_up(link) + !link->takes_none;
+}
+
 struct client_link *client_links_after(struct godwit_core *core, const struct client_link *link)
 {
-	struct client_link *next = client_links_next(core, link);
+	struct client_link *next = client_links_next(core, link), *best = next;
 
-	for (uint32_t i = 0; i < core->link_count; i++) {
-		if (next != link && client_is_up(next))
-			return next;
-		next = client_links_next(core, next);
-	}
-	return client_links_next(core, link);
+	for (; next != link; next = client_links_next(core, next))
+		if (links_rank(next) > links_rank(best))
+			best = next;
+	return best;
 }
 
 // ---- who uses what ------------------------------------------------------------------------------
@@ -229,17 +236,22 @@ static bool links_wants_warm(const struct godwit_core *core)
 	       client_is_up(core->home);
 }
 
-// The next of the list that nobody uses; NULL: all are used.
+// The next of the list that nobody uses, rather one that takes clients; NULL: all are used.
 static struct client_link *links_spare(struct godwit_core *core, uint32_t used)
 {
 	struct client_link *link = core->warm_after != NULL ? core->warm_after : core->home;
+	struct client_link *spare = NULL;
 
 	for (uint32_t i = 0; i < core->link_count; i++) {
 		link = client_links_next(core, link);
-		if ((used & links_bit(core, link)) == 0)
+		if ((used & links_bit(core, link)) != 0)
+			continue;
+		if (!link->takes_none)
 			return link;
+		if (spare == NULL)
+			spare = link;
 	}
-	return NULL;
+	return spare;
 }
 
 // What comes next goes where something is already.

@@ -11,13 +11,10 @@
 #include "control/admin_tell.h"
 
 static const char *const order_names[VIEW_ORDERS] = {
-	[VIEW_ORDER_DONE] = "done",
-	[VIEW_ORDER_ALREADY] = "already",
-	[VIEW_ORDER_LAST] = "last",
-	[VIEW_ORDER_UNKNOWN] = "unknown",
-	[VIEW_ORDER_ELSEWHERE] = "elsewhere",
-	[VIEW_ORDER_ALONE] = "alone",
-	[VIEW_ORDER_UNANSWERED] = "unanswered",
+	[VIEW_ORDER_DONE] = "done",	  [VIEW_ORDER_ALREADY] = "already",
+	[VIEW_ORDER_LAST] = "last",	  [VIEW_ORDER_STREAM] = "stream",
+	[VIEW_ORDER_UNKNOWN] = "unknown", [VIEW_ORDER_ELSEWHERE] = "elsewhere",
+	[VIEW_ORDER_ALONE] = "alone",	  [VIEW_ORDER_UNANSWERED] = "unanswered",
 };
 
 void admin_orders_step(struct daemon *daemon, uint64_t now_ns)
@@ -89,6 +86,8 @@ static int order_answer(struct daemon *daemon, const char *params, bool is_drain
 	tell_count(data, "left", drain.left);
 	tell_count(data, "moved", drain.moved);
 	tell_count(data, "stuck", drain.stuck);
+	if (answer == VIEW_ORDER_STREAM && drain.held_by_none != NULL)
+		tell_text(data, "stream", drain.held_by_none);
 	return 0;
 }
 

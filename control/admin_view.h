@@ -26,7 +26,8 @@ struct view_migration;
 enum view_order { // answers to an order
 	VIEW_ORDER_DONE,
 	VIEW_ORDER_ALREADY,    // it is drained, or not, already
-	VIEW_ORDER_LAST,       // refused: no other live server would take its clients
+	VIEW_ORDER_LAST,       // refused: no other live server takes clients
+	VIEW_ORDER_STREAM,     // refused: of those that do, none holds one of its streams
 	VIEW_ORDER_UNKNOWN,    // there is no such server in the cluster
 	VIEW_ORDER_ELSEWHERE,  // it is a member, but another process: to be asked there
 	VIEW_ORDER_ALONE,      // this server is in no cluster
@@ -36,9 +37,10 @@ enum view_order { // answers to an order
 
 struct view_drain {
 	bool is_draining;
-	uint32_t left;	// cursors that are still here
-	uint32_t moved; // since it began
-	uint32_t stuck; // attempts that no client accepted
+	uint32_t left;		  // cursors that are still here
+	uint32_t moved;		  // since it began
+	uint32_t stuck;		  // attempts that no client accepted
+	const char *held_by_none; // VIEW_ORDER_STREAM: the stream; else NULL
 };
 
 // What only the control plane can tell or do. A function that is NULL has nothing to tell.
@@ -79,7 +81,7 @@ struct view_server {
 	uint64_t flaps, heartbeats_missed, data_missed;
 	uint32_t cursors;	 // at home there
 	uint32_t share;		 // of all live cursors, in thousandths
-	struct view_drain drain; // of this server only
+	struct view_drain drain; // of another server: is_draining only
 };
 
 // How many servers there are; the first is this one, the others in the order of its peers.
@@ -184,7 +186,8 @@ struct view_migration {
 	uint16_t from, to; // server ids
 	const char *reason, *outcome;
 	uint64_t detected_ns; // monotonic
-	uint64_t first_ns;    // the taker served; 0: it did not
+	uint64_t first_ns;    // the first message went out there; 0: not known here, or none did
+	uint64_t ended_ns;    // it was known here how it ended
 	uint64_t replayed;
 	uint64_t handover_seq;
 };

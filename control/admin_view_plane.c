@@ -30,6 +30,9 @@ static void state_put(const struct keeper_view *kept, struct view_stream *view)
 	case KEEPER_NOBODY:
 		format = "nobody in sync";
 		break;
+	case KEEPER_NOT_WHOLE:
+		format = "not whole on server %u";
+		break;
 	case KEEPER_NO_RECORD:
 		format = "no access to its record";
 		break;
@@ -88,6 +91,7 @@ static bool migration_view_of(void *arg, uint32_t i, struct view_migration *view
 		.outcome = migration_outcome_name(record->outcome),
 		.detected_ns = record->detected_ns,
 		.first_ns = record->first_ns,
+		.ended_ns = record->ended_ns,
 		.replayed = record->replayed,
 		.handover_seq = record->handover_seq,
 	};
@@ -104,6 +108,7 @@ static void drain_state(void *arg, struct view_drain *drain)
 		.left = state.left,
 		.moved = state.moved,
 		.stuck = state.stuck,
+		.held_by_none = state.held_by_none,
 	};
 }
 
@@ -113,11 +118,18 @@ static enum view_order drain_order(void *arg, bool on, uint64_t now_ns)
 
 	if (migration_drain_state(parts->migration).is_draining == on)
 		return VIEW_ORDER_ALREADY;
-	if (on)
-		return migration_drain(parts->migration, now_ns) == GODWIT_OK ? VIEW_ORDER_DONE :
-										VIEW_ORDER_LAST;
-	migration_undrain(parts->migration, now_ns);
-	return VIEW_ORDER_DONE;
+	if (!on) {
+		migration_undrain(parts->migration, now_ns);
+		return VIEW_ORDER_DONE;
+	}
+	switch (migration_drain(parts->migration, now_ns)) {
+	case GODWIT_OK:
+		return VIEW_ORDER_DONE;
+	case GODWIT_UNKNOWN_STREAM:
+		return VIEW_ORDER_STREAM;
+	default:
+		return VIEW_ORDER_LAST;
+	}
 }
 
 struct view_plane view_plane_of(struct view_parts *parts)

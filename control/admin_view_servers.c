@@ -96,6 +96,9 @@ static void peer_view(const struct view_sources *sources, uint32_t number, uint6
 	view->refusal = refusal_name(peer);
 	view->interval_us = atomic_load_explicit(&peer->interval_us, memory_order_relaxed);
 	view->multiplier = (uint32_t)sources->config->cluster.multiplier;
+	view->drain.is_draining =
+		atomic_load_explicit(&peer->verdict, memory_order_relaxed) == PEER_UP &&
+		atomic_load_explicit(&peer->is_draining, memory_order_relaxed) != 0;
 	view->heard_ms = ago_ms(now_ns, heard_ns);
 	view->hears_us_ms = ago_ms(now_ns, hears_ns);
 	if (link != NULL) {

@@ -180,9 +180,20 @@ static void client_unlink(struct cursor_table *t, uint32_t index)
 		t->slots[slot->client_next].client_prev = slot->client_prev;
 }
 
+static void live_move(struct cursor_table *t, const struct cursor *cursor, int32_t by)
+{
+	_Atomic uint32_t *live = &t->homes[cursor->home].live;
+
+	if (cursor->flags == 0)
+		atomic_store_explicit(
+			live, atomic_load_explicit(live, memory_order_relaxed) + (uint32_t)by,
+			memory_order_relaxed);
+}
+
 // Into the lists and counts that its state is for, or out of them.
 static void slot_enter(struct cursor_table *t, uint32_t index, const struct cursor *cursor)
 {
+	live_move(t, cursor, 1);
 	if (cursor_is_tombstone(cursor)) {
 		counter_move(t, CURSOR_TABLE_tombstones, 1);
 	} else {
@@ -193,6 +204,7 @@ static void slot_enter(struct cursor_table *t, uint32_t index, const struct curs
 
 static void slot_leave(struct cursor_table *t, uint32_t index, const struct cursor *cursor)
 {
+	live_move(t, cursor, -1);
 	if (cursor_is_tombstone(cursor)) {
 		counter_move(t, CURSOR_TABLE_tombstones, -1);
 	} else {
@@ -288,6 +300,9 @@ static enum cursor_verdict change(struct cursor_table *t, struct slot *slot,
 	    cursor_is_tombstone(&before) != cursor_is_tombstone(&after)) {
 		slot_leave(t, index, &before);
 		slot_enter(t, index, &after);
+	} else {
+		live_move(t, &before, -1);
+		live_move(t, &after, 1);
 	}
 	atomic_store_explicit(&slot->heard_ns, now_ns, memory_order_relaxed);
 	row_hear(t, slot->row, entry, now_ns);

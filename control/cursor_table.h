@@ -45,7 +45,7 @@ enum cursor_verdict {
 	CURSOR_INSERTED,     // a cursor that was not known
 	CURSOR_MOVED,	     // a higher cursor epoch: another home, or anew
 	CURSOR_ACKED,	     // the same, acknowledged further
-	CURSOR_LAPSED,	     // the same, its client fell silent
+	CURSOR_LAPSED,	     // the same, served by nobody now: as a rule its client fell silent
 	CURSOR_BURIED,	     // is a tombstone now
 	CURSOR_SAME,	     // heard again, nothing new
 	CURSOR_OLDER,	     // ignored: what is held is above it
@@ -58,7 +58,7 @@ enum cursor_verdict {
 	X(inserted, "entries of cursors that were not known")                                      \
 	X(moved, "entries with a higher cursor epoch")                                             \
 	X(acked, "entries that acknowledge further")                                               \
-	X(lapsed, "entries that say a client fell silent")                                         \
+	X(lapsed, "entries that say that nobody serves a cursor now")                              \
 	X(buried, "entries that made a tombstone")                                                 \
 	X(same, "entries that say what is known")                                                  \
 	X(older, "entries below what is held, ignored")                                            \
@@ -151,6 +151,8 @@ bool cursor_table_set_rights(struct cursor_table *table, uint64_t client, uint32
 uint32_t cursor_table_home_first(const struct cursor_table *table, uint16_t home);
 uint32_t cursor_table_home_next(const struct cursor_table *table, uint32_t index);
 uint32_t cursor_table_home_count(const struct cursor_table *table, uint16_t home); // thread: any
+// Of these, those that are served: not lapsed. Thread: any.
+uint32_t cursor_table_home_live(const struct cursor_table *table, uint16_t home);
 
 // The cursors of a client.
 uint32_t cursor_table_client_first(const struct cursor_table *table, uint64_t client);
@@ -175,7 +177,6 @@ uint32_t cursor_table_page(const struct cursor_table *table, struct cursor_page 
 struct cursor_expiry {
 	uint64_t cursor_ns;    // what was not heard of for longer goes: cursors
 	uint64_t tombstone_ns; // ... and tombstones: longer than any entry may be late
-	uint16_t own;	       // but live cursors of this home: their server knows better; 0: none
 };
 
 // Look at the next `slots` slots, round and round, and remove what is too old. Returns how many.

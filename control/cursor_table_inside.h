@@ -78,6 +78,7 @@ struct row_links {
 struct home_list {
 	uint32_t first, last;
 	_Atomic uint32_t count; // w: control   r: all
+	_Atomic uint32_t live;	// w: control   r: all
 };
 
 // A list through `next`, oldest first.

@@ -53,6 +53,11 @@ uint32_t cursor_table_home_count(const struct cursor_table *t, uint16_t home)
 	return atomic_load_explicit(&t->homes[home].count, memory_order_relaxed);
 }
 
+uint32_t cursor_table_home_live(const struct cursor_table *t, uint16_t home)
+{
+	return atomic_load_explicit(&t->homes[home].live, memory_order_relaxed);
+}
+
 // ---- by client -------------------------------------------------------------------------------------
 
 static uint32_t skip_tombstones(const struct cursor_table *t, uint32_t index)
@@ -102,11 +107,8 @@ static bool is_expired(const struct slot *slot, const struct cursor_expiry *expi
 	uint64_t flags = atomic_load_explicit(&slot->words[SLOT_FLAGS], memory_order_relaxed);
 	uint64_t age_ns = now_ns > heard_ns ? now_ns - heard_ns : 0;
 
-	if ((flags & GODWIT_CURSOR_TOMBSTONE) != 0)
-		return age_ns > expiry->tombstone_ns;
-	if (expiry->own != 0 && home_of(slot) == expiry->own && (flags & GODWIT_CURSOR_LAPSED) == 0)
-		return false;
-	return age_ns > expiry->cursor_ns;
+	return age_ns >
+	       ((flags & GODWIT_CURSOR_TOMBSTONE) != 0 ? expiry->tombstone_ns : expiry->cursor_ns);
 }
 
 uint32_t cursor_table_expire(struct cursor_table *t, const struct cursor_expiry *expiry,

@@ -15,16 +15,30 @@ static uint16_t reason_to_leave(const struct migration *m, const struct cursor *
 
 	if (m->is_draining)
 		return GODWIT_MIGRATION_DRAIN;
-	return stream != NULL && feed_is_lost(m, stream) ? GODWIT_MIGRATION_FEED : 0;
+	return stream != NULL && m->feed_is_lost[stream - m->view.streams] ? GODWIT_MIGRATION_FEED :
+									     0;
 }
 
-static bool has_reason(struct migration *m)
+// Whether a stream's feed is lost here, and has been there for long enough: who has it anew is the primary that
+// was started again, and we are about to follow it.
+static bool leaves_for_feed(struct migration *m, uint32_t i, uint64_t now_ns)
+{
+	const struct migration_stream *stream = &m->view.streams[i];
+
+	if (!feed_is_elsewhere(m, stream))
+		m->fed_since_ns[i] = 0;
+	else if (m->fed_since_ns[i] == 0)
+		m->fed_since_ns[i] = now_ns;
+	return stream->own.session != 0 && feed_is_lost(m, stream) &&
+	       now_ns - m->fed_since_ns[i] >= m->config.detect_ns;
+}
+
+static bool has_reason(struct migration *m, uint64_t now_ns)
 {
 	bool any = m->is_draining;
 
 	for (uint32_t i = 0; i < m->view.streams_count; i++) {
-		const struct migration_stream *stream = &m->view.streams[i];
-		bool lost = stream->own.session != 0 && feed_is_lost(m, stream);
+		bool lost = leaves_for_feed(m, i, now_ns);
 
 		if (lost && !m->feed_is_lost[i])
 			MCOUNT(m, feed_lost);
@@ -49,7 +63,8 @@ void drain_step(struct migration *m, uint64_t now_ns)
 	struct cursor cursors[PAGE];
 	uint32_t count;
 
-	if (!has_reason(m) || now_ns < m->away_next_ns || m->giving_count + PAGE > HANDOVERS_MAX)
+	if (!has_reason(m, now_ns) || now_ns < m->away_next_ns ||
+	    m->giving_count + PAGE > HANDOVERS_MAX)
 		return;
 	m->away.home = m->config.server;
 	count = cursor_table_page(m->table, &m->away, cursors, PAGE, PAGE_SLOTS);
@@ -59,16 +74,34 @@ void drain_step(struct migration *m, uint64_t now_ns)
 		m->away_next_ns = now_ns + AGAIN_NS;
 }
 
+// Whether another server would serve the clients of a stream of ours.
+static bool is_held_elsewhere(const struct migration *m, const struct migration_stream *stream)
+{
+	for (uint32_t i = 0; i < m->view.peers_count; i++)
+		if (may_give(&m->view.peers[i]) && stream->peers[i].session == stream->own.session)
+			return true;
+	return false;
+}
+
 enum godwit_code migration_drain(struct migration *m, uint64_t now_ns)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < m->view.peers_count; i++)
-		any |= m->view.peers[i].is_up;
+	m->held_by_none = NULL;
 	if (m->is_draining)
 		return GODWIT_OK;
+	for (uint32_t i = 0; i < m->view.peers_count; i++)
+		any |= may_give(&m->view.peers[i]);
 	if (!any)
 		return GODWIT_NOT_ALLOWED;
+	for (uint32_t i = 0; i < m->view.streams_count; i++) {
+		const struct migration_stream *stream = &m->view.streams[i];
+
+		if (stream->own.session == 0 || is_held_elsewhere(m, stream))
+			continue;
+		m->held_by_none = stream->name;
+		return GODWIT_UNKNOWN_STREAM;
+	}
 	m->is_draining = true;
 	m->drained = m->stuck = 0;
 	m->away = (struct cursor_page){0};
@@ -91,8 +124,9 @@ struct migration_drain_state migration_drain_state(const struct migration *m)
 {
 	return (struct migration_drain_state){
 		.is_draining = m->is_draining,
-		.left = cursor_table_home_count(m->table, m->config.server),
+		.left = cursor_table_home_live(m->table, m->config.server),
 		.moved = m->drained,
 		.stuck = m->stuck,
+		.held_by_none = m->held_by_none,
 	};
 }

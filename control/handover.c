@@ -32,7 +32,13 @@ static void ask_client(struct migration *m, struct move *move, uint32_t peer)
 {
 	struct core_command command = {
 		.client = move->cursor.key.client,
+		.session = move->cursor.key.session,
 		.subscription = move->cursor.key.subscription,
+		.instance = move->cursor.instance,
+		.tag = move->cursor.tag,
+		.connection = move->cursor.connection,
+		.address = move->cursor.address,
+		.cursor_epoch = move->cursor.cursor_epoch,
 		.target = peer != MIGRATION_NOBODY ? m->view.peers[peer].id : 0,
 		.reason = move->reason,
 	};
@@ -42,7 +48,7 @@ static void ask_client(struct migration *m, struct move *move, uint32_t peer)
 		m->ops.command(m->ops.arg, move->cursor.core, CORE_COMMAND_MIGRATE, &command);
 }
 
-// Who is to take it: of the servers that are up, not tried yet, and hold what it needs.
+// Who is to take it: of the servers that are up and take cursors, not tried yet, and hold what it needs.
 static uint32_t choose(const struct migration *m, const struct move *move, uint32_t prefer)
 {
 	const struct migration_stream *stream = stream_of(m, move->key.session);
@@ -52,7 +58,7 @@ static uint32_t choose(const struct migration *m, const struct move *move, uint3
 	for (uint32_t i = 0; stream != NULL && i < m->view.peers_count; i++) {
 		const struct migration_peer *peer = &m->view.peers[i];
 
-		if (!peer->is_up || (move->tried >> i & 1) != 0 ||
+		if (!may_give(peer) || (move->tried >> i & 1) != 0 ||
 		    !log_serves(&stream->peers[i], &move->cursor))
 			continue;
 		if (i == prefer)
@@ -107,7 +113,8 @@ static void stays(struct migration *m, struct move *move, enum migration_outcome
 		  uint64_t now_ns)
 {
 	ask_client(m, move, MIGRATION_NOBODY);
-	if (move->reason == GODWIT_MIGRATION_DRAIN && outcome != MIGRATION_WITHDRAWN)
+	if (move->reason == GODWIT_MIGRATION_DRAIN && outcome != MIGRATION_WITHDRAWN &&
+	    outcome != MIGRATION_ENDED)
 		m->stuck++;
 	move_end(m, move, outcome, m->config.server, now_ns);
 }
@@ -143,6 +150,16 @@ void handover_entry(struct migration *m, struct move *move, const struct cursor 
 		gone(m, move, held->home, held->cursor_epoch, now_ns);
 	else
 		stays(m, move, MIGRATION_WITHDRAWN, now_ns); // it came to us anew: another epoch
+}
+
+void handover_ended(struct migration *m, struct move *move, const struct cursor *held,
+		    uint64_t now_ns)
+{
+	// A client that is silent here may be heard there: that is why it was to go.
+	if (!cursor_is_tombstone(held) && move->reason == GODWIT_MIGRATION_LINK)
+		return;
+	MCOUNT(m, ended);
+	stays(m, move, MIGRATION_ENDED, now_ns);
 }
 
 void handover_withdraw(struct migration *m, struct move *move, uint64_t now_ns)
@@ -215,10 +232,15 @@ void handover_asked(struct migration *m, uint32_t peer, const struct godwit_hand
 	else if (held.cursor_epoch > asked.cursor_epoch) {
 		bool is_here = held.home == m->config.server;
 
+		if (is_here)
+			arrivals_asked(m, &asked.key, held.cursor_epoch, asked.home,
+				       godwit_get16(frame->reason));
 		handover_confirm(m, peer, &asked, request, held.cursor_epoch,
 				 is_here ? GODWIT_OK : GODWIT_REPLACED);
 		return;
 	}
+	if (code == GODWIT_OK && cursor_is_tombstone(&held))
+		code = GODWIT_UNSUBSCRIBED;
 	move = move_find(m, &asked.key);
 	if (code == GODWIT_OK && move != NULL && !move->giving) {
 		move->peer = peer; // it is under way: who asked last hears of it

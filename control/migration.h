@@ -15,10 +15,13 @@
 //     | CONFIRM OK, or an entry with a higher epoch: DROP here, done
 //     | refused or silent: the next target; none left, or the lapse time: given up, goes on serving
 //
+// Either side's move is over when the cursor itself ends.
+//
 // What starts a move:
 //   orphans.c    a server is dead: each survivor walks its cursors and takes those that rendezvous hashing
 //                gives to it, among live servers whose log still holds what the cursor needs
 //   suspects.c   a client fell silent: the others are asked to reach it, and one that does gets it
+//   arrivals.c   nobody here: the client resumed by itself; and the records of all
 //   drain.c      this server is drained, or has lost a stream's feed while another has it: all go elsewhere
 //
 // What fences: an entry with a higher epoch for a cursor that is ours makes the core drop it (migration.c).
@@ -69,6 +72,7 @@ struct migration_peer {
 	struct godwit_address address;
 	bool is_up; // hears us and is heard: cursors may go there
 	bool is_dead;
+	bool is_draining; // no cursors may go there, but orphans that nobody else can serve
 };
 
 struct migration_log {	  // of one stream at one server
@@ -98,17 +102,19 @@ enum migration_outcome {
 	MIGRATION_EXPIRED,   // the client answered nobody
 	MIGRATION_REFUSED,   // no server would, or no room
 	MIGRATION_WITHDRAWN, // the reason is gone
+	MIGRATION_ENDED,     // the cursor ended meanwhile: there is nothing to move
 };
 
 struct migration_record {
 	uint64_t client, session;
 	uint32_t subscription;
 	uint16_t from, to;
-	uint16_t reason;       // enum godwit_migration_reason
-	uint16_t outcome;      // enum migration_outcome
-	uint64_t detected_ns;  // when it was decided on
-	uint64_t first_ns;     // when the taker served; 0: it did not
-	uint64_t replayed;     // messages between the cursor and the commit then
+	uint16_t reason;  // enum godwit_migration_reason
+	uint16_t outcome; // enum migration_outcome
+	uint64_t detected_ns; // what it is for was found: a death, a silence, an order, or the RESUME came
+	uint64_t first_ns; // the first message went out here; 0: none did, or it was elsewhere
+	uint64_t ended_ns; // it was known here how it ended
+	uint64_t replayed; // messages between the cursor and the commit when it began; of our own only
 	uint64_t handover_seq; // the one after that commit: the first that may have come live
 };
 
@@ -120,11 +126,13 @@ struct migration_record {
 	X(expired, "moves that nobody answered")                                                   \
 	X(elsewhere, "moves that another server was faster with")                                  \
 	X(withdrawn, "offers withdrawn: the home was heard again")                                 \
+	X(ended, "moves of cursors that ended meanwhile")                                          \
 	X(full, "moves not begun: the table of moves is full")                                     \
 	X(handovers, "cursors that another server was asked to take")                              \
 	X(handed, "cursors handed over")                                                           \
 	X(handover_refused, "answers of servers that would not take a cursor")                     \
 	X(asked_refused, "cursors that we were asked to take and would not")                       \
+	X(arrived, "cursors that came by a RESUME of their clients' own")                          \
 	X(dropped, "subscriptions dropped because their cursor has a newer home")                  \
 	X(suspects, "clients that fell silent")                                                    \
 	X(suspects_back, "... and were heard again before anybody took them")                      \
@@ -152,7 +160,7 @@ struct migration_view *migration_view(struct migration *migration);
 
 // An entry of a cursor, of this server's own feed or of a peer's: merged into the table, and acted on.
 void migration_entry(struct migration *migration, const struct cursor *entry, uint64_t now_ns);
-// A notice of a core: OFFER_*, CLIENT_SUSPECT, CLIENT_BACK, PROBE_REPLY; others are ignored.
+// A notice of a core: OFFER_*, CLIENT_SUSPECT, CLIENT_BACK, PROBE_REPLY, ARRIVED, SERVED; others are ignored.
 void migration_notice(struct migration *migration, enum core_notice_kind kind,
 		      const struct core_notice *notice, uint64_t now_ns);
 // A checked frame of a peer: HANDOVER, HANDOVER_CONFIRM, PROBE_FOR, PROBE_RESULT.
@@ -169,16 +177,18 @@ void migration_step(struct migration *migration, uint64_t now_ns);
 
 // ---- drain ---------------------------------------------------------------------------------------
 
-// Hand all cursors over, and take none, until migration_undrain. GODWIT_OK, or GODWIT_NOT_ALLOWED: no other
-// server is up. Of a server that is drained: OK.
+// Hand all cursors over, and take none (but orphans that nobody else can serve), until migration_undrain.
+// GODWIT_OK, also of a server that is drained; GODWIT_NOT_ALLOWED: no other server is up and takes clients;
+// GODWIT_UNKNOWN_STREAM: none of those holds one of our streams (drain_state tells which).
 enum godwit_code migration_drain(struct migration *migration, uint64_t now_ns);
 void migration_undrain(struct migration *migration, uint64_t now_ns);
 
 struct migration_drain_state {
 	bool is_draining;
-	uint32_t left;	// cursors that are still here
-	uint32_t moved; // since it began
-	uint32_t stuck; // attempts that no client accepted within the lapse time
+	uint32_t left;		  // cursors that are still served here
+	uint32_t moved;		  // since it began
+	uint32_t stuck;		  // attempts that no client accepted within the lapse time
+	const char *held_by_none; // the stream for which the last order was refused; NULL: none
 };
 struct migration_drain_state migration_drain_state(const struct migration *migration);
 

@@ -15,6 +15,7 @@ static void offer_send(struct migration *m, struct move *move, uint64_t now_ns)
 		.subscription = move->cursor.key.subscription,
 		.address = move->cursor.address,
 		.by_home = move->by_home,
+		.reason = move->reason,
 	};
 
 	if (!take_token(m, now_ns) ||
@@ -25,6 +26,17 @@ static void offer_send(struct migration *m, struct move *move, uint64_t now_ns)
 	}
 	move->state = MOVE_OFFERED;
 	move->due_ns = move->until_ns;
+}
+
+uint32_t offer_core_but(const struct migration *m, uint64_t client, uint32_t lost)
+{
+	for (uint32_t attempt = 1; attempt <= m->config.cores; attempt++) {
+		uint32_t core = m->ops.core_of(m->ops.arg, client, attempt);
+
+		if (core != lost)
+			return core;
+	}
+	return lost;
 }
 
 void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reason,
@@ -41,8 +53,9 @@ void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reas
 	move->peer = asked_by;
 	move->request = request;
 	move->epoch = cursor_epoch_after(cursor->cursor_epoch, m->config.server);
-	move->core = m->ops.core_of(m->ops.arg, cursor->key.client,
-				    reason == GODWIT_MIGRATION_CORE ? 1 : 0);
+	move->core = reason == GODWIT_MIGRATION_CORE ?
+			     offer_core_but(m, cursor->key.client, cursor->core) :
+			     m->ops.core_of(m->ops.arg, cursor->key.client, 0);
 	MCOUNT(m, offers);
 	offer_send(m, move, now_ns);
 }
@@ -54,6 +67,19 @@ static void give_up(struct migration *m, struct move *move, enum migration_outco
 	if (move->peer != MIGRATION_NOBODY)
 		handover_confirm(m, move->peer, &move->cursor, move->request, 0, code);
 	move_end(m, move, outcome, to, now_ns);
+}
+
+// The core offers it no more. Where it has no room for that, the offer runs out by itself.
+static void take_back(struct migration *m, const struct move *move)
+{
+	struct core_command command = {
+		.client = move->cursor.key.client,
+		.subscription = move->cursor.key.subscription,
+		.cursor_epoch = 0,
+	};
+
+	if (move->state != MOVE_WAITING)
+		m->ops.command(m->ops.arg, move->core, CORE_COMMAND_OFFER, &command);
 }
 
 void offer_look(struct migration *m, struct move *move, uint64_t now_ns)
@@ -71,6 +97,7 @@ void offer_entry(struct migration *m, struct move *move, const struct cursor *he
 {
 	if (held->home != m->config.server) {
 		MCOUNT(m, elsewhere);
+		take_back(m, move);
 		give_up(m, move, MIGRATION_ELSEWHERE, held->home, GODWIT_REPLACED, now_ns);
 		return;
 	}
@@ -80,6 +107,16 @@ void offer_entry(struct migration *m, struct move *move, const struct cursor *he
 		handover_confirm(m, move->peer, &move->cursor, move->request, held->cursor_epoch,
 				 GODWIT_OK);
 	move_end(m, move, MIGRATION_MOVED, m->config.server, now_ns);
+}
+
+void offer_ended(struct migration *m, struct move *move, const struct cursor *held, uint64_t now_ns)
+{
+	// Where its home serves it no more, the client may be glad of another one.
+	if (!cursor_is_tombstone(held))
+		return;
+	MCOUNT(m, ended);
+	take_back(m, move);
+	give_up(m, move, MIGRATION_ENDED, move->cursor.home, GODWIT_UNSUBSCRIBED, now_ns);
 }
 
 // The client has a higher epoch than was offered. It is offered again above that, unless a living server
@@ -149,17 +186,10 @@ void offers_withdraw(struct migration *m, uint16_t home, uint64_t now_ns)
 	struct move *move, *next;
 
 	HASH_ITER(hh, m->moves, move, next) {
-		struct core_command command = {
-			.client = move->cursor.key.client,
-			.subscription = move->cursor.key.subscription,
-		};
-
 		if (move->giving || move->cursor.home != home ||
 		    move->reason != GODWIT_MIGRATION_DEATH)
 			continue;
-		// Epoch 0 takes the offer back. Where there is no room, it runs out by itself.
-		if (move->state != MOVE_WAITING)
-			m->ops.command(m->ops.arg, move->core, CORE_COMMAND_OFFER, &command);
+		take_back(m, move);
 		MCOUNT(m, withdrawn);
 		move_end(m, move, MIGRATION_WITHDRAWN, home, now_ns);
 	}

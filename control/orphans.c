@@ -57,26 +57,44 @@ void migration_heard(struct migration *m, uint32_t peer, uint64_t now_ns)
 	offers_withdraw(m, m->view.peers[peer].id, now_ns);
 }
 
-// Whether rendezvous hashing gives it to this server, among those that can serve it.
-static bool is_my_share(const struct migration *m, const struct cursor *cursor)
+// The others that can serve it: those that are drained, or those that are not. Returns how many.
+static uint32_t takers(const struct migration *m, const struct cursor *cursor, bool drained,
+		       struct rendezvous_server *servers)
 {
 	const struct migration_stream *stream = stream_of(m, cursor->key.session);
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < m->view.peers_count; i++) {
+		const struct migration_peer *peer = &m->view.peers[i];
+
+		if (peer->is_up && peer->is_draining == drained && peer->id != cursor->home &&
+		    log_serves(&stream->peers[i], cursor))
+			servers[count++] = (struct rendezvous_server){peer->id, peer->weight};
+	}
+	return count;
+}
+
+// Whether rendezvous hashing gives it to this server, among those that can serve it. One that is drained takes
+// what nobody else can: better than no home.
+static bool is_my_share(const struct migration *m, const struct cursor *cursor)
+{
 	struct rendezvous_server servers[SERVER_PEERS_MAX + 1];
-	uint32_t count = 1;
+	uint32_t count;
 
 	servers[0] = (struct rendezvous_server){m->config.server, m->config.weight};
-	for (uint32_t i = 0; i < m->view.peers_count; i++)
-		if (m->view.peers[i].is_up && m->view.peers[i].id != cursor->home &&
-		    log_serves(&stream->peers[i], cursor))
-			servers[count++] = (struct rendezvous_server){m->view.peers[i].id,
-								      m->view.peers[i].weight};
-	return rendezvous_pick(cursor_key_hash(&cursor->key, 0), servers, count) == 0;
+	count = takers(m, cursor, false, &servers[1]);
+	if (m->is_draining && count > 0)
+		return false;
+	if (m->is_draining)
+		count = takers(m, cursor, true, &servers[1]);
+	return rendezvous_pick(cursor_key_hash(&cursor->key, 0), servers, count + 1) == 0;
 }
 
 static void consider(struct migration *m, const struct orphans *o, const struct cursor *cursor,
 		     uint64_t now_ns)
 {
 	bool lately = cursor->client_heard_ns + LATELY_NS >= o->died_ns;
+	struct move *move;
 
 	// A lapsed one has no client that waits; what was heard after the death is of the next incarnation.
 	if (lately != (o->pass == 0) || (cursor->flags & GODWIT_CURSOR_LAPSED) != 0 ||
@@ -85,6 +103,9 @@ static void consider(struct migration *m, const struct orphans *o, const struct 
 	if (move_find(m, &cursor->key) != NULL || !may_take(m, cursor) || !is_my_share(m, cursor))
 		return;
 	offer_begin(m, cursor, GODWIT_MIGRATION_DEATH, MIGRATION_NOBODY, 0, now_ns);
+	move = move_find(m, &cursor->key);
+	if (move != NULL)
+		move->detected_ns = o->died_ns;
 }
 
 // Whether there is room and a turn for another page of offers.
@@ -138,7 +159,7 @@ void migration_core_lost(struct migration *m, uint32_t core, uint64_t now_ns)
 		    (cursor.flags & GODWIT_CURSOR_LAPSED) != 0)
 			continue;
 		// Only where another core can have the client's frames.
-		if (m->ops.core_of(m->ops.arg, cursor.key.client, 1) != core)
+		if (offer_core_but(m, cursor.key.client, core) != core)
 			offer_begin(m, &cursor, GODWIT_MIGRATION_CORE, MIGRATION_NOBODY, 0, now_ns);
 	}
 }

@@ -13,6 +13,10 @@
 #define OFFERS_MS      64
 #define CURSOR_LIFE_NS 600000000000ull // a cursor that nobody spoke of
 #define TOMBSTONE_NS   60000000000ull
+#define LATE_NS	       10000000000ull // a step so late: first hear what was said meanwhile
+
+static_assert(CURSOR_LIFE_NS / 1000000 >= 3 * CURSOR_FEED_REST_MS,
+	      "one that lives is spoken of more than twice before it is forgotten");
 
 uint64_t plane_random(struct plane *plane) // xoroshiro128+
 {
@@ -229,20 +233,39 @@ static void take_punts(struct plane *plane, uint64_t now_ns)
 	}
 }
 
-void plane_step(struct plane *plane, uint64_t now_ns)
+// For the cores: new clients go elsewhere, and the other servers are told.
+static void tell_draining(struct plane *plane)
+{
+	bool is_draining = migration_drain_state(plane->migration).is_draining;
+
+	atomic_store_explicit(&plane->server->peers.is_draining, is_draining, memory_order_relaxed);
+}
+
+// What nobody spoke of is forgotten, our own like all others: its core would have. Where we did not listen,
+// that says nothing.
+static void expire(struct plane *plane, uint64_t now_ns)
 {
 	const struct cursor_expiry expiry = {
 		.cursor_ns = CURSOR_LIFE_NS,
 		.tombstone_ns = TOMBSTONE_NS,
-		.own = plane->server->id,
 	};
 
+	if (plane->stepped_ns != 0 && now_ns - plane->stepped_ns > LATE_NS)
+		plane->expires_ns = now_ns + CURSOR_LIFE_NS;
+	plane->stepped_ns = now_ns;
+	if (now_ns >= plane->expires_ns)
+		cursor_table_expire(plane->table, &expiry, now_ns, EXPIRE_SLOTS);
+}
+
+void plane_step(struct plane *plane, uint64_t now_ns)
+{
 	look(plane, now_ns);
 	take_entries(plane, now_ns);
 	plane_links_step(plane, now_ns);
 	take_punts(plane, now_ns);
 	migration_step(plane->migration, now_ns);
-	cursor_table_expire(plane->table, &expiry, now_ns, EXPIRE_SLOTS);
+	expire(plane, now_ns);
+	tell_draining(plane);
 	cursor_table_reclaim(plane->table, now_ns);
 }
 

@@ -144,6 +144,8 @@ void plane_links_step(struct plane *plane, uint64_t now_ns)
 		view->peers[i].is_up = link->state == LINK_UP &&
 				       peer_takes_part(&peers->peers[i]) && hears_ns != 0 &&
 				       now_ns < hears_ns + most_ns;
+		view->peers[i].is_draining = atomic_load_explicit(&peers->peers[i].is_draining,
+								  memory_order_relaxed) != 0;
 	}
 }
 

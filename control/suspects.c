@@ -53,7 +53,7 @@ static void post_probe(struct migration *m, uint32_t peer, uint8_t type, uint64_
 static void fell_silent(struct migration *m, const struct core_notice *notice, uint64_t now_ns)
 {
 	struct suspect *suspect = find(m, notice->client);
-	uint32_t own = cursor_table_home_count(m->table, m->config.server);
+	uint32_t own = cursor_table_home_live(m->table, m->config.server);
 
 	MCOUNT(m, suspects);
 	if (suspect != NULL || m->suspects_count == SUSPECTS_MAX)
@@ -92,7 +92,7 @@ static void ask(struct migration *m, struct suspect *suspect, uint64_t now_ns)
 	suspect->was_asked = true;
 	suspect->due_ns = now_ns + 2 * PROBE_ALL_NS;
 	for (uint32_t i = 0; i < m->view.peers_count; i++) {
-		if (!m->view.peers[i].is_up)
+		if (!may_give(&m->view.peers[i]))
 			continue;
 		suspect->asked |= 1u << i;
 		post_probe(m, i, GODWIT_PROBE_FOR, suspect->tag, suspect->nonce, &suspect->address,

@@ -94,6 +94,20 @@ void subscription_close(struct core *core, struct subscription *s)
 	COUNT(core, subscriptions_closed, 1);
 }
 
+// What the cursor is when its subscription has ended so. A server that stops leaves it as it is, for the
+// others to take.
+static uint16_t flags_after(enum godwit_code code)
+{
+	switch (code) {
+	case GODWIT_SHUTDOWN:
+		return 0;
+	case GODWIT_UNSUBSCRIBED:
+		return GODWIT_CURSOR_TOMBSTONE;
+	default:
+		return GODWIT_CURSOR_LAPSED;
+	}
+}
+
 void subscription_end(struct core *core, struct subscription *s, enum godwit_code code,
 		      struct godwit_identifier identifier, uint32_t request)
 {
@@ -111,10 +125,8 @@ void subscription_end(struct core *core, struct subscription *s, enum godwit_cod
 	if (identifier.epoch == 0 && identifier.seq != 0)
 		identifier.epoch = stream_epoch_of(s->stream, identifier.seq, &last);
 	ended.epoch = godwit_be32(identifier.epoch);
-	if (code == GODWIT_UNSUBSCRIBED || code == GODWIT_LAPSED)
-		cursor_feed_ended(core, s,
-				  code == GODWIT_LAPSED ? GODWIT_CURSOR_LAPSED :
-							  GODWIT_CURSOR_TOMBSTONE);
+	if (flags_after(code) != 0)
+		cursor_feed_ended(core, s, flags_after(code));
 	core_send(core, &core->clients[s->client], &ended, sizeof(ended));
 	subscription_close(core, s);
 }

@@ -9,9 +9,11 @@
 //
 // An entry is a struct godwit_cursor. It is written at once when a subscription opens or ends, and at most
 // once a second while its acknowledged position moves: longer with many subscriptions, so that a core
-// writes some 20,000 a second. Entries merge by cursor epoch, then acknowledgement, so their order does
-// not matter, and a repeat does no harm. Whatever is lost on the way (a ring was full, a peer was away too
-// long, a peer is new) is made good by a walk: each core writes all its live cursors again, paced.
+// writes some 20,000 a second. One that rests is written each CURSOR_FEED_REST_MS: a cursor that nobody
+// speaks of for several times as long is forgotten everywhere. Entries merge by cursor epoch, then
+// acknowledgement, so their order does not matter, and a repeat does no harm. Whatever is lost on the way (a
+// ring was full, a peer was away too long, a peer is new) is made good by a walk: each core writes all its
+// live cursors again, paced. An end that is lost is made good by silence.
 //
 // The session of a feed follows from the server's id and incarnation, so a peer knows it without asking.
 //
@@ -27,10 +29,11 @@
 
 #define CURSOR_FEED_RING     8192 // a power of two
 #define CURSOR_FEED_SLOTS    1024
-#define CURSOR_FEED_FRAME    12	   // entries in one slot or REPLICATE
-#define CURSOR_FEED_ENDED    64	   // ends that wait for room
-#define CURSOR_FEED_RATE     20000 // entries a second and core, about
-#define CURSOR_FEED_PAUSE_MS 1000  // between two entries of one cursor that only moved
+#define CURSOR_FEED_FRAME    12	    // entries in one slot or REPLICATE
+#define CURSOR_FEED_ENDED    64	    // ends that wait for room
+#define CURSOR_FEED_RATE     20000  // entries a second and core, about
+#define CURSOR_FEED_PAUSE_MS 1000   // between two entries of one cursor that only moved
+#define CURSOR_FEED_REST_MS  150000 // ... and of one that did not
 
 struct core;
 struct subscription;
@@ -86,10 +89,15 @@ uint64_t cursor_feed_session(uint16_t server, uint64_t incarnation);
 
 // It has a cursor epoch now.
 void cursor_feed_opened(struct core *core, struct subscription *s);
-// Its interval is over: write it if it moved and its pause is over too.
+// Its client's interval is over: write it if it moved and its pause is over too, or if it rested for long.
 void cursor_feed_look(struct core *core, struct subscription *s);
-// It ends for good (flags: GODWIT_CURSOR_TOMBSTONE or _LAPSED).
+// It ends here: for good (flags: GODWIT_CURSOR_TOMBSTONE), or nobody serves it before its RESUME (_LAPSED). Said
+// of whatever closes, but of what has a higher epoch in the table, and of what we leave to the others when we
+// stop: a cursor that no core has, and that is said to live here, would be moved again and again.
 void cursor_feed_ended(struct core *core, const struct subscription *s, uint16_t flags);
+// Control believes that the cursor of this command (MIGRATE) lives here, and it does not.
+struct core_command;
+void cursor_feed_gone(struct core *core, const struct core_command *command);
 // Walk and retries of this core; at the link core, frames to peers too. Returns how much was done.
 uint32_t cursor_feed_burst(struct core *core);
 

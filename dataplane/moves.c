@@ -159,6 +159,7 @@ static void send_take(struct core *core, struct offer *offer)
 		.handle = godwit_be64(client->handle),
 		.key = godwit_be64(client->key),
 		.server = godwit_be16(core->server->id),
+		.reason = godwit_be16(offer->reason),
 	};
 
 	if (core_send(core, client, &take, sizeof(take))) {
@@ -273,6 +274,7 @@ void moves_offer(struct core *core, const struct core_command *command)
 	offer->tag = command->tag;
 	offer->cursor_epoch = command->cursor_epoch;
 	offer->by_home = command->by_home;
+	offer->reason = (uint8_t)command->reason;
 	offer->until_ns = core->now_ns + core->server->lapse_ms * 1000000ull;
 	COUNT(core, offers, 1);
 	send_take(core, offer);
@@ -403,8 +405,13 @@ void moves_migrate(struct core *core, const struct core_command *command)
 	const struct server *server = core->server;
 	struct subscription *s = subscription_of(core, command);
 
-	if (s == NULL)
+	if (s == NULL || s->acked.session != command->session) {
+		if (command->target != 0) {
+			COUNT(core, migrates_gone, 1);
+			cursor_feed_gone(core, command);
+		}
 		return;
+	}
 	s->migrate_to = 0;
 	s->migrate_reason = (uint8_t)command->reason;
 	for (uint32_t i = 0; i < server->list_count && command->target != 0; i++)

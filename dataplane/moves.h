@@ -13,7 +13,8 @@
 //                     +- nothing for the lapse time: gone
 //
 //   DROP     a subscription whose cursor has a higher epoch elsewhere closes, and nobody is told
-//   MIGRATE  the client is asked, each interval, to RESUME at another server of the list
+//   MIGRATE  the client is asked, each interval, to RESUME at another server of the list. Of a cursor that is not
+//            here it is said again that it ended: the entry that said so was lost
 //   PROBE    an address is asked for a peer: a reply that fits goes to control
 //
 // And the other way: a client with subscriptions that was silent for interval x multiplier is told to control
@@ -58,7 +59,8 @@ struct offer {
 	uint32_t before;   // of its list
 	uint32_t next_of_client;
 	uint8_t takes; // sent
-	uint8_t list;  // enum moves_list
+	uint8_t reason;
+	uint8_t list; // enum moves_list
 	bool by_home, held;
 };
 

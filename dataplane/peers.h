@@ -31,8 +31,9 @@
 #define PEERS_RING_SLOTS  1024
 #define PEERS_SLOT_BYTES  1600 // of punt and send rings: struct peers_head and a frame
 #define PEERS_HELLO_BEATS 10   // intervals from an unanswered HELLO to the next
-#define PEERS_DEAF_BEATS  10 // intervals in which we heard a peer that did not hear us: it is deaf
-#define PEERS_NEVER_FED	  UINT32_MAX
+#define PEERS_CUT_BEATS                                                                            \
+	10 // intervals in which only one of two heard the other: the way is cut in one direction
+#define PEERS_NEVER_FED UINT32_MAX
 
 struct core;
 struct datagram;
@@ -52,7 +53,7 @@ struct peer_stream_facts { // a consistent copy
 	uint64_t session;  // 0: it holds none
 	uint64_t earliest, end, commit, log_bytes;
 	uint32_t epoch;
-	uint32_t feed_age_ms; // 0: it is the primary; PEERS_NEVER_FED: never
+	uint32_t feed_age_ms; // 0: it is the primary; PEERS_NEVER_FED: never, or it does not serve it now
 };
 
 enum peer_verdict {   // control's, of the link to it
@@ -82,6 +83,7 @@ struct peer {
 	_Atomic uint32_t refused_us;			  // enum godwit_peer_refusal: its of us
 	_Atomic uint32_t mtu;				  // its ports' smallest
 	_Atomic uint32_t interval_us;			  // its heartbeats'
+	_Atomic uint32_t is_draining;			  // it takes no clients
 	_Atomic uint64_t number_heard; // of its last heartbeat; 0: none of its incarnation
 	_Atomic uint64_t
 		hears_ns; // when it last said that it hears us (its `heard` moved); 0: never
@@ -113,6 +115,9 @@ struct peers {
 	//							w: link core   r: control
 	alignas(CACHE_LINE) _Atomic uint64_t known_above;
 	uint64_t incarnation_said; // ours, in the last HELLO	w, r: link core
+	uint32_t draining_said;	   // is_draining, in the last heartbeats
+	// we are drained: our clients go elsewhere, and no new ones come	w: control   r: all
+	alignas(CACHE_LINE) _Atomic uint32_t is_draining;
 	// frames for control, struct peers_head before each	w: link core   r: control
 	struct crossing punts;
 	// frames of control to send, the same			w: control   r: link core
@@ -188,9 +193,32 @@ bool peer_stream_get(const struct peer_stream *stream, struct peer_stream_facts 
 // Whether it takes part: met, and neither side refused the other. Thread: any.
 bool peer_takes_part(const struct peer *peer);
 
-// Whether it was heard for PEERS_DEAF_BEATS of our intervals after it last said that it hears us: the path to it
-// is cut, the one from it is not. Thread: any.
-bool peer_is_deaf(const struct peers *peers, const struct peer *peer);
+// Whether the way between us is cut in one direction, so that of what we send no acknowledgement comes. It was heard
+// for PEERS_CUT_BEATS of our intervals after it last said that it hears us; or it was not heard for so long, but others
+// hear it: else it were dead. Thread: any.
+bool peer_is_cut_off(const struct peers *peers, const struct peer *peer, uint64_t now_ns);
+
+// ---- where clients are sent (peers_targets.c) ----------------------------------------------------
+
+// Whether it is up, takes part, and takes clients. Thread: any.
+bool peer_takes_clients(const struct peer *peer);
+
+// Whether that server of the cluster, this one or another, says that it is drained. Thread: any.
+bool peers_is_draining(const struct server *server, uint16_t id);
+
+// The server that a client is to ask for what comes after a position of a stream that cannot be served here: one
+// that holds it, rather one that takes clients; NULL: none is known. Thread: any.
+const struct godwit_server_entry *peers_holder(const struct server *server,
+					       const struct stream *stream,
+					       struct godwit_identifier after);
+
+// The server that a new client of the stream is to go to while this one is drained: of those that take clients
+// and serve it now, by weight, the same for one client id. after: a position that it must hold, or NULL. Returns
+// NULL where there is none, or this server is not drained. now_ns: for the age of our feed. Thread: any.
+const struct godwit_server_entry *peers_instead(const struct server *server,
+						const struct stream *stream, uint64_t client,
+						const struct godwit_identifier *after,
+						uint64_t now_ns);
 
 // ---- the link core (peers_link.c) --------------------------------------------------------------
 

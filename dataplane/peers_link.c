@@ -24,7 +24,10 @@ static struct godwit_peer_stream entry_of(const struct core *core, const struct 
 		.commit = godwit_be64(log_committed_seq(&stream->log)),
 		.log_bytes = godwit_be64(stream->log.size),
 		.epoch = godwit_be32(stream_epoch_of(stream, end + 1, &last)),
-		.feed_age = godwit_be32(stream_feed_age_ms(stream, core->now_ns)),
+		// A primary that fetches its log gives nothing to anybody yet.
+		.feed_age = godwit_be32(stream_session(stream) != 0 ?
+						stream_feed_age_ms(stream, core->now_ns) :
+						PEERS_NEVER_FED),
 	};
 }
 
@@ -105,6 +108,7 @@ void peers_new_incarnation(struct core *core, struct peer *peer, uint64_t incarn
 
 	atomic_store_explicit(&peer->refusal, PEER_NOT_MET, memory_order_relaxed);
 	atomic_store_explicit(&peer->refused_us, GODWIT_PEER_ACCEPTED, memory_order_relaxed);
+	atomic_store_explicit(&peer->is_draining, 0, memory_order_relaxed);
 	atomic_store_explicit(&peer->number_heard, 0, memory_order_relaxed);
 	atomic_store_explicit(&peer->hears_ns, 0, memory_order_relaxed);
 	for (uint32_t i = 0; i < core->server->stream_count; i++)
@@ -249,6 +253,10 @@ void peers_heartbeat(struct core *core, struct peer *peer,
 		return;
 	}
 	COUNT(core, peer_heartbeats_heard, 1);
+	atomic_store_explicit(&peer->is_draining,
+			      (godwit_get16(heartbeat->from.frame.flags) & GODWIT_FLAG_DRAINING) !=
+				      0,
+			      memory_order_relaxed);
 	atomic_store_explicit(&peer->number_heard, number, memory_order_relaxed);
 	if (heard > peer->number_told && heard > core->server->incarnation &&
 	    heard <= peer->number_sent) {
@@ -267,6 +275,9 @@ static bool send_heartbeat(struct core *core, struct peer *peer, uint32_t first)
 	struct godwit_peer_heartbeat heartbeat = {
 		.from.frame = {.version = GODWIT_VERSION,
 			       .type = GODWIT_PEER_HEARTBEAT,
+			       .flags = godwit_be16(core->server->peers.draining_said != 0 ?
+							    GODWIT_FLAG_DRAINING :
+							    0),
 			       .count = godwit_be16((uint16_t)count)},
 		.number = godwit_be64(peer->number_sent),
 		.heard = godwit_be64(
@@ -365,6 +376,18 @@ static uint32_t posts_turn(struct core *core)
 	return n;
 }
 
+// All hear at once that we are drained, or are so no more.
+static void draining_turn(struct peers *peers)
+{
+	uint32_t is_draining = atomic_load_explicit(&peers->is_draining, memory_order_relaxed);
+
+	if (is_draining == peers->draining_said)
+		return;
+	peers->draining_said = is_draining;
+	for (uint32_t i = 0; i < peers->count; i++)
+		peers->peers[i].heartbeat_due_ns = 0;
+}
+
 uint32_t peers_turn(struct core *core)
 {
 	struct peers *peers = &core->server->peers;
@@ -377,6 +400,7 @@ uint32_t peers_turn(struct core *core)
 		for (uint32_t i = 0; i < peers->count; i++)
 			hello_again(core, &peers->peers[i]);
 	}
+	draining_turn(peers);
 	for (uint32_t i = 0; i < peers->count; i++)
 		work += heartbeat_turn(core, &peers->peers[i]);
 	for (uint32_t i = 0; i < peers->count; i++)

@@ -11,6 +11,15 @@
 #   lab_swallow HOST BYTES        IP packets above BYTES towards a host vanish without a word; 0 ends it
 #   lab_link_down HOST            the host's interface loses its carrier (godwitd's driver does not see that)
 #   lab_link_up HOST
+#   lab_freeze ID CORE            that core of server ID stands still; the others, and its control thread, go on
+#   lab_thaw ID CORE
+#   lab_record LABEL HOST FRAME...  keeps what the host sends of these frames, by their names in LAB_FRAMES, until
+#                                 lab_stop LABEL
+#   lab_recorded LABEL [FRAME]    prints how many it has, of that frame or of all
+#   lab_replay LABEL HOST         the host sends them again, byte for byte
+#   lab_replay_to LABEL HOST ID   what was in them from an address of that host to server ID; prints how many, and how
+#                                 many datagrams came back
+#   lab_replay_version LABEL ID   server ID's host sends its frames again as if it spoke version 2 of the protocol
 #   lab_dropped                   prints how many frames each fault has dropped since it began: NAME COUNT
 #
 # FROM, TO, A and B are hosts, or several with commas between: lab_cut_both srv1 srv2,srv3 isolates srv1 among servers.
@@ -115,6 +124,55 @@ lab_link_down() {
 
 lab_link_up() {
 	ip -n "$LAB_ID-hub" link set "p-$1" up
+}
+
+declare -A LAB_FRAMES=([HELLO_PROOF]=0x02 [RESUME]=0x04 [ACK]=0x05 [PEER_HELLO]=0x41 [PEER_HEARTBEAT]=0x42
+	[REPLICATE]=0x43)
+
+lab_frames_filter() {
+	local frame filter=
+	for frame; do
+		filter+="${filter:+ or }udp[9] = ${LAB_FRAMES[$frame]}"
+	done
+	say "udp port $LAB_PORT and ($filter)"
+}
+
+lab_record() {
+	lab_spawn "$1" hub tcpdump -i "$(lab_port "$2")" -Q in -n -U -s 0 --immediate-mode -Z root -w "$LAB_DIR/$1.pcap" \
+		"$(lab_frames_filter "${@:3}")"
+	lab_await "$1" 'listening on'
+}
+
+lab_recorded() {
+	local filter=udp
+	[ $# -eq 1 ] || filter=$(lab_frames_filter "$2")
+	tcpdump -r "$LAB_DIR/$1.pcap" -n "$filter" 2>/dev/null | wc -l
+}
+
+lab_replay_run() {
+	lab_run "$1" python3 "$GODWIT_ROOT/tests/support/replay.py" "${@:2}"
+}
+
+lab_replay() {
+	lab_replay_run "$2" "$LAB_DIR/$1.pcap" eth0
+}
+
+lab_replay_to() {
+	lab_replay_run "$2" "$LAB_DIR/$1.pcap" "$(lab_host_of "$3")" "$LAB_PORT"
+}
+
+lab_replay_version() {
+	lab_replay_run "srv$2" "$LAB_DIR/$1.pcap" eth0 "lab:$LAB_KEY"
+}
+
+# The end of whoever froze it lets it go on.
+lab_freeze() {
+	lab_spawn "freeze-$1-$2" "srv$1" python3 "$GODWIT_ROOT/tests/support/freeze.py" "${LAB_PIDS[srv$1]}" "gw:core$2"
+	lab_await "freeze-$1-$2" '^frozen' 20
+}
+
+lab_thaw() {
+	lab_stop "freeze-$1-$2"
 }
 
 lab_dropped() {

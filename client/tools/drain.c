@@ -55,6 +55,11 @@ int drain_print(uint64_t server, bool is_drain, const json_t *answer, FILE *out,
 			"%s: refused: no other live server would take the clients of server %" PRIu64
 			"\n",
 			name, server);
+	else if (strcmp(word, "stream") == 0)
+		fprintf(err,
+			"%s: refused: no other live server that takes clients has stream %s of "
+			"server %" PRIu64 "\n",
+			name, field_text(answer, "stream"), server);
 	else if (strcmp(word, "elsewhere") == 0)
 		fprintf(err,
 			"%s: server %" PRIu64 " is another process than the one asked, which "

@@ -75,7 +75,7 @@ static void server_row(struct table *table, const json_t *row)
 		add_count(table, row, "flaps");
 	add_count(table, row, "cursors");
 	add_share(table, row);
-	if (field_count(row, "draining") != 0)
+	if (field_count(row, "draining") != 0 && strcmp(field_text(row, "refusal"), "-") == 0)
 		table_add(table, "draining");
 	else
 		add_text(table, row, "refusal");
@@ -282,8 +282,14 @@ static void migration_row(struct table *table, const json_t *row)
 	add_text(table, row, "stream");
 	table_add(table, move);
 	table_add(table, first_ns > detected_ns ? format_ns(first_ns - detected_ns).text : "-");
-	add_count(table, row, "replayed");
-	add_number(table, row, "handover_seq");
+	// Only the new home knows these.
+	if (field_count(row, "handover_seq") != 0) {
+		add_count(table, row, "replayed");
+		add_number(table, row, "handover_seq");
+	} else {
+		table_add(table, "-");
+		table_add(table, "-");
+	}
 	add_text(table, row, "outcome");
 }
 

@@ -133,8 +133,11 @@ static void ack_entry(struct core *core, struct client *client,
 	}
 	if (epoch != s->cursor_epoch) {
 		COUNT(core, ack_stale_epoch, 1);
-		if (epoch > s->cursor_epoch)
-			subscription_close(core, s); // the client has a newer home
+		if (epoch < s->cursor_epoch)
+			return;
+		// The client has a newer home, which tells of it; if it lives as long.
+		cursor_feed_ended(core, s, GODWIT_CURSOR_LAPSED);
+		subscription_close(core, s);
 		return;
 	}
 	COUNT(core, ack_entries, 1);

@@ -11,6 +11,7 @@ struct request { // what SUBSCRIBE and RESUME have in common
 	uint32_t number, request, attempt;
 	uint64_t tag;
 	uint64_t highest_epoch; // of client, table and offer
+	uint64_t before_epoch;	// RESUME: of client and table
 	uint32_t window;
 	uint64_t edge; // 0: the window from the start on
 	uint32_t datagram;
@@ -19,6 +20,8 @@ struct request { // what SUBSCRIBE and RESUME have in common
 	uint32_t topics_count;
 	struct resolved resolved;
 	struct godwit_identifier asked; // session 0: no identifier
+	bool is_latest;			// no position: wherever it begins is right
+	bool is_invited;		// it takes an offer of ours
 };
 
 static void send_subscribed(struct core *core, struct subscription *s)
@@ -105,28 +108,6 @@ static void refuse(struct core *core, struct client *client, enum godwit_code co
 	client_error(core, client, code, r->request, detail);
 }
 
-// A peer that is up and holds what comes after the position, or NULL.
-static const struct godwit_server_entry *holder(const struct core *core,
-						const struct stream *stream,
-						struct godwit_identifier after)
-{
-	const struct peers *peers = &core->server->peers;
-
-	for (uint32_t i = 0; i < peers->count; i++) {
-		const struct peer *peer = &peers->peers[i];
-		const struct godwit_server_entry *entry = server_entry(core->server, peer->id);
-		struct peer_stream_facts facts;
-
-		if (entry != NULL &&
-		    atomic_load_explicit(&peer->verdict, memory_order_relaxed) == PEER_UP &&
-		    peer_stream_get(&peer->streams[stream->number], &facts) &&
-		    facts.session == after.session && after.seq <= facts.end &&
-		    after.seq + 1 >= facts.earliest)
-			return entry;
-	}
-	return NULL;
-}
-
 // There is no stream of that name here.
 static void unknown_stream(struct core *core, struct client *client, const struct request *r,
 			   const uint8_t *name)
@@ -153,7 +134,7 @@ static bool sent_elsewhere(struct core *core, struct client *client, const struc
 	}
 	if ((answer != GODWIT_BEHIND && answer != GODWIT_TRUNCATED) || r->asked.session == 0)
 		return false;
-	target = holder(core, r->stream, r->asked);
+	target = peers_holder(core->server, r->stream, r->asked);
 	if (target != NULL) {
 		session_redirect(core, client, r->tag, r->request, answer, target);
 		return true;
@@ -162,6 +143,23 @@ static bool sent_elsewhere(struct core *core, struct client *client, const struc
 		return false;
 	COUNT(core, answer_behind, 1);
 	client_error(core, client, answer, r->request, 0);
+	return true;
+}
+
+// A server that is drained takes nobody whom another one can serve. Who is here already, or was offered a home
+// here, is served until it leaves.
+static bool sent_instead(struct core *core, struct client *client, const struct request *r)
+{
+	const struct godwit_identifier *after = r->is_latest ? NULL : &r->resolved.identifier;
+	const struct godwit_server_entry *target;
+
+	if (r->is_invited || r->resolved.answer != GODWIT_OK ||
+	    subscription_find(core, client, r->number) != NULL)
+		return false;
+	target = peers_instead(core->server, r->stream, client->id, after, core->now_ns);
+	if (target == NULL)
+		return false;
+	session_redirect(core, client, r->tag, r->request, GODWIT_DRAINING, target);
 	return true;
 }
 
@@ -211,6 +209,23 @@ static uint64_t epoch_above(const struct core *core, uint64_t highest)
 	return counter > EPOCH_COUNTER_MAX ? 0 : counter << 16 | core->server->id;
 }
 
+// The old subscription of the number makes place, and so may its filter. Its cursor is over where the number
+// stands for another session from now on, and served by nobody where the new one finds no room. False: it
+// does not.
+static bool replace(struct core *core, struct subscription *old, const struct request *r,
+		    struct godwit_identifier start, uint32_t *filter)
+{
+	bool is_held = hold_filter(core, r, filter);
+
+	COUNT(core, subscriptions_replaced, 1);
+	if (old->acked.session != start.session)
+		cursor_feed_ended(core, old, GODWIT_CURSOR_TOMBSTONE);
+	else if (!is_held)
+		cursor_feed_ended(core, old, GODWIT_CURSOR_LAPSED);
+	subscription_close(core, old);
+	return is_held || hold_filter(core, r, filter);
+}
+
 static void open_request(struct core *core, struct client *client, struct request *r)
 {
 	struct subscription *old = subscription_find(core, client, r->number), *s;
@@ -218,7 +233,7 @@ static void open_request(struct core *core, struct client *client, struct reques
 	uint64_t highest = r->highest_epoch;
 	uint32_t filter;
 
-	if (sent_elsewhere(core, client, r))
+	if (sent_elsewhere(core, client, r) || sent_instead(core, client, r))
 		return;
 	if (r->resolved.answer != GODWIT_OK) {
 		count_answer(core, r->resolved.answer);
@@ -236,6 +251,7 @@ static void open_request(struct core *core, struct client *client, struct reques
 							      r->number, r->stream->session);
 
 		highest = known > highest ? known : highest;
+		r->before_epoch = known > r->before_epoch ? known : r->before_epoch;
 	}
 	if (epoch_above(core, highest) == 0) {
 		refuse(core, client, GODWIT_BAD_REQUEST, r, 0);
@@ -245,11 +261,7 @@ static void open_request(struct core *core, struct client *client, struct reques
 		refuse(core, client, GODWIT_LIMIT, r, core->server->subscriptions_max);
 		return;
 	}
-	if (old != NULL) {
-		COUNT(core, subscriptions_replaced, 1);
-		subscription_close(core, old);
-	}
-	if (!hold_filter(core, r, &filter)) {
+	if (old != NULL ? !replace(core, old, r, start, &filter) : !hold_filter(core, r, &filter)) {
 		refuse(core, client, GODWIT_LIMIT, r, core->config.classes_max);
 		return;
 	}
@@ -263,6 +275,8 @@ static void open_request(struct core *core, struct client *client, struct reques
 	remember(s, r, start, epoch_above(core, highest));
 	send_subscribed(core, s);
 	cursor_feed_opened(core, s);
+	if (r->attempt != 0)
+		arrival_opened(core, s, r->before_epoch, r->is_invited);
 	if (temporary_spawn(core, s, start.seq + 1))
 		subscription_ready(core, s);
 	else
@@ -323,8 +337,19 @@ void session_subscribe(struct core *core, struct client *client,
 		refuse(core, client, GODWIT_BAD_REQUEST, &r, 0);
 		return;
 	}
+	if (frame->start == GODWIT_START_AFTER)
+		r.asked = (struct godwit_identifier){
+			.session = godwit_get64(frame->session),
+			.seq = value,
+			.epoch = godwit_get32(frame->epoch),
+		};
 	r.resolved = stream_start(r.stream, frame->start, value, godwit_get64(frame->session),
 				  godwit_get32(frame->epoch));
+	r.is_latest = frame->start == GODWIT_START_LATEST;
+	if (frame->start == GODWIT_START_AFTER)
+		r.asked = (struct godwit_identifier){.session = godwit_get64(frame->session),
+						     .seq = value,
+						     .epoch = godwit_get32(frame->epoch)};
 	open_request(core, client, &r);
 }
 
@@ -337,6 +362,7 @@ void session_resume(struct core *core, struct client *client, const struct godwi
 		.attempt = godwit_get32(frame->attempt),
 		.tag = godwit_get64(frame->tag),
 		.highest_epoch = godwit_get64(frame->highest_epoch),
+		.before_epoch = godwit_get64(frame->highest_epoch),
 		.window = godwit_get32(frame->window),
 		.edge = godwit_get64(frame->edge),
 		.policy = frame->policy,
@@ -352,6 +378,7 @@ void session_resume(struct core *core, struct client *client, const struct godwi
 	uint64_t offered = moves_take(core, client, r.number, godwit_get64(frame->offer_epoch));
 	uint32_t needed;
 
+	r.is_invited = offered != 0;
 	if (offered > r.highest_epoch)
 		r.highest_epoch = offered;
 	if (old != NULL && old->tag == r.tag && r.attempt < old->attempt) {

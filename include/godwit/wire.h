@@ -80,6 +80,7 @@ enum godwit_frame_flag {
 	GODWIT_FLAG_BY_HOME = 0x0004,  // TAKE: asked by the home
 	GODWIT_FLAG_REPAIR = 0x0008,   // DATA: sent again, for a NAK
 	GODWIT_FLAG_ANSWER = 0x0010,   // PEER_HELLO, SNAPSHOT, RECONCILE: answers one without
+	GODWIT_FLAG_DRAINING = 0x0020, // PEER_HEARTBEAT: its sender takes no clients
 };
 
 #define GODWIT_AT(type, field, offset)                                                             \
@@ -462,11 +463,12 @@ struct godwit_take {
 	struct godwit_be64 handle;
 	struct godwit_be64 key;
 	struct godwit_be16 server; // id of the taker
-	struct godwit_be16 zero;
-	struct godwit_be32 zero2;
+	struct godwit_be16 reason; // enum godwit_migration_reason
+	struct godwit_be32 zero;
 };
 GODWIT_SIZE(godwit_take, 48);
 GODWIT_AT(godwit_take, server, 40);
+GODWIT_AT(godwit_take, reason, 42);
 
 struct godwit_migrate {
 	struct godwit_frame frame;

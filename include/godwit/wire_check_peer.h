@@ -194,6 +194,7 @@ static inline const struct godwit_frame_rule *godwit_rule_from_peer(uint8_t type
 				       .has_count = true,
 				       .has_tail = true},
 		[GODWIT_PEER_HEARTBEAT] = {.fixed = sizeof(struct godwit_peer_heartbeat),
+					   .flags = GODWIT_FLAG_DRAINING,
 					   .has_count = true,
 					   .has_tail = true},
 		[GODWIT_REPLICATE] = {.fixed = sizeof(struct godwit_replicate),

@@ -231,8 +231,8 @@ GODWIT_SIZE(godwit_peer_ack, 72);
 GODWIT_AT(godwit_peer_ack, feed, 68);
 
 // Flags of a cursor. Within a cursor epoch they are only ever set; a higher epoch begins without.
-#define GODWIT_CURSOR_TOMBSTONE 0x0001 // unsubscribed: kept so that no older entry brings it back
-#define GODWIT_CURSOR_LAPSED	0x0002 // its client fell silent: kept for its RESUME, nobody serves it
+#define GODWIT_CURSOR_TOMBSTONE 0x0001 // over: kept so that no older entry brings it back
+#define GODWIT_CURSOR_LAPSED	0x0002 // nobody serves it: kept for its RESUME
 
 struct godwit_cursor { // what HANDOVER and the cursor streams carry
 	struct godwit_be64 client;

@@ -250,9 +250,11 @@ static void on_publisher_event(struct actor *a, const struct godwit_event *e)
 	case GODWIT_EVENT_IN_DOUBT:
 		a->in_doubt += e->last - e->first + 1;
 		sim_trace(sim, actor_node(a), "in doubt %lu..%lu", e->first, e->last);
-		if (sim->streams[a->stream].sessions == 1 && !sim->streams[a->stream].ack_local &&
-		    a->instance == 1)
-			sim_fail(sim, "actor %u: doubt about a server that never died", a->index);
+		// Whom a primary told of its instance, it knows in each epoch of the session, and with it what
+		// it acknowledged; but for acks that are local.
+		if (sim->streams[a->stream].sessions == 1 && !sim->streams[a->stream].ack_local)
+			sim_fail(sim, "actor %u: instance %lu was given and is not known", a->index,
+				 e->instance);
 		break;
 	default:
 		sim_fail(sim, "actor %u: publisher ended: %s", a->index, godwit_code_name(e->code));

@@ -118,15 +118,67 @@ static const char *frame_name(uint8_t type)
 	return type < sizeof(names) / sizeof(names[0]) && names[type] != NULL ? names[type] : "?";
 }
 
+static const char *reconcile_name(uint16_t code)
+{
+	static const char *const names[] = {
+		[GODWIT_RECONCILE_OK] = "OK",	    [GODWIT_RECONCILE_CUT] = "CUT",
+		[GODWIT_RECONCILE_RESET] = "RESET", [GODWIT_RECONCILE_NOT_PRIMARY] = "NOT_PRIMARY",
+		[GODWIT_RECONCILE_BUSY] = "BUSY",
+	};
+
+	return code < sizeof(names) / sizeof(names[0]) ? names[code] : "?";
+}
+
+// What is needed to follow a name and a publisher's instance. False: the frame is of neither.
+static bool agreed_details(const uint8_t *bytes, uint32_t length, char *text, size_t size)
+{
+	const struct godwit_topic *topic = (const void *)bytes;
+	const struct godwit_topic_number *number = (const void *)bytes;
+	const struct godwit_publish_opened *opened = (const void *)bytes;
+	const struct godwit_meta *meta = (const void *)bytes;
+	const struct godwit_meta_instance *instance = (const void *)(meta + 1);
+	const struct godwit_snapshot *page = (const void *)bytes;
+
+	if (bytes[1] == GODWIT_TOPIC && length >= sizeof(*topic))
+		snprintf(text, size, "%.15s of %.15s", topic->name, topic->stream);
+	else if (bytes[1] == GODWIT_TOPIC_NUMBER && length >= sizeof(*number))
+		snprintf(text, size, "%.15s is %u", number->name, godwit_get32(number->topic));
+	else if (bytes[1] == GODWIT_PUBLISH_OPENED && length >= sizeof(*opened))
+		snprintf(text, size, "stream %u instance %lu last %lu %s",
+			 godwit_get32(opened->stream), godwit_get64(opened->instance),
+			 godwit_get64(opened->last), godwit_code_name(godwit_get16(opened->code)));
+	else if (bytes[1] == GODWIT_META && length >= sizeof(*meta) + GODWIT_NAME_BYTES)
+		snprintf(text, size, "%lu %.15s in %u", godwit_get64(meta->entry),
+			 (const char *)(meta + 1), godwit_get32(meta->from.epoch));
+	else if (bytes[1] == GODWIT_META && length >= sizeof(*meta) + sizeof(*instance))
+		snprintf(text, size, "%lu publisher %lx instance %lu in %u",
+			 godwit_get64(meta->entry), godwit_get64(instance->publisher),
+			 godwit_get64(instance->instance), godwit_get32(meta->from.epoch));
+	else if (bytes[1] == GODWIT_SNAPSHOT && length >= sizeof(*page))
+		snprintf(text, size, "page %u of %u seq %lu meta %lu in %u%s",
+			 godwit_get32(page->page), godwit_get32(page->pages),
+			 godwit_get64(page->seq), godwit_get64(page->meta),
+			 godwit_get32(page->from.epoch),
+			 (godwit_get16(page->from.frame.flags) & GODWIT_FLAG_ANSWER) != 0 ?
+				 "" :
+				 " wanted");
+	else
+		return false;
+	return true;
+}
+
 // What is needed to follow a hand-over and a replica, behind the frame's name.
 static void frame_details(const uint8_t *bytes, uint32_t length, char *text, size_t size)
 {
 	const struct godwit_data *data = (const void *)bytes;
 	const struct godwit_replicate *replicate = (const void *)bytes;
 	const struct godwit_peer_ack *ack = (const void *)bytes;
+	const struct godwit_reconcile *reconcile = (const void *)bytes;
 	const struct godwit_ended *ended = (const void *)bytes;
 	uint16_t flags = godwit_get16(data->frame.flags), count = godwit_get16(data->frame.count);
 
+	if (agreed_details(bytes, length, text, size))
+		return;
 	if (bytes[1] == GODWIT_DATA && length >= sizeof(*data))
 		snprintf(text, size, "%lu..%lu records %u flags %x epoch %lx",
 			 godwit_get64(data->covers_from),
@@ -140,6 +192,14 @@ static void frame_details(const uint8_t *bytes, uint32_t length, char *text, siz
 	else if (bytes[1] == GODWIT_PEER_ACK && length >= sizeof(*ack))
 		snprintf(text, size, "%lu meta %lu edge %lu naks %u", godwit_get64(ack->seq),
 			 godwit_get64(ack->meta), godwit_get64(ack->edge), godwit_get16(ack->naks));
+	else if (bytes[1] == GODWIT_RECONCILE && length >= sizeof(*reconcile))
+		snprintf(text, size, "%s end %lu epoch %u first %lu meta %lu in %u",
+			 (flags & GODWIT_FLAG_ANSWER) == 0 ?
+				 "asks" :
+				 reconcile_name(godwit_get16(reconcile->code)),
+			 godwit_get64(reconcile->end), godwit_get32(reconcile->last_epoch),
+			 godwit_get64(reconcile->first), godwit_get64(reconcile->meta),
+			 godwit_get32(reconcile->from.epoch));
 	else if (bytes[1] == GODWIT_ENDED && length >= sizeof(*ended))
 		snprintf(text, size, "%s seq %lu epoch %lx request %u attempt %u",
 			 godwit_code_name(godwit_get16(ended->code)), godwit_get64(ended->seq),

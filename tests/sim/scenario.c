@@ -216,6 +216,24 @@ static void describe_stuck(struct sim *sim)
 	}
 }
 
+// What no core serves any more, no server believes to be served here.
+static void check_cursors(struct host *host)
+{
+	const struct cursor_table *table = plane_cursors(host->control.plane);
+
+	for (uint32_t i = cursor_table_home_first(table, host->server.id); i != 0;
+	     i = cursor_table_home_next(table, i)) {
+		struct cursor cursor;
+
+		cursor_table_at(table, i, &cursor);
+		if ((cursor.flags & GODWIT_CURSOR_LAPSED) == 0)
+			sim_fail(host->sim,
+				 "s%u: cursor %lu.%u of session %lx is said to live, epoch %lx",
+				 host->index + 1, cursor.key.client, cursor.key.subscription,
+				 cursor.key.session, cursor.cursor_epoch);
+	}
+}
+
 static void check_left(struct host *host)
 {
 	struct sim *sim = host->sim;
@@ -224,6 +242,8 @@ static void check_left(struct host *host)
 	if (plane != NULL && migration_pending(plane_migration(plane)) != 0)
 		sim_fail(sim, "s%u: %u moves are pending", host->index + 1,
 			 migration_pending(plane_migration(plane)));
+	if (plane != NULL && host->up)
+		check_cursors(host);
 
 	for (uint32_t i = 0; host->up && i < host->core_count; i++) {
 		const struct core *core = host->cores[i].core;

@@ -380,6 +380,13 @@ Test(admin_view, drains_only_where_another_server_is_up)
 	cr_assert_eq(plane.drain(plane.arg, true, h.now_ns), VIEW_ORDER_LAST);
 	migration_view(parts.migration)->peers_count = 1;
 	migration_view(parts.migration)->peers[0] = (struct migration_peer){.id = 8, .is_up = true};
+	migration_view(parts.migration)->streams_count = 1;
+	migration_view(parts.migration)->streams[0] =
+		(struct migration_stream){.name = "own", .own.session = 5};
+	cr_assert_eq(plane.drain(plane.arg, true, h.now_ns), VIEW_ORDER_STREAM);
+	plane.drain_state(plane.arg, &drain);
+	cr_assert_str_eq(drain.held_by_none, "own");
+	migration_view(parts.migration)->streams_count = 0;
 	cr_assert_eq(plane.drain(plane.arg, true, h.now_ns), VIEW_ORDER_DONE);
 	cr_assert_eq(plane.drain(plane.arg, true, h.now_ns), VIEW_ORDER_ALREADY);
 	plane.drain_state(plane.arg, &drain);

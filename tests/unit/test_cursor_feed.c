@@ -124,6 +124,24 @@ Checked(cursor_feed, progress_is_written_at_most_once_a_second, stop)
 	cr_assert_eq(entries(c, 8), 0);
 }
 
+Checked(cursor_feed, one_that_rests_is_written_now_and_then, stop)
+{
+	struct godwit_cursor c[8];
+	uint32_t n = 0;
+
+	subscribe(1);
+	entries(c, 8);
+	for (uint64_t i = 0; i < 2 * CURSOR_FEED_REST_MS + 1000; i += 500) {
+		ack(0);
+		harness_pass(&h, 500 * MS);
+		n += entries(c, 8);
+		harness_clear(&h);
+	}
+	cr_assert_eq(n, 2);
+	cr_assert_eq(godwit_get64(c[0].cursor_epoch), epoch);
+	cr_assert_eq(godwit_get16(c[0].flags), 0);
+}
+
 Checked(cursor_feed, an_end_leaves_a_tombstone_and_a_lapse_says_so, stop)
 {
 	struct godwit_cursor c[4];
@@ -142,7 +160,7 @@ Checked(cursor_feed, an_end_leaves_a_tombstone_and_a_lapse_says_so, stop)
 	cr_assert_eq(godwit_get16(c[0].flags), GODWIT_CURSOR_LAPSED);
 }
 
-Checked(cursor_feed, what_moved_to_another_home_leaves_nothing, stop)
+Checked(cursor_feed, what_moved_to_another_home_is_not_said_to_live_here, stop)
 {
 	struct godwit_cursor c[4];
 	struct harness_ack higher = {.number = 1};
@@ -153,6 +171,125 @@ Checked(cursor_feed, what_moved_to_another_home_leaves_nothing, stop)
 	peer_ack(&p, &higher, 1);
 	harness_turns(&h, 2);
 	cr_assert_eq(harness_core(&h, 0)->subscription_count, 0);
+	// The higher epoch may have been made up, or be of a server that died before it told.
+	cr_assert_eq(entries(c, 4), 1);
+	cr_assert_eq(godwit_get64(c[0].cursor_epoch), epoch);
+	cr_assert_eq(godwit_get16(c[0].flags), GODWIT_CURSOR_LAPSED);
+}
+
+Checked(cursor_feed, a_number_that_another_stream_takes_leaves_a_tombstone, stop)
+{
+	struct harness_request other = {
+		.number = 1, .stream = "s1", .tag = 0x7099, .start = GODWIT_START_EARLIEST};
+	struct godwit_cursor c[4];
+
+	stop();
+	begin(&(struct harness_config){.streams = 2}, 0);
+	subscribe(1);
+	entries(c, 4);
+	cr_assert_not_null(harness_subscribe(&p, &other));
+	harness_turns(&h, 2);
+	cr_assert_eq(entries(c, 4), 2);
+	cr_assert_eq(godwit_get64(c[0].session), HARNESS_SESSION);
+	cr_assert_eq(godwit_get64(c[0].cursor_epoch), epoch);
+	cr_assert_eq(godwit_get16(c[0].flags), GODWIT_CURSOR_TOMBSTONE);
+	cr_assert_eq(godwit_get64(c[1].session), HARNESS_SESSION + 1);
+	cr_assert_eq(godwit_get16(c[1].flags), 0);
+}
+
+Checked(cursor_feed, a_number_that_its_own_stream_takes_anew_leaves_one_entry, stop)
+{
+	struct harness_request again = {.number = 1, .tag = 0x7099, .start = GODWIT_START_EARLIEST};
+	struct godwit_cursor c[4];
+
+	subscribe(1);
+	entries(c, 4);
+	cr_assert_not_null(harness_subscribe(&p, &again));
+	harness_turns(&h, 2);
+	cr_assert_eq(entries(c, 4), 1);
+	cr_assert_gt(godwit_get64(c[0].cursor_epoch), epoch);
+	cr_assert_eq(godwit_get16(c[0].flags), 0);
+}
+
+Checked(cursor_feed, a_replacement_that_finds_no_room_says_that_the_old_one_is_gone, stop)
+{
+	const uint32_t one[] = {1}, two[] = {1, 2};
+	struct harness_request other = {
+		.number = 1, .tag = 0x7099, .topics = two, .topics_count = 2};
+	struct godwit_cursor c[4];
+
+	stop();
+	begin(&(struct harness_config){.classes_max = 1}, 0);
+	subscribe(1);
+	cr_assert_not_null(harness_subscribe(
+		&p, &(struct harness_request){.number = 2, .topics = one, .topics_count = 1}));
+	harness_turns(&h, 2);
+	entries(c, 4);
+	cr_assert_null(harness_subscribe(&p, &other));
+	harness_turns(&h, 2);
+	cr_assert_eq(harness_core(&h, 0)->subscription_count, 1);
+	cr_assert_eq(entries(c, 4), 1);
+	cr_assert_eq(godwit_get32(c[0].subscription), 1);
+	cr_assert_eq(godwit_get16(c[0].flags), GODWIT_CURSOR_LAPSED);
+}
+
+Checked(cursor_feed, whatever_ends_it_but_our_own_end_says_that_nobody_serves_it, stop)
+{
+	static const enum godwit_code codes[] = {GODWIT_TRUNCATED, GODWIT_DIVERGED,
+						 GODWIT_BEHIND,	   GODWIT_PATH_MTU,
+						 GODWIT_FENCED,	   GODWIT_REPLACED};
+	struct core *core = harness_core(&h, 0);
+	struct godwit_cursor c[4];
+
+	for (uint32_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		subscribe(1);
+		entries(c, 4);
+		subscription_end(core, subscription_find(core, client_find(core, 1), 1), codes[i],
+				 (struct godwit_identifier){.session = HARNESS_SESSION}, 0);
+		harness_turns(&h, 2);
+		cr_assert_eq(entries(c, 4), 1, "code %d", codes[i]);
+		cr_assert_eq(godwit_get64(c[0].cursor_epoch), epoch);
+		cr_assert_eq(godwit_get16(c[0].flags), GODWIT_CURSOR_LAPSED);
+	}
+	// What we serve no more because we stop is for the others to take.
+	subscribe(1);
+	entries(c, 4);
+	subscription_end(core, subscription_find(core, client_find(core, 1), 1), GODWIT_SHUTDOWN,
+			 (struct godwit_identifier){.session = HARNESS_SESSION}, 0);
+	harness_turns(&h, 2);
+	cr_assert_eq(entries(c, 4), 0);
+}
+
+Checked(cursor_feed, a_migrate_of_what_is_over_says_so_again, stop)
+{
+	struct core_command command = {.client = 1,
+				       .instance = 5,
+				       .session = HARNESS_SESSION + 1, // the number's is another
+				       .subscription = 1,
+				       .cursor_epoch = 3ull << 16 | 7,
+				       .tag = 0x7001,
+				       .target = 3};
+	struct godwit_cursor c[4];
+
+	subscribe(1);
+	entries(c, 4);
+	for (uint32_t i = 0; i < 2; i++) {
+		cr_assert(harness_command(&h, 0, CORE_COMMAND_MIGRATE, &command));
+		harness_turns(&h, 2);
+		cr_assert_eq(entries(c, 4), 1);
+		cr_assert_eq(godwit_get64(c[0].client), 1);
+		cr_assert_eq(godwit_get64(c[0].session), command.session);
+		cr_assert_eq(godwit_get64(c[0].cursor_epoch), command.cursor_epoch);
+		cr_assert_eq(godwit_get16(c[0].home), 7);
+		cr_assert_eq(godwit_get16(c[0].flags), GODWIT_CURSOR_LAPSED);
+		command.subscription = 2; // there is none of this number
+	}
+	cr_assert_eq(harness_count(&h, 0, COUNTER_migrates_gone), 2);
+	cr_assert_eq(harness_core(&h, 0)->subscriptions[0].migrate_to, 0);
+	// To ask no more of what is over is nothing to speak of.
+	command.target = 0;
+	cr_assert(harness_command(&h, 0, CORE_COMMAND_MIGRATE, &command));
+	harness_turns(&h, 2);
 	cr_assert_eq(entries(c, 4), 0);
 }
 

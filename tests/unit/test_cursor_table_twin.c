@@ -12,7 +12,6 @@
 #define KEYS	      60u // that are ever used
 #define HOMES	      4u
 #define SEC	      1000000000ull
-#define OWN	      2u
 #define CURSOR_AGE    40 * SEC
 #define TOMBSTONE_AGE 80 * SEC
 
@@ -246,11 +245,16 @@ static void check_home(uint16_t home)
 {
 	uint64_t since = 0;
 	struct cursor cursor;
-	uint32_t wanted = 0, met = 0, next;
+	uint32_t wanted = 0, live = 0, met = 0, next;
 
-	for (uint32_t i = 0; i < KEYS; i++)
-		wanted += twin.is_there[i] && !is_tombstone(i) && twin.cursors[i].home == home;
+	for (uint32_t i = 0; i < KEYS; i++) {
+		bool is_here = twin.is_there[i] && twin.cursors[i].home == home;
+
+		wanted += is_here && !is_tombstone(i);
+		live += is_here && twin.cursors[i].flags == 0;
+	}
 	cr_assert_eq(cursor_table_home_count(twin.table, home), wanted);
+	cr_assert_eq(cursor_table_home_live(twin.table, home), live);
 	for (uint32_t at = cursor_table_home_first(twin.table, home); at != 0; at = next, met++) {
 		uint32_t i;
 
@@ -403,15 +407,13 @@ static void remove_one(void)
 
 static void expire_all(void)
 {
-	struct cursor_expiry expiry = {CURSOR_AGE, TOMBSTONE_AGE, OWN};
+	struct cursor_expiry expiry = {CURSOR_AGE, TOMBSTONE_AGE};
 	uint32_t expired = 0;
 
 	for (uint32_t i = 0; i < KEYS; i++) {
 		uint64_t age_ns = twin.now_ns - twin.cursors[i].heard_ns;
-		bool is_kept = twin.cursors[i].home == OWN && twin.cursors[i].flags == 0;
 
-		if (!twin.is_there[i] ||
-		    (is_tombstone(i) ? age_ns <= TOMBSTONE_AGE : is_kept || age_ns <= CURSOR_AGE))
+		if (!twin.is_there[i] || age_ns <= (is_tombstone(i) ? TOMBSTONE_AGE : CURSOR_AGE))
 			continue;
 		naive_retire(i);
 		expired++;

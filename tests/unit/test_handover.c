@@ -65,7 +65,7 @@ static const struct godwit_handover_confirm *confirmed(uint32_t *count)
 Test(handover, a_drain_asks_others_and_the_clients)
 {
 	uint32_t asked;
-	struct rig_command c;
+	struct rig_command c = {0};
 
 	populate(40, RIG_SELF);
 	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
@@ -83,7 +83,7 @@ Test(handover, a_drain_asks_others_and_the_clients)
 Test(handover, is_repeated_until_it_is_answered_and_then_dropped)
 {
 	uint32_t asked;
-	struct rig_command c;
+	struct rig_command c = {0};
 
 	populate(1, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns);
@@ -115,7 +115,7 @@ Test(handover, a_higher_entry_of_anybody_is_as_good_as_a_confirm)
 Test(handover, a_refusal_asks_the_next_and_the_last_refusal_stays)
 {
 	uint32_t tried = 0, asked;
-	struct rig_command c;
+	struct rig_command c = {0};
 
 	populate(1, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns);
@@ -162,12 +162,98 @@ Test(handover, a_target_that_dies_is_replaced)
 	cr_assert_neq(rig_sent(GODWIT_HANDOVER, NULL)->peer, first);
 }
 
+static struct cursor ended(uint64_t client, uint16_t home, uint16_t flags)
+{
+	struct cursor c = rig_cursor(client, home, 3);
+
+	c.flags = flags;
+	return c;
+}
+
+Test(handover, a_cursor_that_ends_meanwhile_ends_its_move)
+{
+	struct rig_command c;
+	uint32_t asked;
+
+	populate(2, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns);
+	rig_pass(5 * RIG_MS);
+	rig_entry(ended(1, RIG_SELF, GODWIT_CURSOR_TOMBSTONE));
+	rig_entry(ended(2, RIG_SELF, GODWIT_CURSOR_LAPSED));
+	cr_assert_eq(migration_pending(rig.m), 0);
+	cr_assert_eq(last()->outcome, MIGRATION_ENDED);
+	cr_assert_eq(last()->to, RIG_SELF);
+	cr_assert_eq(RIG_COUNTER(ended), 2);
+	cr_assert_eq(migration_drain_state(rig.m).stuck, 0);
+	cr_assert_eq(migration_drain_state(rig.m).left, 0); // a lapsed one keeps nobody here
+	rig_count(CORE_COMMAND_MIGRATE, &c);
+	cr_assert_eq(c.command.target, 0);
+	rig_forget();
+	rig_pass(2 * RIG_LAPSE_NS);
+	rig_sent(GODWIT_HANDOVER, &asked);
+	cr_assert_eq(asked, 0);
+	cr_assert_eq(RIG_COUNTER(expired), 0);
+}
+
 Test(handover, the_last_server_is_not_drained)
 {
 	for (uint32_t i = 0; i < 3; i++)
 		migration_view(rig.m)->peers[i].is_up = false;
 	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_NOT_ALLOWED);
 	cr_assert_not(migration_drain_state(rig.m).is_draining);
+}
+
+Test(handover, the_last_server_that_takes_clients_is_not_drained)
+{
+	for (uint32_t i = 0; i < 3; i++)
+		migration_view(rig.m)->peers[i].is_draining = true;
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_NOT_ALLOWED);
+	cr_assert_not(migration_drain_state(rig.m).is_draining);
+	migration_view(rig.m)->peers[1].is_draining = false;
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
+}
+
+Test(handover, a_server_is_not_drained_where_nobody_else_has_one_of_its_streams)
+{
+	struct migration_view *view = migration_view(rig.m);
+
+	view->streams_count = 2;
+	view->streams[0].name = "shared";
+	view->streams[1] =
+		(struct migration_stream){.name = "own", .own = {.session = 9, .end = 1}};
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_UNKNOWN_STREAM);
+	cr_assert_str_eq(migration_drain_state(rig.m).held_by_none, "own");
+	cr_assert_not(migration_drain_state(rig.m).is_draining);
+	// Who is drained itself does not count.
+	view->streams[1].peers[2].session = 9;
+	view->peers[2].is_draining = true;
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_UNKNOWN_STREAM);
+	view->peers[2].is_draining = false;
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
+	cr_assert_null(migration_drain_state(rig.m).held_by_none);
+	// What is not served yet by anybody keeps nobody.
+	migration_undrain(rig.m, rig.now_ns);
+	view->streams[1] = (struct migration_stream){.name = "none"};
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
+}
+
+Test(handover, nobody_is_handed_to_a_server_that_is_drained)
+{
+	uint32_t asked;
+
+	populate(40, RIG_SELF);
+	migration_view(rig.m)->peers[0].is_draining = true;
+	migration_view(rig.m)->peers[2].is_draining = true;
+	migration_drain(rig.m, rig.now_ns);
+	rig_pass(20 * RIG_MS);
+	rig_sent(GODWIT_HANDOVER, &asked);
+	cr_assert_eq(asked, 40);
+	for (uint32_t i = 0; i < rig.frames_count; i++)
+		if (rig.frames[i].bytes[1] == GODWIT_HANDOVER)
+			cr_assert_eq(rig.frames[i].peer, 1);
+	for (uint32_t i = 0; i < rig.commands_count; i++)
+		if (rig.commands[i].kind == CORE_COMMAND_MIGRATE)
+			cr_assert_eq(rig.commands[i].command.target, 3);
 }
 
 Test(handover, undrain_withdraws_and_takes_again)
@@ -214,9 +300,10 @@ Test(handover, a_home_without_the_feed_sends_its_clients_to_one_that_has_it)
 {
 	struct migration_view *view = migration_view(rig.m);
 	const struct rig_frame *f;
-	struct rig_command c;
+	struct rig_command c = {0};
 
 	populate(5, RIG_SELF);
+	rig_pass(RIG_DETECT_NS + RIG_MS);
 	view->streams[0].own.feed_age_ms = 50;
 	view->streams[0].peers[0].feed_age_ms = 200;
 	view->streams[0].peers[1].feed_age_ms = 3;
@@ -228,6 +315,24 @@ Test(handover, a_home_without_the_feed_sends_its_clients_to_one_that_has_it)
 	cr_assert_eq(rig_count(CORE_COMMAND_MIGRATE, &c), 5);
 	cr_assert_eq(c.command.reason, GODWIT_MIGRATION_FEED);
 	cr_assert_eq(c.command.target, 3);
+	cr_assert_eq(RIG_COUNTER(feed_lost), 1);
+}
+
+Test(handover, who_has_the_feed_anew_is_not_run_to)
+{
+	struct migration_view *view = migration_view(rig.m);
+
+	populate(5, RIG_SELF);
+	view->streams[0].own.feed_age_ms = 5000; // the primary is being started again
+	for (uint32_t i = 0; i < 3; i++)
+		view->streams[0].peers[i].feed_age_ms = 5000;
+	rig_pass(100 * RIG_MS);
+	view->streams[0].peers[0].feed_age_ms = 0; // it is back, and so will we be
+	rig_pass(RIG_DETECT_NS - 2 * RIG_MS);
+	cr_assert_null(rig_sent(GODWIT_HANDOVER, NULL));
+	cr_assert_eq(RIG_COUNTER(feed_lost), 0);
+	rig_pass(10 * RIG_MS);
+	cr_assert_not_null(rig_sent(GODWIT_HANDOVER, NULL));
 	cr_assert_eq(RIG_COUNTER(feed_lost), 1);
 }
 
@@ -247,7 +352,7 @@ Test(handover, where_nobody_has_the_feed_nothing_moves)
 
 Test(handover, what_we_are_asked_to_take_is_offered_in_the_name_of_the_home)
 {
-	struct rig_command c;
+	struct rig_command c = {0};
 	uint32_t count;
 
 	ask_us(1, rig_cursor(9, 3, 4), 77);
@@ -265,6 +370,31 @@ Test(handover, what_we_are_asked_to_take_is_offered_in_the_name_of_the_home)
 	cr_assert_eq(godwit_get16(confirmed(&count)->code), GODWIT_OK);
 	cr_assert_eq(count, 2);
 	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, NULL), 1);
+}
+
+Test(handover, what_ended_is_not_taken)
+{
+	rig_entry(ended(9, 3, GODWIT_CURSOR_TOMBSTONE));
+	ask_us(1, rig_cursor(9, 3, 3), 77); // it was on its way
+	cr_assert_eq(godwit_get16(confirmed(NULL)->code), GODWIT_UNSUBSCRIBED);
+	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, NULL), 0);
+	cr_assert_eq(RIG_COUNTER(asked_refused), 1);
+}
+
+Test(handover, an_offer_of_what_ends_at_its_home_is_taken_back_and_the_home_told)
+{
+	struct rig_command c;
+
+	ask_us(1, rig_cursor(9, 3, 3), 77);
+	rig_entry(ended(9, 3, GODWIT_CURSOR_LAPSED)); // to its home only, perhaps
+	cr_assert_eq(migration_pending(rig.m), 1);
+	rig_entry(ended(9, 3, GODWIT_CURSOR_TOMBSTONE));
+	cr_assert_eq(migration_pending(rig.m), 0);
+	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, &c), 2);
+	cr_assert_eq(c.command.cursor_epoch, 0);
+	cr_assert_eq(godwit_get16(confirmed(NULL)->code), GODWIT_UNSUBSCRIBED);
+	cr_assert_eq(last()->outcome, MIGRATION_ENDED);
+	cr_assert_eq(RIG_COUNTER(ended), 1);
 }
 
 Test(handover, what_we_cannot_serve_we_do_not_take)
@@ -334,6 +464,18 @@ Test(handover, a_silent_client_goes_to_the_server_that_reaches_it)
 	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
 }
 
+Test(handover, a_silent_client_that_lapses_here_may_still_be_reached_from_elsewhere)
+{
+	populate(20, RIG_SELF);
+	silent(5);
+	rig_pass(2 * RIG_MS);
+	result(rig_sent(GODWIT_PROBE_FOR, NULL), 2, 1);
+	rig_entry(ended(5, RIG_SELF, GODWIT_CURSOR_LAPSED));
+	cr_assert_eq(migration_pending(rig.m), 1);
+	confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_OK, RIG_EPOCH(4, 4));
+	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
+}
+
 Test(handover, one_that_nobody_reaches_stays)
 {
 	const struct rig_frame *asked;
@@ -388,7 +530,7 @@ Test(handover, a_peer_that_asks_gets_its_client_probed_and_an_answer)
 		.port = godwit_be16(4000),
 	};
 	const struct rig_frame *answer;
-	struct rig_command c;
+	struct rig_command c = {0};
 	uint32_t count;
 
 	migration_frame(rig.m, 1, &frame, rig.now_ns);

@@ -103,12 +103,14 @@ Checked(moves, an_offer_is_sent_three_times_and_ends_without_a_word, stop)
 	const struct godwit_take *t;
 
 	c.by_home = true;
+	c.reason = GODWIT_MIGRATION_LINK;
 	command(CORE_COMMAND_OFFER, c);
 	t = take();
 	cr_assert_not_null(t);
 	cr_assert_eq(godwit_get64(t->tag), TAG);
 	cr_assert_eq(godwit_get64(t->cursor_epoch), EPOCH(4, 9));
 	cr_assert_eq(godwit_get16(t->server), 7);
+	cr_assert_eq(godwit_get16(t->reason), GODWIT_MIGRATION_LINK);
 	cr_assert_eq(godwit_get16(t->frame.flags), GODWIT_FLAG_BY_HOME);
 	cr_assert(client()->offered);
 	harness_pass_steps(&h, HALF_NS - MS, MS);
@@ -447,6 +449,7 @@ Checked(moves, migrate_is_repeated_each_interval_until_withdrawn, stop)
 		(struct godwit_server_entry){.id = godwit_be16(3), .port = godwit_be16(99)};
 	h.server.list_count = 1;
 	subscribe();
+	c.session = HARNESS_SESSION;
 	c.target = 3;
 	c.reason = GODWIT_MIGRATION_DRAIN;
 	command(CORE_COMMAND_MIGRATE, c);

@@ -446,6 +446,23 @@ Checked(peers, send_heartbeats_at_their_interval, stop)
 	cr_assert_eq(COUNTED(1, peer_heartbeats_old), 0);
 }
 
+Checked(peers, say_at_once_that_they_are_drained, stop)
+{
+	meet(NULL);
+	cr_assert_eq(cluster_peer(&c, 1, 0)->is_draining, 0);
+	cr_assert_not(peers_is_draining(cluster_server(&c, 1), 1));
+	cluster_server(&c, 0)->peers.is_draining = 1;
+	cluster_turns(&c, 2);
+	cr_assert_eq(cluster_peer(&c, 1, 0)->is_draining, 1);
+	cr_assert_eq(cluster_peer(&c, 0, 1)->is_draining, 0);
+	cr_assert(peers_is_draining(cluster_server(&c, 1), 1));
+	cr_assert(peers_is_draining(cluster_server(&c, 0), 1), "itself");
+	cr_assert_not(peers_is_draining(cluster_server(&c, 0), 2));
+	cluster_server(&c, 0)->peers.is_draining = 0;
+	cluster_turns(&c, 2);
+	cr_assert_eq(cluster_peer(&c, 1, 0)->is_draining, 0);
+}
+
 Checked(peers, show_silence_by_when_they_heard_last, stop)
 {
 	struct peer *peer;

@@ -208,6 +208,8 @@ static void take_notice(uint32_t i, const struct crossing_slot *slot)
 		keeper_proposed(own[i].keeper, n.stream, n.server, n.incarnation, n.proposal);
 	else if (slot->kind == CORE_NOTICE_LAGS)
 		keeper_lags(own[i].keeper, n.stream, n.server, n.incarnation, c.now_ns);
+	else if (slot->kind == CORE_NOTICE_REFUSED)
+		keeper_refused(own[i].keeper, n.stream, n.server, n.incarnation, c.now_ns);
 	else if (slot->kind == CORE_NOTICE_FETCHED)
 		keeper_fetched(own[i].keeper, n.stream, n.server, n.incarnation);
 	else
@@ -350,6 +352,13 @@ static void accept_offer(uint32_t server, const struct godwit_take *take)
 	epoch = godwit_get64(s->cursor_epoch);
 }
 
+// Messages of 20 bytes, committed and delivered.
+static void append(uint32_t count)
+{
+	harness_append(cluster_harness(&c, 0), 0, 0, 20, count);
+	pass(30 * MS);
+}
+
 static uint16_t home_at(uint32_t i)
 {
 	struct cursor_key key = {.client = 50, .session = session_at(0), .subscription = 1};
@@ -428,6 +437,49 @@ Checked(plane, a_dead_home_is_replaced_by_one_survivor, stop)
 	cr_assert_eq(record_at(by)->outcome, MIGRATION_MOVED);
 	cr_assert_eq(record_at(by)->reason, GODWIT_MIGRATION_DEATH);
 	cr_assert_eq(record_at(by)->from, 2);
+	cr_assert_eq(record_at(by)->first_ns, 0, "there was no message yet");
+	append(30);
+	cr_assert_geq(record_at(by)->first_ns, record_at(by)->detected_ns);
+}
+
+Checked(plane, a_client_that_resumes_elsewhere_by_itself_leaves_a_record_there, stop)
+{
+	struct client_peer there = harness_peer(cluster_harness(&c, 2), 0, 50, 50, 1);
+	struct harness_request r = {.number = 1, .attempt = 1, .session = session_at(0)};
+	const struct migration_record *record;
+	uint64_t came_ns;
+
+	subscribe(1);
+	append(30);
+	cr_assert(harness_connect(&there, NULL));
+	r.highest_epoch = epoch;
+	r.seq = 10;
+	r.epoch = 1;
+	came_ns = c.now_ns;
+	cr_assert_not_null(harness_resume(&there, &r));
+	pass(20 * MS);
+	record = record_at(2);
+	cr_assert_not_null(record);
+	cr_assert_eq(record->reason, GODWIT_MIGRATION_CLIENT);
+	cr_assert_eq(record->outcome, MIGRATION_MOVED);
+	cr_assert_eq(record->client, 50);
+	cr_assert_eq(record->from, 2);
+	cr_assert_eq(record->to, 3);
+	cr_assert_eq(record->replayed, 20);
+	cr_assert_eq(record->handover_seq, 31);
+	cr_assert_geq(record->detected_ns, came_ns);
+	cr_assert_geq(record->first_ns, record->detected_ns);
+	cr_assert_lt(record->first_ns, came_ns + 10 * MS);
+	// Once: what comes later changes nothing, and neither does a RESUME at the same home.
+	came_ns = record->first_ns;
+	append(10);
+	cr_assert_eq(record_at(2)->first_ns, came_ns);
+	r.attempt = 2;
+	r.highest_epoch = 0;
+	cr_assert_not_null(harness_resume(&there, &r));
+	pass(20 * MS);
+	cr_assert_null(migration_record(plane_migration(own[2].plane), 1));
+	cr_assert_eq(cluster_count(&c, 2, COUNTER_arrivals), 1);
 }
 
 Checked(plane, a_drained_server_hands_over_and_serves_until_then, stop)
@@ -460,6 +512,106 @@ Checked(plane, a_drained_server_hands_over_and_serves_until_then, stop)
 	cr_assert_null(harness_take(cluster_harness(&c, 1), &old.address, GODWIT_ENDED));
 }
 
+Checked(plane, forgets_what_nobody_speaks_of_but_not_when_it_did_not_listen, stop)
+{
+	const uint64_t second = 1000 * MS, life = 600 * second;
+	struct plane *plane = own[0].plane;
+	struct cursor_table *table = plane_cursors(plane);
+	struct cursor cursor = {.key = {.client = 77, .session = 5, .subscription = 1},
+				.cursor_epoch = 1ull << 16 | 1,
+				.home = 1};
+	uint64_t now = c.now_ns, end;
+
+	plane_step(plane, now);
+	cursor_table_merge(table, &cursor, now);
+	now += life + second; // stopped, and goes on
+	plane_step(plane, now);
+	for (end = now + life - 5 * second; now < end; now += 5 * second)
+		plane_step(plane, now);
+	cr_assert(cursor_table_find(table, &cursor.key, &cursor));
+	// Heard of meanwhile it would stay; it is its own, and no core speaks of it.
+	for (end = now + 15 * second; now < end; now += 5 * second)
+		plane_step(plane, now);
+	cr_assert_not(cursor_table_find(table, &cursor.key, &cursor));
+}
+
+Checked(plane, who_is_drained_gets_no_client_of_another_that_is, stop)
+{
+	const struct godwit_take *take;
+
+	subscribe(1);
+	cr_assert_eq(migration_drain(plane_migration(own[2].plane), c.now_ns), GODWIT_OK);
+	pass(20 * MS);
+	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns), GODWIT_OK);
+	pass(20 * MS);
+	cr_assert_eq(taker(&take), 0);
+	accept_offer(0, take);
+	keep_alive(300 * MS);
+	cr_assert_eq(taker(&take), SERVERS, "nobody wants it from there");
+	cr_assert_eq(home_at(0), 1);
+	// It is the last one that takes clients.
+	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns), GODWIT_NOT_ALLOWED);
+	migration_undrain(plane_migration(own[2].plane), c.now_ns);
+	pass(20 * MS);
+	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns), GODWIT_OK);
+}
+
+// The server that a client is sent to by the answer to its request; 0: it was answered otherwise.
+static uint32_t sent_to(uint32_t server, const struct client_peer *from)
+{
+	const struct harness_frame *f =
+		harness_take(cluster_harness(&c, server), &from->address, GODWIT_REDIRECT);
+	const struct godwit_redirect *redirect = f != NULL ? (const void *)f->data : NULL;
+
+	if (redirect == NULL)
+		return 0;
+	cr_assert_eq(godwit_get16(redirect->code), GODWIT_DRAINING);
+	return godwit_get16(redirect->target.id);
+}
+
+Checked(plane, a_drained_server_sends_new_clients_elsewhere_while_there_is_one, stop)
+{
+	struct client_peer late = harness_peer(cluster_harness(&c, 1), 0, 60, 60, 1);
+	const struct godwit_server_entry *list;
+	const struct harness_frame *welcome;
+
+	subscribe(1);
+	for (uint32_t i = 0; i < SERVERS; i++)
+		for (uint32_t k = 0; k < SERVERS; k++)
+			cluster_server(&c, i)->list[k].weight = godwit_be16(1);
+	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns), GODWIT_OK);
+	pass(20 * MS);
+	cr_assert(harness_connect(&late, NULL));
+	peer_proof(&late, NULL); // a repeat is answered alike
+	harness_turn(late.harness);
+	welcome = harness_take(late.harness, &late.address, GODWIT_WELCOME);
+	cr_assert_not_null(welcome);
+	list = godwit_welcome_servers((const void *)welcome->data);
+	cr_assert_eq(godwit_get16(list[0].weight), 0);
+	cr_assert_eq(godwit_get16(list[1].weight), 0);
+	cr_assert_eq(godwit_get16(list[2].weight), 1);
+	cr_assert_null(harness_subscribe(&late, &(struct harness_request){.number = 1}));
+	cr_assert_eq(sent_to(1, &late), 3);
+	// Who is here is served until it leaves, and so are all where nobody else takes clients.
+	cr_assert_eq(harness_core(cluster_harness(&c, 1), 0)->subscription_count, 1);
+	kill_server(2);
+	pass(100 * MS);
+	cr_assert_not_null(
+		harness_subscribe(&late, &(struct harness_request){.number = 1, .request = 9}));
+}
+
+Checked(plane, a_server_that_is_started_again_is_not_drained, stop)
+{
+	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns), GODWIT_OK);
+	pass(20 * MS);
+	cr_assert(peers_is_draining(cluster_server(&c, 0), 2));
+	restart(1);
+	pass(100 * MS);
+	cr_assert(peer_takes_clients(cluster_peer(&c, 0, 1)));
+	cr_assert_not(peers_is_draining(cluster_server(&c, 1), 2));
+}
+
 Checked(plane, a_home_that_is_cut_off_steals_nothing_and_loses_its_cursors, stop)
 {
 	const struct godwit_take *take;
@@ -484,16 +636,27 @@ Checked(plane, a_home_that_is_cut_off_steals_nothing_and_loses_its_cursors, stop
 
 Checked(plane, a_link_in_one_direction_is_asked_for_before_it_counts_as_dead, stop)
 {
+	const struct godwit_take *take;
+
 	subscribe(1);
-	cluster_cut(&c, 1, 0); // server 1 does not hear server 2; server 3 does
+	cluster_cut(&c, 1, 2); // server 3 does not hear server 2; server 1 does
+	keep_alive(400 * MS);
+	cr_assert_eq(plane_links(own[2].plane)[1].state, LINK_SUSPECT);
+	cr_assert_eq(home_at(0), 2);
+	cr_assert_eq(taker(&take), SERVERS);
+}
+
+Checked(plane, a_home_that_its_source_does_not_hear_hands_its_clients_over, stop)
+{
+	const struct godwit_take *take;
+
+	subscribe(1);
+	cluster_cut(&c, 1, 0); // the primary does not hear server 2; server 3 does
 	keep_alive(400 * MS);
 	cr_assert_eq(plane_links(own[0].plane)[0].state, LINK_SUSPECT);
-	cr_assert_eq(home_at(2), 2);
-	{
-		const struct godwit_take *take;
-
-		cr_assert_eq(taker(&take), SERVERS);
-	}
+	cr_assert_eq(taker(&take), 2);
+	cr_assert_eq(godwit_get16(take->reason), GODWIT_MIGRATION_FEED);
+	cr_assert_eq(godwit_get16(take->frame.flags), GODWIT_FLAG_BY_HOME);
 }
 
 Checked(plane, a_silent_client_is_taken_by_a_server_that_reaches_it, stop)

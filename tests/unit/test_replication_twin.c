@@ -301,13 +301,14 @@ static void run(uint64_t seed)
 
 Test(replication_twin, whatever_happens_what_is_committed_stays, .timeout = 100)
 {
+	const char *one = getenv("REPLICATION_SEED"), *many = getenv("REPLICATION_SEEDS");
 	uint64_t first = 1, last = 8;
 	uint32_t primaries = 0, replicas = 0;
 
-	if (getenv("REPLICATION_SEED") != NULL)
-		first = last = strtoull(getenv("REPLICATION_SEED"), NULL, 10);
-	if (getenv("REPLICATION_SEEDS") != NULL)
-		last = strtoull(getenv("REPLICATION_SEEDS"), NULL, 10);
+	if (one != NULL)
+		first = last = strtoull(one, NULL, 10);
+	if (many != NULL)
+		last = strtoull(many, NULL, 10);
 	for (uint64_t seed = first; seed <= last; seed++) {
 		run(seed);
 		primaries += t.primary_restarts;

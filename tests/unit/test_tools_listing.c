@@ -42,21 +42,22 @@ static const char servers[] =
 	" {\"id\": 2, \"address\": \"10.77.0.12:5678\", \"self\": 0, \"link\": \"up\","
 	"  \"link_ms\": 72000, \"incarnation\": 5, \"refusal\": \"\", \"interval_us\": 10000,"
 	"  \"multiplier\": 6, \"heard_ms\": 4, \"hears_us_ms\": 11, \"flaps\": 1, \"weight\": 1,"
-	"  \"cursors\": 600, \"share_permille\": 333, \"history\": ["
+	"  \"cursors\": 600, \"share_permille\": 333, \"draining\": 1, \"history\": ["
 	"    {\"ago_ms\": 72000, \"time_ns\": 1795803175860177962, \"from\": \"suspect\","
 	"     \"to\": \"up\", \"why\": \"heard\"},"
 	"    {\"ago_ms\": 72030, \"time_ns\": 1795803175830000000, \"from\": \"up\","
 	"     \"to\": \"suspect\", \"why\": \"silent\"}]},"
 	" {\"id\": 3, \"address\": \"10.77.0.13:5678\", \"self\": 0, \"link\": \"unknown\","
 	"  \"incarnation\": 0, \"refusal\": \"not met\", \"interval_us\": 0, \"multiplier\": 3,"
-	"  \"flaps\": 0, \"weight\": 1, \"cursors\": 0, \"share_permille\": 0, \"history\": []}]";
+	"  \"flaps\": 0, \"weight\": 1, \"cursors\": 0, \"share_permille\": 0, \"draining\": 1,"
+	"  \"history\": []}]";
 
 Test(tools_listing, shows_servers_and_how_their_links_are)
 {
 	show(&listing_servers, servers, false, false);
 	expect("SERVER  ADDRESS          LINK      FOR  HEARD  HEARS US  SILENCE  FLAPS  CURSORS   SHARE  NOTE\n"
 	       "1       10.77.0.11:5678  self        -      -         -        -      -    1,200  66.7 %  draining\n"
-	       "2       10.77.0.12:5678  up       72 s   4 ms     11 ms    60 ms      1      600  33.3 %  -\n"
+	       "2       10.77.0.12:5678  up       72 s   4 ms     11 ms    60 ms      1      600  33.3 %  draining\n"
 	       "3       10.77.0.13:5678  unknown     -      -         -        -      0        0   0.0 %  not met\n");
 }
 
@@ -152,7 +153,7 @@ Test(tools_listing, shows_migrations)
 	     false, false);
 	expect("DETECTED (UTC)      REASON  CLIENT  SUB  STREAM  MOVE     FIRST  REPLAYED  HAND-OVER  OUTCOME\n"
 	       "11-27 18:12:57.657  death   42        1  trades  2 > 3  3.50 ms     1,204      20480  moved\n"
-	       "11-27 18:12:50.000  drain   43        1  trades  1 > 2        -         0          0  refused\n");
+	       "11-27 18:12:50.000  drain   43        1  trades  1 > 2        -         -          -  refused\n");
 }
 
 Test(tools_listing, writes_rows_as_they_come_as_json)

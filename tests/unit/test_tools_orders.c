@@ -52,6 +52,10 @@ Test(tools_orders, says_why_an_order_is_refused)
 	cr_assert_eq(drain(true, "{\"answer\": \"last\"}"), TOOL_FAILED);
 	expect("",
 	       "godwit drain: refused: no other live server would take the clients of server 1\n");
+	cr_assert_eq(drain(true, "{\"answer\": \"stream\", \"stream\": \"trades\"}"), TOOL_FAILED);
+	expect("",
+	       "godwit drain: refused: no other live server that takes clients has stream trades "
+	       "of server 1\n");
 	cr_assert_eq(drain(true, "{\"answer\": \"unknown\"}"), TOOL_FAILED);
 	expect("", "godwit drain: there is no server 1 in the cluster: `godwit servers' lists "
 		   "them\n");

@@ -87,7 +87,7 @@ Test(wire, accepts_every_vector_in_its_direction_only)
 			     v->direction == VECTOR_PEER ? GODWIT_CHECK_OK : GODWIT_CHECK_TYPE,
 			     "%s: %s", v->name, godwit_check_name(peer));
 	}
-	cr_assert_eq(between_servers, 15);
+	cr_assert_eq(between_servers, 16);
 }
 
 Test(wire, refuses_every_shorter_beginning)
@@ -199,6 +199,8 @@ static uint32_t flags_of(uint8_t type)
 	case GODWIT_SNAPSHOT:
 	case GODWIT_RECONCILE:
 		return GODWIT_FLAG_ANSWER;
+	case GODWIT_PEER_HEARTBEAT:
+		return GODWIT_FLAG_DRAINING;
 	default:
 		return 0;
 	}

@@ -52,6 +52,17 @@ static void visit_peer_heartbeat(const struct visit *v)
 		   "\xe0\xe1\xe2\xe3\xe4\xe5\xe6\xe7\xe8\xe9\xea\xeb\xec\xed\xee\xef", 16);
 }
 
+static void visit_peer_heartbeat_draining(const struct visit *v)
+{
+	struct godwit_peer_heartbeat *f = part_at(v, 0);
+
+	visit_from_server_flagged(v, &f->from, GODWIT_FLAG_DRAINING, 0);
+	visit64(v, &f->number, 0x2021222324252627);
+	visit64(v, &f->heard, 0x28292a2b2c2d2e2f);
+	visit_text(v, part_at(v, 48),
+		   "\xe0\xe1\xe2\xe3\xe4\xe5\xe6\xe7\xe8\xe9\xea\xeb\xec\xed\xee\xef", 16);
+}
+
 static void visit_replicate(const struct visit *v)
 {
 	struct godwit_replicate *f = part_at(v, 0);
@@ -253,6 +264,7 @@ static void visit_probe_for(const struct visit *v)
 static const struct visited frames[] = {
 	{"PEER_HELLO", GODWIT_PEER_HELLO, visit_peer_hello},
 	{"PEER_HEARTBEAT", GODWIT_PEER_HEARTBEAT, visit_peer_heartbeat},
+	{"PEER_HEARTBEAT.draining", GODWIT_PEER_HEARTBEAT, visit_peer_heartbeat_draining},
 	{"REPLICATE", GODWIT_REPLICATE, visit_replicate},
 	{"META", GODWIT_META, visit_meta},
 	{"META.topic", GODWIT_META, visit_meta_topic},
@@ -284,7 +296,7 @@ Test(wire_layout_peer, visits_every_frame_type)
 {
 	size_t i = 0;
 
-	for (uint8_t type = GODWIT_PEER_HELLO; type <= GODWIT_PROBE_RESULT; type++) {
+	for (uint32_t type = GODWIT_PEER_HELLO; type <= GODWIT_PROBE_RESULT; type++) {
 		cr_assert(i < FRAMES && frames[i].type == type, "%u", type);
 		while (i < FRAMES && frames[i].type == type)
 			i++;

@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# One fault in the middle of another: a home wakes up while others take its clients, a new home dies while clients are
+# handed to it, homes die under clients that still catch up, and a replica while it does.
+set -euo pipefail
+exec </dev/null
+# shellcheck source=scripts/netlab.sh
+. "$(dirname "$0")/../../scripts/netlab.sh"
+
+SUBS=(s1 s2 s3 s4 s5 s6 s7 s8)
+SLOW=(slow1 slow2 slow3 slow4)
+
+# homes ID: who is home of whom, in which epoch, as that server knows.
+homes() {
+	lab_godwit "$1" cursors --json | python3 -c '
+import json, sys
+rows = json.load(sys.stdin)["cursors"]
+print(*sorted((row["client"], row["home"], row["cursor_epoch"]) for row in rows if row["state"] == "live"))'
+}
+# Each has one home, and all servers know the same.
+all_agree() {
+	local known
+	known=$(homes 1)
+	[ "$(tr -cd '(' <<<"$known" | wc -c)" -eq "${#SUBS[@]}" ] && [ "$(homes 2)" = "$known" ] && [ "$(homes 3)" = "$known" ]
+}
+committed() {
+	lab_status 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["streams"]["0"]["commit"])'
+}
+# lags SUB: it has begun, and is far behind.
+lags() {
+	local delivered
+	delivered=$(sed -n 's/.*"delivered":\([0-9]*\).*}$/\1/p' "$LAB_DIR/$1.out" | tail -n 1)
+	[ "${delivered:-0}" -gt 0 ] && [ "$((delivered + 10000))" -lt "$(committed)" ]
+}
+all_lag() {
+	local sub
+	for sub in "${SLOW[@]}"; do
+		lags "$sub" || return
+	done
+}
+counts_above() {
+	[ "$(lab_counter "$1" "$2")" -gt "$3" ]
+}
+
+LAB_INTERVAL="50 ms"
+LAB_MULTIPLIER=5
+lab_test
+lab_host pub 10.77.0.2/24
+lab_host sub 10.77.0.3/24
+lab_cluster 1 2 3 trades=64MiB,primary=1,replicas=2+3
+lab_cluster_start 1 2 3
+lab_cluster_wait_ready 1 2 3
+lab_wait_for 20 "all in sync" lab_in_sync 1 1,2,3
+
+for i in "${!SUBS[@]}"; do
+	lab_follow "${SUBS[i]}" sub trades 2 --client "$((i + 1))"
+done
+lab_publish one pub trades
+lab_wait_for 20 "the cursors" lab_cursors_are 1 2 "${#SUBS[@]}"
+lab_wait_for 20 "some of it" lab_holds 1 10000
+
+# Woken the moment that others begin to take its clients: some may have left, some not, and nobody is in between.
+lab_cluster_kill 2 STOP
+lab_await srv1 'server 2 is dead'
+lab_cluster_kill 2 CONT
+lab_wait_for 20 "it to be in sync" lab_in_sync 1 1,2,3
+lab_wait_for 20 "all to agree on homes" all_agree
+
+# Server 3 is asked to take those of server 2, cannot reach them, and dies: they go to the other one. Who is at server 3
+# when it is cut off goes by itself.
+lab_cut_both srv3 sub
+lab_wait_for 20 "nobody to be there" lab_cursors_are 1 3 0
+lab_godwit 1 drain 1 >"$LAB_DIR/drain.out"
+lab_wait_for 20 "all to be at server 2" lab_cursors_are 2 2 "${#SUBS[@]}"
+lab_godwit 1 undrain 1 >"$LAB_DIR/drain.out"
+offers=$(lab_counter 3 offers)
+lab_godwit 2 drain 2 >"$LAB_DIR/drain.out"
+lab_wait_for 20 "server 3 to offer a home" counts_above 3 offers "$offers"
+lab_cluster_kill 3
+lab_wait_for 20 "all to be at server 1" lab_cursors_are 1 1 "${#SUBS[@]}"
+lab_godwit 2 undrain 2 >"$LAB_DIR/drain.out"
+lab_heal
+lab_cluster_restart 3
+lab_wait_for 20 "all in sync" lab_in_sync 1 1,2,3
+
+# They catch up at server 2, then where they go when it dies, then at the last one that lives.
+lab_wait_for 30 "much of it" lab_holds 1 100000
+for sub in "${SLOW[@]}"; do
+	lab_follow "$sub" sub trades 2 --pace 20000
+done
+lab_wait_for 20 "them to begin" all_lag
+lab_cluster_kill 2
+lab_wait_for 20 "them to be elsewhere" lab_cursors_are 1 2 0
+all_lag || die "they had caught up before"
+lab_cluster_kill 3
+lab_wait_for 20 "them to be at the last one" lab_cursors_are 1 1 "$((${#SUBS[@]} + ${#SLOW[@]}))"
+
+# And a replica dies while it catches up.
+lab_cluster_restart 2
+lab_cluster_restart 2
+lab_wait_for 20 "it to be in sync" lab_in_sync 1 1,2
+lab_finish one "${SUBS[@]}" "${SLOW[@]}"
