@@ -107,7 +107,7 @@ static void answer_resumed(struct godwit_core *core, struct client_subscription 
 		keep = taken;
 	client_pull_cut(core, sub, keep);
 	sub->covered = client_min(sub->covered, keep);
-	if (seq < taken && answer_is_cut(start->code)) {
+	if (seq <= taken && answer_is_cut(start->code)) {
 		answer_gap(core, sub, start, seq + 1, taken);
 		answer_jump(sub, start);
 	} else if (seq > sub->covered) {
@@ -189,6 +189,7 @@ static void answer_notice(struct godwit_core *core, struct client_subscription *
 		event.from = sub->home->address;
 		event.reason =
 			(uint16_t)(sub->move != GODWIT_MOVE_NONE ? sub->move : GODWIT_MOVE_CLIENT);
+		event.why = sub->why != 0 ? sub->why : (uint16_t)GODWIT_MIGRATION_CLIENT;
 		event.silence_ns = now_ns - client_min(sub->heard_ns, now_ns);
 		event.replayed = event.last - client_min(start->at.seq, event.last);
 	}
@@ -221,6 +222,7 @@ static void answer_settle(struct godwit_core *core, struct client_subscription *
 	sub->target = link;
 	sub->home_tag = link->tag;
 	sub->move = GODWIT_MOVE_NONE;
+	sub->why = 0;
 	sub->offer_epoch = 0;
 	sub->until_ns = CLIENT_NEVER;
 	client_subscription_heard(sub, now_ns);

@@ -62,6 +62,7 @@ void client_move_undo(struct godwit_core *core, struct client_subscription *sub)
 	sub->is_halted = false;
 	sub->target = sub->home;
 	sub->move = GODWIT_MOVE_NONE;
+	sub->why = 0;
 	sub->offer_epoch = 0;
 	sub->until_ns = CLIENT_NEVER;
 	client_redirect_done(&sub->redirect);
@@ -160,6 +161,7 @@ void client_move_on_migrate(struct godwit_core *core, struct client_link *link, 
 		return; // a repeat, or a TAKE was faster
 	core->stats.migrates++;
 	client_move_to(core, sub, target, now_ns, 0, GODWIT_MOVE_MIGRATE, true);
+	sub->why = godwit_get16(frame->reason);
 }
 
 // ---- a home of before ---------------------------------------------------------------------------

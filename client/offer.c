@@ -59,6 +59,7 @@ static void offer_accept(struct godwit_core *core, struct client_subscription *s
 	} else {
 		client_move_to(core, sub, taken.link, now_ns, 0, move, sub->is_served);
 	}
+	sub->why = taken.reason;
 	sub->offer_epoch = taken.cursor_epoch;
 	sub->offer_handle = taken.handle;
 	sub->offer_key = taken.key;
@@ -88,6 +89,7 @@ void client_offer_on_take(struct godwit_core *core, struct client_link *link, ui
 		.cursor_epoch = godwit_get64(frame->cursor_epoch),
 		.handle = godwit_get64(frame->handle),
 		.key = godwit_get64(frame->key),
+		.reason = godwit_get16(frame->reason),
 	};
 	bool by_home = (godwit_get16(frame->frame.flags) & GODWIT_FLAG_BY_HOME) != 0;
 

@@ -38,6 +38,7 @@ struct client_offer {
 	uint64_t handle;
 	uint64_t key;
 	uint64_t until_ns;
+	uint16_t reason; // enum godwit_migration_reason
 };
 
 // An ACK entry for a server that is not the home.
@@ -68,9 +69,10 @@ struct client_subscription {
 	struct client_retry retry;
 	struct client_link *target; // the server that is asked; the home where none is
 	enum godwit_move move;	    // why another server is asked
-	uint64_t asked_ns;	    // since when the target is asked
-	uint64_t until_ns;	    // patience with it
-	uint64_t offer_epoch;	    // of the TAKE accepted; 0: none
+	uint16_t why;	   // what the server that asked or offered gave as its reason; 0: none did
+	uint64_t asked_ns; // since when the target is asked
+	uint64_t until_ns; // patience with it
+	uint64_t offer_epoch; // of the TAKE accepted; 0: none
 	uint64_t offer_handle;
 	uint64_t offer_key;
 	struct client_retry redirect; // when the next REDIRECT is followed

@@ -113,6 +113,7 @@ static void migration_tell(const struct daemon *daemon, const struct view_migrat
 	tell_count(data, "to", view->to);
 	tell_count(data, "first_message_ns",
 		   view->first_ns != 0 ? view->first_ns + daemon->wall_offset_ns : 0);
+	tell_count(data, "ended_ns", view->ended_ns + daemon->wall_offset_ns);
 	tell_count(data, "replayed", view->replayed);
 	tell_count(data, "handover_seq", view->handover_seq);
 	tell_text(data, "outcome", view->outcome);

@@ -186,7 +186,8 @@ struct view_migration {
 	uint16_t from, to; // server ids
 	const char *reason, *outcome;
 	uint64_t detected_ns; // monotonic
-	uint64_t first_ns;    // the taker served; 0: it did not
+	uint64_t first_ns;    // the first message went out there; 0: not known here, or none did
+	uint64_t ended_ns;    // it was known here how it ended
 	uint64_t replayed;
 	uint64_t handover_seq;
 };

@@ -30,6 +30,9 @@ static void state_put(const struct keeper_view *kept, struct view_stream *view)
 	case KEEPER_NOBODY:
 		format = "nobody in sync";
 		break;
+	case KEEPER_NOT_WHOLE:
+		format = "not whole on server %u";
+		break;
 	case KEEPER_NO_RECORD:
 		format = "no access to its record";
 		break;
@@ -88,6 +91,7 @@ static bool migration_view_of(void *arg, uint32_t i, struct view_migration *view
 		.outcome = migration_outcome_name(record->outcome),
 		.detected_ns = record->detected_ns,
 		.first_ns = record->first_ns,
+		.ended_ns = record->ended_ns,
 		.replayed = record->replayed,
 		.handover_seq = record->handover_seq,
 	};

@@ -133,7 +133,7 @@ bool daemon_cluster_notice(struct daemon *daemon, const struct crossing_slot *sl
 	struct replication_notice n;
 
 	if (slot->kind != CORE_NOTICE_PROPOSE && slot->kind != CORE_NOTICE_LAGS &&
-	    slot->kind != CORE_NOTICE_FETCHED)
+	    slot->kind != CORE_NOTICE_FETCHED && slot->kind != CORE_NOTICE_REFUSED)
 		return false;
 	if (keeper == NULL)
 		return true;
@@ -142,6 +142,8 @@ bool daemon_cluster_notice(struct daemon *daemon, const struct crossing_slot *sl
 		keeper_proposed(keeper, n.stream, n.server, n.incarnation, n.proposal);
 	else if (slot->kind == CORE_NOTICE_LAGS)
 		keeper_lags(keeper, n.stream, n.server, n.incarnation, now_ns);
+	else if (slot->kind == CORE_NOTICE_REFUSED)
+		keeper_refused(keeper, n.stream, n.server, n.incarnation, now_ns);
 	else
 		keeper_fetched(keeper, n.stream, n.server, n.incarnation);
 	return true;

@@ -77,7 +77,7 @@ bool daemon_plane_notice(struct daemon *daemon, const struct crossing_slot *slot
 {
 	struct core_notice notice;
 
-	if (slot->kind < CORE_NOTICE_OFFER_KEPT || slot->kind > CORE_NOTICE_PROBE_REPLY)
+	if (slot->kind < CORE_NOTICE_OFFER_KEPT || slot->kind > CORE_NOTICE_SERVED)
 		return false;
 	memcpy(&notice, slot->data, sizeof(notice));
 	// A server alone moves nobody.

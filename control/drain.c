@@ -15,16 +15,30 @@ static uint16_t reason_to_leave(const struct migration *m, const struct cursor *
 
 	if (m->is_draining)
 		return GODWIT_MIGRATION_DRAIN;
-	return stream != NULL && feed_is_lost(m, stream) ? GODWIT_MIGRATION_FEED : 0;
+	return stream != NULL && m->feed_is_lost[stream - m->view.streams] ? GODWIT_MIGRATION_FEED :
+									     0;
 }
 
-static bool has_reason(struct migration *m)
+// Whether a stream's feed is lost here, and has been there for long enough: who has it anew is the primary that
+// was started again, and we are about to follow it.
+static bool leaves_for_feed(struct migration *m, uint32_t i, uint64_t now_ns)
+{
+	const struct migration_stream *stream = &m->view.streams[i];
+
+	if (!feed_is_elsewhere(m, stream))
+		m->fed_since_ns[i] = 0;
+	else if (m->fed_since_ns[i] == 0)
+		m->fed_since_ns[i] = now_ns;
+	return stream->own.session != 0 && feed_is_lost(m, stream) &&
+	       now_ns - m->fed_since_ns[i] >= m->config.detect_ns;
+}
+
+static bool has_reason(struct migration *m, uint64_t now_ns)
 {
 	bool any = m->is_draining;
 
 	for (uint32_t i = 0; i < m->view.streams_count; i++) {
-		const struct migration_stream *stream = &m->view.streams[i];
-		bool lost = stream->own.session != 0 && feed_is_lost(m, stream);
+		bool lost = leaves_for_feed(m, i, now_ns);
 
 		if (lost && !m->feed_is_lost[i])
 			MCOUNT(m, feed_lost);
@@ -49,7 +63,8 @@ void drain_step(struct migration *m, uint64_t now_ns)
 	struct cursor cursors[PAGE];
 	uint32_t count;
 
-	if (!has_reason(m) || now_ns < m->away_next_ns || m->giving_count + PAGE > HANDOVERS_MAX)
+	if (!has_reason(m, now_ns) || now_ns < m->away_next_ns ||
+	    m->giving_count + PAGE > HANDOVERS_MAX)
 		return;
 	m->away.home = m->config.server;
 	count = cursor_table_page(m->table, &m->away, cursors, PAGE, PAGE_SLOTS);

@@ -32,7 +32,13 @@ static void ask_client(struct migration *m, struct move *move, uint32_t peer)
 {
 	struct core_command command = {
 		.client = move->cursor.key.client,
+		.session = move->cursor.key.session,
 		.subscription = move->cursor.key.subscription,
+		.instance = move->cursor.instance,
+		.tag = move->cursor.tag,
+		.connection = move->cursor.connection,
+		.address = move->cursor.address,
+		.cursor_epoch = move->cursor.cursor_epoch,
 		.target = peer != MIGRATION_NOBODY ? m->view.peers[peer].id : 0,
 		.reason = move->reason,
 	};
@@ -226,6 +232,9 @@ void handover_asked(struct migration *m, uint32_t peer, const struct godwit_hand
 	else if (held.cursor_epoch > asked.cursor_epoch) {
 		bool is_here = held.home == m->config.server;
 
+		if (is_here)
+			arrivals_asked(m, &asked.key, held.cursor_epoch, asked.home,
+				       godwit_get16(frame->reason));
 		handover_confirm(m, peer, &asked, request, held.cursor_epoch,
 				 is_here ? GODWIT_OK : GODWIT_REPLACED);
 		return;

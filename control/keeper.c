@@ -163,6 +163,22 @@ void keeper_fetched(struct keeper *keeper, uint32_t number, uint16_t server, uin
 		kept->is_fetched = true;
 }
 
+void keeper_refused(struct keeper *keeper, uint32_t number, uint16_t server, uint64_t incarnation,
+		    uint64_t now_ns)
+{
+	struct kept *kept = kept_find(keeper, number);
+	const struct peer *peer = kept_peer(keeper, server);
+
+	if (kept == NULL || peer == NULL || kept->state != KEEPER_FETCHING ||
+	    kept->source.server != server || kept->source.incarnation != incarnation)
+		return;
+	if (kept->refused_ns == 0 || now_ns - kept->refused_ns > KEEPER_REFUSED_NS)
+		kept->refuses_ns = now_ns;
+	kept->refused_ns = now_ns;
+	if (now_ns - kept->refuses_ns >= keeper->config.start_timeout_ns)
+		kept->peers[peer->index].unfit = incarnation;
+}
+
 // ---- for people --------------------------------------------------------------------------------
 
 uint32_t keeper_count(const struct keeper *keeper)

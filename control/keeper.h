@@ -12,6 +12,8 @@
 //   the record without us, RECORD after each record with us.
 // - Lost is a member of which a newer incarnation was seen, and what we recorded of ourselves. Who is only
 //   not reachable is waited for: one at least; for the others start_timeout from the first one on.
+// - A member that refuses to be fetched from for start_timeout (its log was being filled anew when we went) is
+//   left out, and the next one asked.
 // - Only who proposed itself by its home core's word is added, in that incarnation. A member that lost its
 //   memory is removed at once; one that is dead, cut off or lags only while min_in_sync remain: below it nothing
 //   commits, so nothing is gained, and what it holds would be given up.
@@ -29,6 +31,7 @@
 	1000000000ull // until a record is tried again that could not be read or written
 #define KEEPER_LAGS_NS	   100000000ull // so long the word holds that a member lags
 #define KEEPER_STILL_NS	   20000000ull	// without a step: the process stood still
+#define KEEPER_REFUSED_NS  500000000ull // without its word: it refuses no more
 #define KEEPER_BRIEF_BYTES 64
 #define KEEPER_TEXT_BYTES  (CLUSTER_WHY_BYTES + 128)
 
@@ -48,6 +51,7 @@ enum keeper_why { // why it goes no further
 	KEEPER_REFUSES_PEER,   // `server` and we do not take part with each other
 	KEEPER_HELD_ELSEWHERE, // there is no record, but `server` holds a session of the stream
 	KEEPER_NOBODY,	       // the record names nobody
+	KEEPER_NOT_WHOLE,      // `server` is there, but nobody can go on from what it holds
 	KEEPER_NO_RECORD,      // the record cannot be read or written: `text`
 };
 
@@ -84,7 +88,7 @@ struct keeper_config {
 struct keeper_view { // of one stream, for people and tools
 	enum keeper_state state;
 	enum keeper_why why;
-	uint16_t server; // WAITS_FOR, REFUSES_PEER, HELD_ELSEWHERE; FETCHING: the source
+	uint16_t server; // WAITS_FOR, REFUSES_PEER, HELD_ELSEWHERE, NOT_WHOLE; FETCHING: the source
 	uint32_t number;
 	struct cluster_record record; // in force as far as is known; revision 0: none
 	uint64_t changes;	      // records that came into force here
@@ -109,6 +113,9 @@ void keeper_lags(struct keeper *keeper, uint32_t number, uint16_t server, uint64
 		 uint64_t now_ns);
 // The log of the server that FETCH named is here.
 void keeper_fetched(struct keeper *keeper, uint32_t number, uint16_t server, uint64_t incarnation);
+// The server that FETCH named does not let it be fetched now.
+void keeper_refused(struct keeper *keeper, uint32_t number, uint16_t server, uint64_t incarnation,
+		    uint64_t now_ns);
 
 // The streams kept, and each of them. i: below the count.
 uint32_t keeper_count(const struct keeper *keeper);

@@ -12,6 +12,7 @@ struct kept_peer { // by the peer's index
 	uint64_t proposal, proposed; // its number, the incarnation
 	// the last word that it lags
 	uint64_t lags, lags_ns; // the incarnation, 0: none
+	uint64_t unfit;		// the incarnation that could not be fetched from, 0: none
 };
 
 struct kept {
@@ -31,6 +32,8 @@ struct kept {
 	uint64_t first_ns; // since when a member with its log is there; 0: none is
 	struct cluster_replica source;
 	bool is_fetched;
+	uint64_t refuses_ns,
+		refused_ns; // since when the source refuses, and its last word; 0: it did not
 	// orders that are due
 	bool record_due, fetch_due;
 	// the set

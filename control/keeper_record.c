@@ -46,8 +46,10 @@ static void enter(struct kept *kept, const struct cluster_record *record)
 	kept_waits(kept, KEEPER_GOES_ON, 0);
 	kept->record_due = kept->state == KEEPER_LEADING;
 	kept->fetch_due = kept->state == KEEPER_FETCHING;
-	if (kept->state == KEEPER_FETCHING)
+	if (kept->state == KEEPER_FETCHING) {
 		kept->is_fetched = false;
+		kept->refuses_ns = kept->refused_ns = 0;
+	}
 }
 
 // A member may have lost its memory and come back with its clock behind, and nobody but the record knows

@@ -24,7 +24,13 @@ static bool is_cut_off(const struct keeper *keeper, const struct peer *peer, uin
 	       now_ns >= keeper->excused_ns + PEERS_CUT_BEATS * 1000ull * peers->interval_us;
 }
 
-// It holds the log, but does not help to commit.
+// It keeps the commit back too far, or is to begin anew.
+static bool is_behind(const struct kept_peer *of, uint64_t incarnation, uint64_t now_ns)
+{
+	return of->lags == incarnation && now_ns - of->lags_ns < KEEPER_LAGS_NS;
+}
+
+// It does not help to commit.
 static bool is_weak(const struct keeper *keeper, const struct kept *kept,
 		    const struct cluster_replica *member, uint64_t now_ns)
 {
@@ -34,7 +40,7 @@ static bool is_weak(const struct keeper *keeper, const struct kept *kept,
 	if (peer == NULL)
 		return false; // ourselves
 	of = &kept->peers[peer->index];
-	if (of->lags == member->incarnation && now_ns - of->lags_ns < KEEPER_LAGS_NS)
+	if (is_behind(of, member->incarnation, now_ns))
 		return true;
 	return kept_verdict(peer) == PEER_DEAD || is_cut_off(keeper, peer, now_ns) ||
 	       // Never heard here: no verdict says so.
@@ -74,7 +80,8 @@ static void grow(const struct keeper *keeper, struct kept *kept, struct cluster_
 		if (of->proposal == 0)
 			continue;
 		if (kept_incarnation(peer) == of->proposed && kept_verdict(peer) != PEER_DEAD &&
-		    !is_cut_off(keeper, peer, now_ns) && kept_is_replica(kept, peer->id)) {
+		    !is_cut_off(keeper, peer, now_ns) && !is_behind(of, of->proposed, now_ns) &&
+		    kept_is_replica(kept, peer->id)) {
 			put(next, peer->id, of->proposed);
 			continue;
 		}

@@ -92,11 +92,17 @@ static struct cluster_record without_lost(const struct keeper *keeper, const str
 	return next;
 }
 
+// It refused to be fetched from, in the incarnation that it is in.
+static bool is_unfit(const struct kept *kept, const struct peer *peer)
+{
+	return kept->peers[peer->index].unfit == kept_incarnation(peer);
+}
+
 void kept_choose(struct keeper *keeper, struct kept *kept, uint64_t now_ns)
 {
 	uint16_t other;
 	struct cluster_record next = without_lost(keeper, kept, &other);
-	const struct cluster_replica *best = NULL, *missing = NULL;
+	const struct cluster_replica *best = NULL, *missing = NULL, *unfit = NULL;
 	struct peer_stream_facts best_facts = {0}, facts;
 
 	if (kept->record.in_sync_count == 0) {
@@ -120,6 +126,9 @@ void kept_choose(struct keeper *keeper, struct kept *kept, uint64_t now_ns)
 		    kept_verdict(peer) == PEER_DEAD) {
 			if (missing == NULL)
 				missing = member;
+		} else if (is_unfit(kept, peer)) {
+			if (unfit == NULL)
+				unfit = member;
 		} else if (best == NULL || is_longer(&facts, &best_facts) ||
 			   (!is_longer(&best_facts, &facts) && member->server < best->server)) {
 			best = member;
@@ -130,6 +139,10 @@ void kept_choose(struct keeper *keeper, struct kept *kept, uint64_t now_ns)
 		kept->first_ns = 0;
 	else if (kept->first_ns == 0)
 		kept->first_ns = now_ns;
+	if (best == NULL && missing == NULL) {
+		kept_waits(kept, KEEPER_NOT_WHOLE, unfit->server);
+		return;
+	}
 	if (best == NULL ||
 	    (missing != NULL && now_ns - kept->first_ns < keeper->config.start_timeout_ns)) {
 		wait_for(kept, kept_peer(keeper, missing->server), missing->server);
@@ -153,7 +166,7 @@ void kept_fetch(struct keeper *keeper, struct kept *kept)
 			(struct cluster_replica){server->id, server->incarnation};
 		kept_change(keeper, kept, &next, KEEPER_LEADING);
 	} else if (kept_incarnation(peer) != kept->source.incarnation ||
-		   kept_verdict(peer) == PEER_DEAD) {
+		   kept_verdict(peer) == PEER_DEAD || is_unfit(kept, peer)) {
 		kept->state = KEEPER_CHOOSING;
 		kept->first_ns = 0;
 		kept->fetch_due = false;

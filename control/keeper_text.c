@@ -97,6 +97,13 @@ void keeper_text(const struct keeper_view *view, char text[KEEPER_TEXT_BYTES])
 			 "does not begin: its record has nobody in sync; remove the file in "
 			 "cluster.state_dir and restart its replicas to give its messages up");
 		break;
+	case KEEPER_NOT_WHOLE:
+		snprintf(
+			text, KEEPER_TEXT_BYTES,
+			"does not go on: what server %u holds of it is not whole; restart its replicas "
+			"to give its messages up",
+			view->server);
+		break;
 	case KEEPER_NO_RECORD:
 		snprintf(text, KEEPER_TEXT_BYTES, "its record: %s", view->text);
 		break;
@@ -129,6 +136,10 @@ void keeper_brief(const struct keeper_view *view, char text[KEEPER_BRIEF_BYTES])
 		break;
 	case KEEPER_NOBODY:
 		snprintf(text, KEEPER_BRIEF_BYTES, "its record has nobody in sync");
+		break;
+	case KEEPER_NOT_WHOLE:
+		snprintf(text, KEEPER_BRIEF_BYTES, "what server %u holds is not whole",
+			 view->server);
 		break;
 	case KEEPER_NO_RECORD:
 		snprintf(text, KEEPER_BRIEF_BYTES, "its record cannot be had");

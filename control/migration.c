@@ -86,17 +86,24 @@ bool log_serves(const struct migration_log *log, const struct cursor *cursor)
 	       log->end >= cursor->seq;
 }
 
-bool feed_is_lost(const struct migration *m, const struct migration_stream *stream)
+static uint32_t fed_ms(const struct migration *m)
 {
-	uint32_t most_ms = (uint32_t)(m->config.detect_ns / 1000000);
+	return (uint32_t)(m->config.detect_ns / 1000000);
+}
 
-	if (stream->own.feed_age_ms <= most_ms)
-		return false;
+bool feed_is_elsewhere(const struct migration *m, const struct migration_stream *stream)
+{
 	for (uint32_t i = 0; i < m->view.peers_count; i++)
 		if (m->view.peers[i].is_up && stream->peers[i].session == stream->own.session &&
-		    stream->peers[i].feed_age_ms <= most_ms)
+		    stream->peers[i].feed_age_ms <= fed_ms(m))
 			return true;
-	return false; // nobody has it: the primary is gone, and what is committed is still served
+	return false;
+}
+
+bool feed_is_lost(const struct migration *m, const struct migration_stream *stream)
+{
+	// Where nobody has it the primary is gone, and what is committed is still served.
+	return stream->own.feed_age_ms > fed_ms(m) && feed_is_elsewhere(m, stream);
 }
 
 static bool is_isolated(const struct migration *m)
@@ -200,30 +207,6 @@ struct move *move_add(struct migration *m, const struct cursor *cursor, uint16_t
 	return move;
 }
 
-static void record_add(struct migration *m, const struct move *move, enum migration_outcome outcome,
-		       uint16_t to, uint64_t now_ns)
-{
-	const struct migration_stream *stream = stream_of(m, move->key.session);
-	struct migration_record *r = &m->records[m->records_count++ % MIGRATION_RECORDS];
-
-	*r = (struct migration_record){
-		.client = move->key.client,
-		.session = move->key.session,
-		.subscription = (uint32_t)move->key.subscription,
-		.from = move->cursor.home,
-		.to = to,
-		.reason = move->reason,
-		.outcome = (uint16_t)outcome,
-		.detected_ns = move->detected_ns,
-	};
-	if (outcome != MIGRATION_MOVED)
-		return;
-	r->first_ns = now_ns;
-	if (stream != NULL && stream->own.commit > move->cursor.seq)
-		r->replayed = stream->own.commit - move->cursor.seq;
-	r->handover_seq = stream != NULL ? stream->own.commit + 1 : 0;
-}
-
 void move_end(struct migration *m, struct move *move, enum migration_outcome outcome, uint16_t to,
 	      uint64_t now_ns)
 {
@@ -318,6 +301,10 @@ void migration_notice(struct migration *m, enum core_notice_kind kind,
 	case CORE_NOTICE_PROBE_REPLY:
 		suspects_notice(m, kind, notice, now_ns);
 		break;
+	case CORE_NOTICE_ARRIVED:
+	case CORE_NOTICE_SERVED:
+		arrivals_notice(m, kind, notice);
+		break;
 	default:
 		break;
 	}
@@ -370,13 +357,6 @@ const char *migration_counter_name(enum migration_counter which)
 	};
 
 	return names[which];
-}
-
-const struct migration_record *migration_record(const struct migration *m, uint32_t i)
-{
-	if (i >= m->records_count || i >= MIGRATION_RECORDS)
-		return NULL;
-	return &m->records[(m->records_count - 1 - i) % MIGRATION_RECORDS];
 }
 
 uint32_t migration_pending(const struct migration *m)

@@ -21,6 +21,7 @@
 //   orphans.c    a server is dead: each survivor walks its cursors and takes those that rendezvous hashing
 //                gives to it, among live servers whose log still holds what the cursor needs
 //   suspects.c   a client fell silent: the others are asked to reach it, and one that does gets it
+//   arrivals.c   nobody here: the client resumed by itself; and the records of all
 //   drain.c      this server is drained, or has lost a stream's feed while another has it: all go elsewhere
 //
 // What fences: an entry with a higher epoch for a cursor that is ours makes the core drop it (migration.c).
@@ -108,11 +109,12 @@ struct migration_record {
 	uint64_t client, session;
 	uint32_t subscription;
 	uint16_t from, to;
-	uint16_t reason;       // enum godwit_migration_reason
-	uint16_t outcome;      // enum migration_outcome
-	uint64_t detected_ns;  // when it was decided on
-	uint64_t first_ns;     // when the taker served; 0: it did not
-	uint64_t replayed;     // messages between the cursor and the commit then
+	uint16_t reason;  // enum godwit_migration_reason
+	uint16_t outcome; // enum migration_outcome
+	uint64_t detected_ns; // what it is for was found: a death, a silence, an order, or the RESUME came
+	uint64_t first_ns; // the first message went out here; 0: none did, or it was elsewhere
+	uint64_t ended_ns; // it was known here how it ended
+	uint64_t replayed; // messages between the cursor and the commit when it began; of our own only
 	uint64_t handover_seq; // the one after that commit: the first that may have come live
 };
 
@@ -130,6 +132,7 @@ struct migration_record {
 	X(handed, "cursors handed over")                                                           \
 	X(handover_refused, "answers of servers that would not take a cursor")                     \
 	X(asked_refused, "cursors that we were asked to take and would not")                       \
+	X(arrived, "cursors that came by a RESUME of their clients' own")                          \
 	X(dropped, "subscriptions dropped because their cursor has a newer home")                  \
 	X(suspects, "clients that fell silent")                                                    \
 	X(suspects_back, "... and were heard again before anybody took them")                      \
@@ -157,7 +160,7 @@ struct migration_view *migration_view(struct migration *migration);
 
 // An entry of a cursor, of this server's own feed or of a peer's: merged into the table, and acted on.
 void migration_entry(struct migration *migration, const struct cursor *entry, uint64_t now_ns);
-// A notice of a core: OFFER_*, CLIENT_SUSPECT, CLIENT_BACK, PROBE_REPLY; others are ignored.
+// A notice of a core: OFFER_*, CLIENT_SUSPECT, CLIENT_BACK, PROBE_REPLY, ARRIVED, SERVED; others are ignored.
 void migration_notice(struct migration *migration, enum core_notice_kind kind,
 		      const struct core_notice *notice, uint64_t now_ns);
 // A checked frame of a peer: HANDOVER, HANDOVER_CONFIRM, PROBE_FOR, PROBE_RESULT.

@@ -19,6 +19,7 @@
 #define SUSPECTS_MAX	 4096
 #define ASKED_PROBES_MAX 256
 #define RECENT_SLOTS	 65536
+#define ARRIVALS	 4096 // told by cores and of late, a power of two
 #define ORPHAN_ROUNDS	 3
 #define OFFER_RETRIES	 2
 
@@ -83,6 +84,16 @@ struct recent { // when a cursor moved
 	uint32_t hash, at_ms;
 };
 
+// What a core told of a cursor that came here, by its key: the move that brought it may hear of that before or after.
+struct arrival {
+	struct cursor_key key;
+	uint64_t cursor_epoch; // that it got here; 0: the slot is free
+	uint64_t opened_ns;    // 0: not told yet
+	uint64_t first_ns;     // of the first message; 0: not told yet
+	uint64_t seq, commit;  // position and commit when it opened
+	uint64_t record;       // number of its record + 1; 0: there is none yet
+};
+
 struct migration {
 	struct migration_config config;
 	struct cursor_table *table;
@@ -108,10 +119,12 @@ struct migration {
 	const char *held_by_none;
 	struct cursor_page away; // walk over own cursors
 	uint64_t away_next_ns;
-	bool feed_is_lost[SERVER_STREAMS_MAX]; // as counted last
+	bool feed_is_lost[SERVER_STREAMS_MAX];	   // its cursors are to leave
+	uint64_t fed_since_ns[SERVER_STREAMS_MAX]; // that another server has its feed; 0: none has
 	struct recent *recent;
 	struct migration_record records[MIGRATION_RECORDS];
 	uint64_t records_count;
+	struct arrival arrivals[ARRIVALS];
 };
 
 #define MCOUNT(m, name) ((m)->counters[MIGRATION_COUNT_##name]++)
@@ -130,6 +143,8 @@ bool moved_lately(struct migration *m, const struct cursor_key *key, uint64_t no
 const struct migration_stream *stream_of(const struct migration *m, uint64_t session);
 // Whether that log can serve the cursor on.
 bool log_serves(const struct migration_log *log, const struct cursor *cursor);
+// Another server has the feed of the stream.
+bool feed_is_elsewhere(const struct migration *m, const struct migration_stream *stream);
 // We have no feed of the stream, and another server has.
 bool feed_is_lost(const struct migration *m, const struct migration_stream *stream);
 // Whether this server may offer a home for the cursor at all.
@@ -178,6 +193,15 @@ void handover_confirmed(struct migration *m, uint32_t peer,
 void handover_withdraw(struct migration *m, struct move *move, uint64_t now_ns);
 // The core drops its subscription below this epoch. False: no room.
 bool send_drop(struct migration *m, const struct cursor *cursor, uint64_t epoch);
+
+// arrivals.c
+void record_add(struct migration *m, const struct move *move, enum migration_outcome outcome,
+		uint16_t to, uint64_t now_ns);
+void arrivals_notice(struct migration *m, enum core_notice_kind kind,
+		     const struct core_notice *notice);
+// The home of before asked for what had come here already: that was the reason.
+void arrivals_asked(struct migration *m, const struct cursor_key *key, uint64_t cursor_epoch,
+		    uint16_t from, uint16_t reason);
 
 // orphans.c, suspects.c, drain.c
 void orphans_step(struct migration *m, uint64_t now_ns);

@@ -15,6 +15,7 @@ static void offer_send(struct migration *m, struct move *move, uint64_t now_ns)
 		.subscription = move->cursor.key.subscription,
 		.address = move->cursor.address,
 		.by_home = move->by_home,
+		.reason = move->reason,
 	};
 
 	if (!take_token(m, now_ns) ||

@@ -94,6 +94,7 @@ static void consider(struct migration *m, const struct orphans *o, const struct 
 		     uint64_t now_ns)
 {
 	bool lately = cursor->client_heard_ns + LATELY_NS >= o->died_ns;
+	struct move *move;
 
 	// A lapsed one has no client that waits; what was heard after the death is of the next incarnation.
 	if (lately != (o->pass == 0) || (cursor->flags & GODWIT_CURSOR_LAPSED) != 0 ||
@@ -102,6 +103,9 @@ static void consider(struct migration *m, const struct orphans *o, const struct 
 	if (move_find(m, &cursor->key) != NULL || !may_take(m, cursor) || !is_my_share(m, cursor))
 		return;
 	offer_begin(m, cursor, GODWIT_MIGRATION_DEATH, MIGRATION_NOBODY, 0, now_ns);
+	move = move_find(m, &cursor->key);
+	if (move != NULL)
+		move->detected_ns = o->died_ns;
 }
 
 // Whether there is room and a turn for another page of offers.

@@ -51,7 +51,7 @@ uint64_t core_bytes(const struct server *server, const struct core_config *c)
 	       (uint64_t)c->subscriptions_max *
 		       (sizeof(struct subscription) + c->ring_slots * sizeof(struct slice)) +
 	       2 * crossing_bytes(MAILBOX_SLOTS, CORE_COMMAND_BYTES) +
-	       MOVES_OFFERS * sizeof(struct offer) + wheel_heads_bytes(WHEEL_SLOTS);
+	       moves_offers(c->clients_max) * sizeof(struct offer) + wheel_heads_bytes(WHEEL_SLOTS);
 }
 
 static int create_clients(struct core *core)
@@ -170,7 +170,7 @@ struct core *core_create(struct server *server, const struct core_config *config
 	if (error == 0)
 		error = create_mailboxes(core);
 	if (error == 0)
-		error = moves_create(&core->moves);
+		error = moves_create(&core->moves, moves_offers(config->clients_max));
 	if (error != 0) {
 		core_destroy(core);
 		errno = -error;

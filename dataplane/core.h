@@ -63,13 +63,14 @@ struct core_command {
 	uint64_t handle;     // CLOSE_CLIENT
 	uint64_t instance;   // CLOSE_CLIENT: the instance that takes its place. OFFER: the client's
 	uint64_t client;     // OFFER, DROP, MIGRATE
-	uint64_t tag;	     // OFFER: the subscription's
+	uint64_t session;    // MIGRATE: of the cursor
+	uint64_t tag;	     // OFFER, MIGRATE: the subscription's
 	uint64_t connection; // OFFER: of a client that is new here; 0: tag serves. PROBE
-	uint64_t cursor_epoch; // OFFER: the one offered, 0 takes it back. DROP: those below it
+	uint64_t cursor_epoch; // OFFER: the one offered, 0 takes it back. DROP: those below it. MIGRATE: its own
 	uint64_t nonce;	       // PROBE
 	uint32_t subscription; // OFFER, DROP, MIGRATE
 	uint16_t target;       // MIGRATE: server id; 0: no more
-	uint16_t reason;       // MIGRATE: enum godwit_migration_reason
+	uint16_t reason;       // OFFER, MIGRATE: enum godwit_migration_reason
 	uint16_t code; // CLOSE_CLIENT: REPLACED (the same process came in anew), else FENCED
 	struct godwit_address address; // OFFER, PROBE
 	bool by_home;		       // OFFER
@@ -85,18 +86,24 @@ enum core_notice_kind {
 	CORE_NOTICE_CLIENT_SUSPECT,
 	CORE_NOTICE_CLIENT_BACK,
 	CORE_NOTICE_PROBE_REPLY,
+	CORE_NOTICE_ARRIVED, // a cursor came from another home
+	CORE_NOTICE_SERVED,  // its first message went out
 	CORE_NOTICE_PROPOSE, // struct replication_notice: a peer may be taken into the in-sync set
 	CORE_NOTICE_LAGS, // the same: it keeps the commit back by more than half the smallest log
 	CORE_NOTICE_FETCHED, // the same: the log of the member is here
+	CORE_NOTICE_REFUSED, // the same: it does not let its log be fetched now
 };
 struct core_notice {
 	uint64_t client, instance, handle;
 	uint64_t tag;	       // OPENED, CLIENT_SUSPECT, CLIENT_BACK, PROBE_REPLY: connection tag
-	uint64_t cursor_epoch; // OFFER_*
+	uint64_t cursor_epoch; // OFFER_*, ARRIVED, SERVED
 	uint64_t nonce;	       // PROBE_REPLY
-	uint64_t at_ns;	       // OPENED: when, monotonic
+	uint64_t at_ns;	       // OPENED, ARRIVED, SERVED: when, monotonic
+	uint64_t session;      // ARRIVED, SERVED
+	uint64_t seq, commit;  // ARRIVED: position, and the commit then
 	uint32_t core;
-	uint32_t subscription; // OFFER_*
+	uint32_t subscription; // OFFER_*, ARRIVED, SERVED
+	uint16_t from;	       // ARRIVED: server id of the home before
 	uint16_t code; // OFFER_REFUSED: LIMIT (or no queue), FENCED (instance: the higher one), REPLACED
 	bool by_offer; // OPENED: it took an offer, and may be a client of another core as well
 	struct godwit_address address;

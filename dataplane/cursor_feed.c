@@ -178,22 +178,49 @@ void cursor_feed_look(struct core *core, struct subscription *s)
 		announce(core, s);
 }
 
-void cursor_feed_ended(struct core *core, const struct subscription *s, uint16_t flags)
+static void put_end(struct core *core, const struct godwit_cursor *entry)
 {
 	struct cursor_feed_core *own = &core->feed;
-	struct godwit_cursor entry;
 
-	if (core->server->cursor_feed == NULL)
-		return;
-	entry = entry_of(core, s, flags);
-	if (put(core, &entry))
+	if (put(core, entry))
 		return;
 	if (own->ended_count == CURSOR_FEED_ENDED) {
 		// It is forgotten when nothing was heard of it for long, here as elsewhere.
 		COUNT(core, cursor_entries_lost, 1);
 		return;
 	}
-	own->ended[own->ended_count++] = entry;
+	own->ended[own->ended_count++] = *entry;
+}
+
+void cursor_feed_ended(struct core *core, const struct subscription *s, uint16_t flags)
+{
+	struct godwit_cursor entry;
+
+	if (core->server->cursor_feed == NULL)
+		return;
+	entry = entry_of(core, s, flags);
+	put_end(core, &entry);
+}
+
+void cursor_feed_gone(struct core *core, const struct core_command *command)
+{
+	struct godwit_cursor entry = {
+		.client = godwit_be64(command->client),
+		.instance = godwit_be64(command->instance),
+		.session = godwit_be64(command->session),
+		.cursor_epoch = godwit_be64(command->cursor_epoch),
+		.tag = godwit_be64(command->tag),
+		.connection = godwit_be64(command->connection),
+		.subscription = godwit_be32(command->subscription),
+		.port = godwit_be16(command->address.port),
+		.home = godwit_be16(core->server->id),
+		.core = godwit_be16((uint16_t)core->config.id),
+		.flags = godwit_be16(GODWIT_CURSOR_LAPSED),
+	};
+
+	memcpy(entry.ip, command->address.ip, sizeof(entry.ip));
+	if (core->server->cursor_feed != NULL)
+		put_end(core, &entry);
 }
 
 static uint32_t walk(struct core *core)

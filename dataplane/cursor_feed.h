@@ -95,6 +95,9 @@ void cursor_feed_look(struct core *core, struct subscription *s);
 // of whatever closes, but of what has a higher epoch in the table, and of what we leave to the others when we
 // stop: a cursor that no core has, and that is said to live here, would be moved again and again.
 void cursor_feed_ended(struct core *core, const struct subscription *s, uint16_t flags);
+// Control believes that the cursor of this command (MIGRATE) lives here, and it does not.
+struct core_command;
+void cursor_feed_gone(struct core *core, const struct core_command *command);
 // Walk and retries of this core; at the link core, frames to peers too. Returns how much was done.
 uint32_t cursor_feed_burst(struct core *core);
 

@@ -24,7 +24,7 @@ static bool notify(struct core *core, enum core_notice_kind kind,
 	return true;
 }
 
-bool insync_notify_fetched(struct core *core, struct replication *r)
+static bool notify_of_source(struct core *core, struct replication *r, enum core_notice_kind kind)
 {
 	const struct stream *stream = r->stream;
 	const struct peer *peer = &core->server->peers.peers[r->sink.peer];
@@ -36,7 +36,17 @@ bool insync_notify_fetched(struct core *core, struct replication *r)
 		.epoch = stream->epoch,
 	};
 
-	return notify(core, CORE_NOTICE_FETCHED, &notice);
+	return notify(core, kind, &notice);
+}
+
+bool insync_notify_fetched(struct core *core, struct replication *r)
+{
+	return notify_of_source(core, r, CORE_NOTICE_FETCHED);
+}
+
+void insync_notify_refused(struct core *core, struct replication *r)
+{
+	notify_of_source(core, r, CORE_NOTICE_REFUSED);
 }
 
 // What a peer acknowledged in the incarnation that counts; 0 while it is not fed.
@@ -225,22 +235,42 @@ uint32_t insync_propose(struct core *core, struct replication *r)
 	return done;
 }
 
+// Control is to take a peer out of the set.
+static void notify_lags(struct core *core, struct replication *r, uint32_t peer)
+{
+	struct replication_notice notice = {
+		.stream = r->stream->number,
+		.server = core->server->peers.peers[peer].id,
+		.incarnation = r->incarnations[peer],
+	};
+
+	if (core->now_ns - r->notice_ns[peer] < LAGS_AGAIN_NS)
+		return;
+	if (notify(core, CORE_NOTICE_LAGS, &notice))
+		r->notice_ns[peer] = core->now_ns;
+	COUNT(core, insync_lags, 1);
+}
+
+bool insync_may_leave(const struct replication *r, uint32_t peer)
+{
+	uint32_t left = r->members & ~(1u << peer);
+
+	return (uint32_t)__builtin_popcount(left) + r->self_in >= r->stream->min_in_sync;
+}
+
+void insync_put_out(struct core *core, struct replication *r, uint32_t peer)
+{
+	COUNT(core, insync_put_out, 1);
+	notify_lags(core, r, peer);
+}
+
 void insync_lags(struct core *core, struct replication *r)
 {
 	uint64_t low = lowest_ack(r, r->stream->log.head_own.seq);
 
-	for (uint32_t i = 0; r->members >> i != 0; i++) {
-		struct replication_notice notice = {.stream = r->stream->number};
-
-		if ((r->members >> i & 1) == 0 || counted_ack(r, i) > low ||
-		    core->now_ns - r->notice_ns[i] < LAGS_AGAIN_NS)
-			continue;
-		notice.server = core->server->peers.peers[i].id;
-		notice.incarnation = r->incarnations[i];
-		if (notify(core, CORE_NOTICE_LAGS, &notice))
-			r->notice_ns[i] = core->now_ns;
-		COUNT(core, insync_lags, 1);
-	}
+	for (uint32_t i = 0; r->members >> i != 0; i++)
+		if ((r->members >> i & 1) != 0 && counted_ack(r, i) <= low)
+			notify_lags(core, r, i);
 	// Runs may be held for one that only takes the snapshot, and is slow: it begins again.
 	for (uint32_t i = 0; !publishers_room(r->stream->publishers) && i < SERVER_PEERS_MAX; i++)
 		if (((r->members | r->proposed) >> i & 1) == 0 && r->feeds[i].holds &&

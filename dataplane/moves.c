@@ -9,14 +9,23 @@
 #define BURST_BUDGET  128 // offers looked at in one turn
 #define PROBE_LIFE_NS 5000000000ull
 
-int moves_create(struct moves *moves)
+uint32_t moves_offers(uint32_t clients_max)
 {
-	*moves = (struct moves){.offer_head = NONE, .offer_tail = NONE};
-	moves->offers = calloc(MOVES_OFFERS, sizeof(*moves->offers));
+	if (clients_max < MOVES_OFFERS_MIN)
+		return MOVES_OFFERS_MIN;
+	return clients_max < MOVES_OFFERS_MAX ? clients_max : MOVES_OFFERS_MAX;
+}
+
+int moves_create(struct moves *moves, uint32_t offers)
+{
+	*moves = (struct moves){.offer_free = offers > 0 ? 0 : NONE};
+	for (uint32_t i = 0; i < MOVES_LISTS; i++)
+		moves->lists[i] = (struct moves_ends){NONE, NONE};
+	moves->offers = calloc(offers, sizeof(*moves->offers));
 	if (moves->offers == NULL)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < MOVES_OFFERS; i++)
-		moves->offers[i].next = i + 1 < MOVES_OFFERS ? i + 1 : NONE;
+	for (uint32_t i = 0; i < offers; i++)
+		moves->offers[i].next = i + 1 < offers ? i + 1 : NONE;
 	return 0;
 }
 
@@ -57,26 +66,38 @@ static void refuse(struct core *core, const struct core_command *command, enum g
 					 .code = (uint16_t)code});
 }
 
-// ---- the list of offers ------------------------------------------------------------------------
+// ---- the lists of offers -----------------------------------------------------------------------
 
-static void fifo_push(struct moves *moves, uint32_t index)
+static void list_add(struct core *core, struct offer *offer, enum moves_list list,
+		     uint64_t after_ns)
 {
-	moves->offers[index].next = NONE;
-	if (moves->offer_tail == NONE)
-		moves->offer_head = index;
+	struct moves *moves = &core->moves;
+	struct moves_ends *ends = &moves->lists[list];
+	uint32_t index = (uint32_t)(offer - moves->offers);
+
+	offer->list = (uint8_t)list;
+	offer->due_ns = core->now_ns + after_ns;
+	offer->next = NONE;
+	offer->before = ends->tail;
+	if (ends->tail == NONE)
+		ends->head = index;
 	else
-		moves->offers[moves->offer_tail].next = index;
-	moves->offer_tail = index;
+		moves->offers[ends->tail].next = index;
+	ends->tail = index;
 }
 
-static uint32_t fifo_pop(struct moves *moves)
+static void list_remove(struct moves *moves, struct offer *offer)
 {
-	uint32_t index = moves->offer_head;
+	struct moves_ends *ends = &moves->lists[offer->list];
 
-	moves->offer_head = moves->offers[index].next;
-	if (moves->offer_head == NONE)
-		moves->offer_tail = NONE;
-	return index;
+	if (offer->before == NONE)
+		ends->head = offer->next;
+	else
+		moves->offers[offer->before].next = offer->next;
+	if (offer->next == NONE)
+		ends->tail = offer->before;
+	else
+		moves->offers[offer->next].before = offer->before;
 }
 
 static struct offer *offer_find(struct core *core, const struct client *client,
@@ -88,7 +109,7 @@ static struct offer *offer_find(struct core *core, const struct client *client,
 	return NULL;
 }
 
-// It is answered or over. Its place comes free when the list gets there.
+// It is answered or over.
 static void offer_leave(struct core *core, struct offer *offer)
 {
 	struct moves *moves = &core->moves;
@@ -98,7 +119,10 @@ static void offer_leave(struct core *core, struct offer *offer)
 	while (&moves->offers[*link] != offer)
 		link = &moves->offers[*link].next_of_client;
 	*link = offer->next_of_client;
-	offer->gone = true;
+	list_remove(moves, offer);
+	offer->next = moves->offer_free;
+	moves->offer_free = (uint32_t)(offer - moves->offers);
+	moves->offer_count--;
 }
 
 // A client that was only offered a home has none any more.
@@ -121,8 +145,10 @@ static uint64_t half_ns(const struct core *core)
 	return core->server->interval_ms * 500000ull;
 }
 
+// And into the list of what came of it.
 static void send_take(struct core *core, struct offer *offer)
 {
+	uint64_t begun_ns = offer->until_ns - core->server->lapse_ms * 1000000ull;
 	struct client *client = &core->clients[offer->client];
 	struct godwit_take take = {
 		.frame = {.version = GODWIT_VERSION,
@@ -133,13 +159,20 @@ static void send_take(struct core *core, struct offer *offer)
 		.handle = godwit_be64(client->handle),
 		.key = godwit_be64(client->key),
 		.server = godwit_be16(core->server->id),
+		.reason = godwit_be16(offer->reason),
 	};
 
-	// What the port did not take is no TAKE that was sent.
 	if (core_send(core, client, &take, sizeof(take))) {
 		offer->takes++;
 		COUNT(core, takes, 1);
+	} else if (core->now_ns - begun_ns < half_ns(core)) {
+		list_add(core, offer, MOVES_UNSENT, MOVES_UNSENT_NS);
+		return;
 	}
+	if (offer->takes == 1 && half_ns(core) > MOVES_ONCE_NS)
+		list_add(core, offer, MOVES_ONCE, MOVES_ONCE_NS);
+	else
+		list_add(core, offer, MOVES_SENT, half_ns(core));
 }
 
 // The slot under which the offer is made; NULL: refused, and control was told.
@@ -190,10 +223,8 @@ static struct offer *offer_add(struct core *core, struct client *client, uint32_
 		.client = client->index,
 		.subscription = subscription,
 		.next_of_client = client->offers,
-		.due_ns = core->now_ns + half_ns(core),
 	};
 	client->offers = index;
-	fifo_push(moves, index);
 	return offer;
 }
 
@@ -243,6 +274,7 @@ void moves_offer(struct core *core, const struct core_command *command)
 	offer->tag = command->tag;
 	offer->cursor_epoch = command->cursor_epoch;
 	offer->by_home = command->by_home;
+	offer->reason = (uint8_t)command->reason;
 	offer->until_ns = core->now_ns + core->server->lapse_ms * 1000000ull;
 	COUNT(core, offers, 1);
 	send_take(core, offer);
@@ -258,8 +290,11 @@ static void offer_look(struct core *core, struct offer *offer)
 		leave_if_last(core, client);
 		return;
 	}
+	list_remove(&core->moves, offer);
 	if (!offer->held && offer->takes < MOVES_TAKES)
 		send_take(core, offer);
+	else
+		list_add(core, offer, MOVES_SENT, half_ns(core));
 }
 
 uint32_t moves_burst(struct core *core)
@@ -267,23 +302,13 @@ uint32_t moves_burst(struct core *core)
 	struct moves *moves = &core->moves;
 	uint32_t n = 0;
 
-	while (n < BURST_BUDGET && moves->offer_head != NONE &&
-	       core->now_ns >= moves->offers[moves->offer_head].due_ns) {
-		uint32_t index = fifo_pop(moves);
-		struct offer *offer = &moves->offers[index];
-
-		n++;
-		if (!offer->gone)
-			offer_look(core, offer);
-		if (offer->gone) {
-			offer->next = moves->offer_free;
-			moves->offer_free = index;
-			moves->offer_count--;
-			continue;
+	// What could not be sent is older than what is due to be repeated.
+	for (uint32_t list = MOVES_LISTS; list-- > 0;)
+		while (n < BURST_BUDGET && moves->lists[list].head != NONE &&
+		       core->now_ns >= moves->offers[moves->lists[list].head].due_ns) {
+			n++;
+			offer_look(core, &moves->offers[moves->lists[list].head]);
 		}
-		offer->due_ns = core->now_ns + half_ns(core);
-		fifo_push(moves, index);
-	}
 	return n;
 }
 
@@ -380,8 +405,13 @@ void moves_migrate(struct core *core, const struct core_command *command)
 	const struct server *server = core->server;
 	struct subscription *s = subscription_of(core, command);
 
-	if (s == NULL)
+	if (s == NULL || s->acked.session != command->session) {
+		if (command->target != 0) {
+			COUNT(core, migrates_gone, 1);
+			cursor_feed_gone(core, command);
+		}
 		return;
+	}
 	s->migrate_to = 0;
 	s->migrate_reason = (uint8_t)command->reason;
 	for (uint32_t i = 0; i < server->list_count && command->target != 0; i++)

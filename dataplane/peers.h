@@ -53,7 +53,7 @@ struct peer_stream_facts { // a consistent copy
 	uint64_t session;  // 0: it holds none
 	uint64_t earliest, end, commit, log_bytes;
 	uint32_t epoch;
-	uint32_t feed_age_ms; // 0: it is the primary; PEERS_NEVER_FED: never
+	uint32_t feed_age_ms; // 0: it is the primary; PEERS_NEVER_FED: never, or it does not serve it now
 };
 
 enum peer_verdict {   // control's, of the link to it

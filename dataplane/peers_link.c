@@ -24,7 +24,10 @@ static struct godwit_peer_stream entry_of(const struct core *core, const struct 
 		.commit = godwit_be64(log_committed_seq(&stream->log)),
 		.log_bytes = godwit_be64(stream->log.size),
 		.epoch = godwit_be32(stream_epoch_of(stream, end + 1, &last)),
-		.feed_age = godwit_be32(stream_feed_age_ms(stream, core->now_ns)),
+		// A primary that fetches its log gives nothing to anybody yet.
+		.feed_age = godwit_be32(stream_session(stream) != 0 ?
+						stream_feed_age_ms(stream, core->now_ns) :
+						PEERS_NEVER_FED),
 	};
 }
 

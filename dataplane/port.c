@@ -123,13 +123,18 @@ int port_check(const struct port_config *config, struct eal_error *error)
 int port_device(const struct port_config *config, uint32_t index, uint32_t cores, char *device,
 		size_t bytes)
 {
+	char frames[32] = "";
 	int length = -1;
 
 	switch (config->driver) {
 	case PORT_AF_PACKET:
-		length = snprintf(device, bytes, "net_af_packet%u,iface=%s,qpairs=%u%s", index,
+		// What waits for us lies in the kernel's ring, not in descriptors.
+		if (config->descriptors != 0)
+			snprintf(frames, sizeof(frames), ",framecnt=%u", config->descriptors);
+		length = snprintf(device, bytes, "net_af_packet%u,iface=%s,qpairs=%u%s%s", index,
 				  config->interface, config_queues(config, cores),
-				  config->mtu > MTU_PLAIN ? ",framesz=16384,blocksz=16384" : "");
+				  config->mtu > MTU_PLAIN ? ",framesz=16384,blocksz=16384" : "",
+				  frames);
 		break;
 	case PORT_NULL:
 		// It makes packets as fast as it is asked, of zeros: we drop them by name.

@@ -87,6 +87,7 @@ struct sink {
 	uint32_t request;     // of the last RECONCILE
 	uint64_t due_ns;      // next RECONCILE, or next ACK without cause
 	uint32_t wait_ms;
+	bool waits_for_source; // it told us to wait, and did not serve the stream then
 	// CLOSING
 	bool emptied; // else cut back
 	bool forced;  // the next RECONCILE shows no session: the log is of no use
@@ -153,7 +154,7 @@ struct replication_fetch { // CORE_COMMAND_FETCH
 	uint16_t zero[3];
 };
 
-// CORE_NOTICE_PROPOSE, CORE_NOTICE_LAGS, CORE_NOTICE_FETCHED.
+// CORE_NOTICE_PROPOSE, CORE_NOTICE_LAGS, CORE_NOTICE_FETCHED, CORE_NOTICE_REFUSED.
 struct replication_notice {
 	uint32_t stream;
 	uint16_t server, zero;
@@ -240,8 +241,14 @@ void insync_room(struct core *core, struct replication *r);
 uint32_t insync_propose(struct core *core, struct replication *r);
 // The log of the fetched member is here. False: no room for the notice.
 bool insync_notify_fetched(struct core *core, struct replication *r);
+// The member that is fetched from refuses. Lost where there is no room: it refuses again.
+void insync_notify_refused(struct core *core, struct replication *r);
 // Messages found no room: whoever keeps the commit back is told of.
 void insync_lags(struct core *core, struct replication *r);
+// Whether enough are left in sync without the peer.
+bool insync_may_leave(const struct replication *r, uint32_t peer);
+// A peer that counts is to count no more: control is told, again at most each 10 ms.
+void insync_put_out(struct core *core, struct replication *r, uint32_t peer);
 
 // source (source.c, source_feed.c)
 void source_reconcile(struct core *core, struct replication *r, struct peer *peer,

@@ -23,6 +23,7 @@ static void ask_anew(struct core *core, struct sink *sink)
 	sink->request++;
 	sink->due_ns = core->now_ns;
 	sink->wait_ms = RECONCILE_MS;
+	sink->waits_for_source = false;
 	sink->meta = 0;
 	sink->pulling = false;
 	sink->ack_due = false;
@@ -211,13 +212,13 @@ static void answer_cut(struct core *core, struct replication *r,
 	struct stream *stream = r->stream;
 	struct sink *sink = &r->sink;
 	uint64_t theirs = godwit_get64(answer->end), head = stream->log.head_own.seq, ours;
-	uint32_t found;
+	uint32_t epoch = godwit_get32(answer->last_epoch), found; // epoch 0: nothing agrees
 
-	ours = stream_epoch_end(stream, godwit_get32(answer->last_epoch), &found);
+	ours = stream_epoch_end(stream, epoch, &found);
 	if (ours > head)
 		ours = head;
 	sink->cut = theirs < ours ? theirs : ours;
-	if (found == 0 || sink->cut + 1 < log_earliest(&stream->log) ||
+	if ((found == 0 && epoch != 0) || sink->cut + 1 < log_earliest(&stream->log) ||
 	    sink->cut < publishers_base_seq(stream->publishers)) {
 		if (sink->cut < stream->log.commit_own.seq && !stream->ack_local) {
 			COUNT(core, sink_cuts_refused, 1);
@@ -248,6 +249,15 @@ static void answer_reset(struct core *core, struct replication *r,
 		return;
 	sink->emptied = true;
 	closing_begin(core, r);
+}
+
+// Whether the source says of itself that it makes the feed.
+static bool source_serves(const struct core *core, const struct replication *r)
+{
+	const struct peer *peer = &core->server->peers.peers[r->sink.peer];
+	struct peer_stream_facts facts;
+
+	return peer_stream_get(&peer->streams[r->stream->number], &facts) && facts.feed_age_ms == 0;
 }
 
 void sink_answer(struct core *core, struct replication *r, struct peer *peer,
@@ -284,8 +294,11 @@ void sink_answer(struct core *core, struct replication *r, struct peer *peer,
 	case GODWIT_RECONCILE_RESET:
 		answer_reset(core, r, answer);
 		break;
-	default: // NOT_PRIMARY, BUSY: it is asked again
+	default: // NOT_PRIMARY, BUSY: it is asked again; or another one, where the log is fetched
 		COUNT(core, sink_waits, 1);
+		sink->waits_for_source = !source_serves(core, r);
+		if (sink->fetching)
+			insync_notify_refused(core, r);
 		break;
 	}
 }
@@ -339,8 +352,12 @@ uint32_t sink_burst(struct core *core, struct replication *r)
 		sink_again(core, r);
 	if (sink->state == SINK_FOLLOWING)
 		return following_burst(core, r);
-	if (core->now_ns < sink->due_ns)
+	if (sink->waits_for_source && source_serves(core, r)) {
+		sink->waits_for_source = false; // the next question may be long away
+		sink->wait_ms = RECONCILE_MS;
+	} else if (core->now_ns < sink->due_ns) {
 		return 0;
+	}
 	send_reconcile(core, r);
 	return 1;
 }

@@ -117,15 +117,18 @@ static struct godwit_reconcile reset_answer(const struct replication *r)
 	};
 }
 
-// From where on all records come with their runs; 0: that is not said. Runs are held for those that count.
-static uint64_t runs_from(const struct replication *r, const struct peer *peer)
+// The asker is in sync, or proposed.
+static bool counts(const struct replication *r, const struct peer *peer,
+		   const struct godwit_reconcile *request)
 {
-	const struct feed *feed = &r->feeds[peer->index];
+	return ((r->members | r->proposed) >> peer->index & 1) != 0 &&
+	       r->incarnations[peer->index] == godwit_get64(request->from.incarnation);
+}
 
-	bool counts = ((r->members | r->proposed) >> peer->index & 1) != 0 &&
-		      r->incarnations[peer->index] == feed->incarnation;
-
-	return counts || r->stream->role == STREAM_REPLICA ?
+// From where on all records come with their runs; 0: that is not said. Runs are held for those that count.
+static uint64_t runs_from(const struct replication *r, bool does_count)
+{
+	return does_count || r->stream->role == STREAM_REPLICA ?
 		       publishers_base_seq(r->stream->publishers) + 1 :
 		       0;
 }
@@ -136,35 +139,61 @@ static bool is_opened_by(const struct feed *feed, const struct godwit_reconcile 
 	       feed->request == godwit_get32(request->request);
 }
 
+// Its log or its tables begin anew: until they are whole it holds nothing that a primary started again could
+// take, so it leaves the set first, where enough are left. False: it does not count, or cannot leave.
+static bool leaves_first(struct core *core, struct replication *r, struct peer *peer,
+			 const struct godwit_reconcile *request)
+{
+	if (!counts(r, peer, request) || !insync_may_leave(r, peer->index))
+		return false;
+	insync_put_out(core, r, peer->index);
+	return true;
+}
+
+// The end of our log's agreement with one of `end` and `epoch`: the end of *found, the largest epoch here
+// that is not above it. False: what we keep does not tell.
+static bool agreement(const struct stream *stream, uint32_t epoch, uint64_t *end, uint32_t *found)
+{
+	uint64_t head = stream->log.head_own.seq, last;
+
+	*end = stream_epoch_end(stream, epoch, found);
+	if (*end > head)
+		*end = head;
+	// Nothing was appended before our first epoch: nothing of an earlier one is of the stream.
+	return *found != 0 ||
+	       (stream_epoch_of(stream, 1, &last) != 0 && log_earliest(&stream->log) == 1);
+}
+
 // Rule T3: the end of the largest epoch here that is not above the asker's, and whether it agrees.
 static struct godwit_reconcile compare(struct core *core, struct replication *r, struct peer *peer,
 				       const struct godwit_reconcile *request)
 {
+	const struct godwit_reconcile busy = {.code = godwit_be16(GODWIT_RECONCILE_BUSY)};
 	const struct stream *stream = r->stream;
-	uint64_t head = stream->log.head_own.seq, end = godwit_get64(request->end), ours;
+	uint64_t end = godwit_get64(request->end), ours = 0;
 	uint32_t epoch = godwit_get32(request->last_epoch), found;
+	bool is_opened = is_opened_by(&r->feeds[peer->index], request);
 
-	if (godwit_get64(request->session) != stream_session_held(stream))
-		return reset_answer(r);
-	ours = stream_epoch_end(stream, epoch, &found);
-	if (ours > head)
-		ours = head;
-	if (found == 0 || end + 1 < log_earliest(&stream->log))
-		return reset_answer(r);
-	if (found != epoch || end > ours)
+	if (godwit_get64(request->session) != stream_session_held(stream) ||
+	    !agreement(stream, epoch, &ours, &found) || end + 1 < log_earliest(&stream->log))
+		return leaves_first(core, r, peer, request) ? busy : reset_answer(r);
+	if (end > ours || (found != epoch && found != 0))
 		return (struct godwit_reconcile){
 			.code = godwit_be16(GODWIT_RECONCILE_CUT),
 			.end = godwit_be64(end < ours ? end : ours),
 			.last_epoch = godwit_be32(found),
 		};
+	if (!is_opened && publishers_base_seq(stream->publishers) > end &&
+	    leaves_first(core, r, peer, request))
+		return busy; // records would come without their runs
 	// A repeat of the request that opened the feed gets its answer again, no more.
-	if (!is_opened_by(&r->feeds[peer->index], request) && !open_feed(core, r, peer, request))
-		return reset_answer(r);
+	if (!is_opened && !open_feed(core, r, peer, request))
+		return leaves_first(core, r, peer, request) ? busy : reset_answer(r);
 	return (struct godwit_reconcile){
 		.code = godwit_be16(GODWIT_RECONCILE_OK),
-		.end = godwit_be64(head),
+		.end = godwit_be64(stream->log.head_own.seq),
 		.last_epoch = godwit_be32(found),
-		.first = godwit_be64(runs_from(r, peer)),
+		.first = godwit_be64(runs_from(r, counts(r, peer, request))),
 	};
 }
 

@@ -5,6 +5,7 @@
 #ifndef DATAPLANE_STAGES_H
 #define DATAPLANE_STAGES_H
 
+#include "dataplane/arrivals.h"
 #include "dataplane/core.h"
 #include "dataplane/home.h"
 

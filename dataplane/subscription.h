@@ -71,6 +71,7 @@ struct subscription {
 	uint8_t on_list;      // enum ready_list: which ready list it is on
 	bool joined;	      // member of the live dispatcher's set
 	bool coverage_due;    // filtered: say what is covered even without a match
+	bool first_due;	      // it came from another home: control is told of its first message
 	uint32_t filter;      // class; FILTER_NONE: whole
 	uint32_t records_max; // bytes of records in one packet to this client
 	struct stream *stream;

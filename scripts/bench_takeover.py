@@ -4,6 +4,7 @@
     watch FILE LABEL=PID...              a line each 20 ms: the run-queue delay of each process, until SIGTERM
     kill FOLDER CLIENTS CLIENT_MS FILE   judges and measures one kill: the figures go to FILE, a line for people to
                                          standard output; status 1 if a client lost, repeated or reordered anything
+    delays FOLDER                        a line for people on the run-queue delays of a whole watch
     rows FILE...                         rows of JSON from the figures of all kills
 
 A client's detection is the later of two: the verdict of the server that took it, and one client interval of silence
@@ -21,6 +22,7 @@ HOME = 2
 SURVIVORS = (1, 3)
 REASONS = {1: "resumed by itself", 2: "taken", 3: "taken by the home's wish"}
 WATCH_S = 0.02
+WARM_NS = 500_000_000  # of the live clients, not measured
 NS_PER_MS = 1e6
 
 
@@ -80,6 +82,16 @@ def delays(folder, from_ns, to_ns):
     return out
 
 
+def say_delays(folder):
+    times = [line["time_ns"] for line in read_lines(folder, "sched.jsonl")]
+    print(describe_delays(delays(folder, times[0], times[-1])))
+
+
+def describe_delays(waited):
+    text = ", ".join(f"{label} {ms:.0f}" for label, ms in waited.items() if label != "window" and ms >= 0.5)
+    return f"{text or 'nobody'} of {waited['window']:.0f}"
+
+
 # ---- one kill -----------------------------------------------------------------------------------
 
 
@@ -133,11 +145,12 @@ def sort_moves(folder, label, clients, addresses, killed_ns):
     return early, orphans, taken
 
 
-def live_latencies(folder, killed_ns, verdict_ns, over_ns):
-    """The pause of the commit, and what the live clients measured before, during (set shrunk, takeover not over) and
-    after, by when the stream got a message."""
+def live_latencies(folder, kill, verdict_ns, over_ns):
+    """The pause of the commit, and what the live clients measured before (nothing else happened), during (set shrunk,
+    takeover not over) and after, by when the stream got a message."""
     with open(os.path.join(folder, "live.samples"), "rb") as file:
         numbers = array.array("Q", file.read())
+    quiet_ns, killed_ns = kill["quiet_ns"], kill["killed_ns"]
     samples = list(zip(numbers[0::2], numbers[1::2]))
     # Nobody gets anything until the set is without the killed server: the longest silence of all that spans the time
     # from the kill to the verdict.
@@ -148,10 +161,12 @@ def live_latencies(folder, killed_ns, verdict_ns, over_ns):
         if later > killed_ns and earlier < verdict_ns
     ]
     pause_ns, shrunk_ns = max(silences)
+    begun_ns = arrivals[0]
     parts = {"before": [], "during": [], "after": []}
     for taken, ingest in samples:
-        if taken < killed_ns:
-            parts["before"].append(taken - ingest)
+        if taken < quiet_ns:
+            if taken >= begun_ns + WARM_NS:
+                parts["before"].append(taken - ingest)
         elif ingest >= over_ns:
             parts["after"].append(taken - ingest)
         elif ingest >= shrunk_ns:
@@ -162,7 +177,8 @@ def live_latencies(folder, killed_ns, verdict_ns, over_ns):
 def judge_kill(folder, clients, client_ms, out):
     clients = int(clients)
     silence_ns = int(client_ms) * 1125000
-    killed_ns = read_json(folder, "kill.json")["killed_ns"]
+    kill = read_json(folder, "kill.json")
+    killed_ns = kill["killed_ns"]
     wrong = []
     for label, stream in (("orphans", "trades"), ("live", "quotes")):
         summary = read_json(folder, f"{stream}.json")
@@ -183,14 +199,15 @@ def judge_kill(folder, clients, client_ms, out):
             break
     if wrong:
         sys.exit("\n".join(wrong))
-    figures = measure(folder, killed_ns, found, taken, silence_ns)
+    figures = measure(folder, kill, found, taken, silence_ns)
     figures.update(clients=clients, orphans=orphans, early=early)
     with open(out, "w", encoding="utf-8") as file:
         json.dump(figures, file)
     print(describe(figures))
 
 
-def measure(folder, killed_ns, found, taken, silence_ns):
+def measure(folder, kill, found, taken, silence_ns):
+    killed_ns = kill["killed_ns"]
     waits, firsts, detections = [], [], []
     for move in taken.values():
         verdict = found.get(move["to_server"], min(found.values()))
@@ -199,7 +216,7 @@ def measure(folder, killed_ns, found, taken, silence_ns):
         waits.append((move["moved_ns"] - detected) / NS_PER_MS)
         firsts.append((move["first_ns"] - detected) / NS_PER_MS)
     live_ns = max(move["moved_ns"] for move in taken.values())
-    pause, parts = live_latencies(folder, killed_ns, max(found.values()), live_ns)
+    pause, parts = live_latencies(folder, kill, max(found.values()), live_ns)
     figures = {
         "verdict_ms": (min(found.values()) - killed_ns) / NS_PER_MS,
         "detected_ms": (quantile(detections, 0.5) - killed_ns) / NS_PER_MS,
@@ -230,9 +247,6 @@ def measure(folder, killed_ns, found, taken, silence_ns):
 
 
 def describe(figures):
-    waited = ", ".join(
-        f"{label} {ms:.0f}" for label, ms in figures["delays_ms"].items() if label != "window" and ms >= 0.5
-    )
     latency = " / ".join(
         f"{figures['latency_us'][part]['p99']:.0f}" if part in figures["latency_us"] else "-"
         for part in ("before", "during", "after")
@@ -246,8 +260,7 @@ def describe(figures):
         f" {figures['wait_p99_ms']:.2f} max {figures['wait_max_ms']:.2f} ms, has a new message in p50"
         f" {figures['after_p50_ms']:.2f} max {figures['after_max_ms']:.2f}\n"
         f"    {', '.join(f'{count:,} {reason}' for reason, count in figures['reasons'].items())}{early};"
-        f" live clients' p99 {latency} us; ready without a CPU, of {figures['delays_ms']['window']:.0f} ms:"
-        f" {waited or 'nobody'}"
+        f" live clients' p99 {latency} us; ready without a CPU, in ms: {describe_delays(figures['delays_ms'])}"
     )
 
 
@@ -295,4 +308,4 @@ def latencies(suffix, kills):
 
 
 if __name__ == "__main__":
-    {"watch": watch, "kill": judge_kill, "rows": rows}[sys.argv[1]](*sys.argv[2:])
+    {"watch": watch, "kill": judge_kill, "delays": say_delays, "rows": rows}[sys.argv[1]](*sys.argv[2:])

@@ -282,8 +282,14 @@ static void migration_row(struct table *table, const json_t *row)
 	add_text(table, row, "stream");
 	table_add(table, move);
 	table_add(table, first_ns > detected_ns ? format_ns(first_ns - detected_ns).text : "-");
-	add_count(table, row, "replayed");
-	add_number(table, row, "handover_seq");
+	// Only the new home knows these.
+	if (field_count(row, "handover_seq") != 0) {
+		add_count(table, row, "replayed");
+		add_number(table, row, "handover_seq");
+	} else {
+		table_add(table, "-");
+		table_add(table, "-");
+	}
 	add_text(table, row, "outcome");
 }
 

@@ -51,6 +51,17 @@ static json_t *servers_array(const struct sub *sub)
 	return array;
 }
 
+// Those that there were.
+static json_t *reasons_object(const struct sub *sub)
+{
+	json_t *object = json_object();
+
+	for (uint16_t i = 0; i < SUB_REASONS; i++)
+		if (sub->reasons[i] > 0)
+			set_count(object, sub_reason_name(i), sub->reasons[i]);
+	return object;
+}
+
 static json_t *summary_make(const struct sub *sub)
 {
 	const struct check *check = &sub->check;
@@ -77,6 +88,7 @@ static json_t *summary_make(const struct sub *sub)
 	set_count(object, "disconnects", sub->disconnects);
 	set_count(object, "resumes", sub->resumes);
 	set_count(object, "migrations", sub->migrations);
+	json_object_set_new(object, "reasons", reasons_object(sub));
 	json_object_set_new(object, "silence_max_ms", json_real((double)sub->silence_max_ns / 1e6));
 	json_object_set_new(object, "servers", servers_array(sub));
 	json_object_set_new(object, "seconds", json_real(seconds));

@@ -55,6 +55,8 @@ void egress_done(struct core *core, struct subscription *s, uint64_t covers_to, 
 		s->next = covers_to + 1;
 	if (covers_to > s->sent)
 		s->sent = covers_to;
+	if (s->first_due && records > 0)
+		arrival_served(core, s);
 	client_sent_data(core, &core->clients[s->client]);
 }
 

@@ -11,6 +11,7 @@ struct request { // what SUBSCRIBE and RESUME have in common
 	uint32_t number, request, attempt;
 	uint64_t tag;
 	uint64_t highest_epoch; // of client, table and offer
+	uint64_t before_epoch;	// RESUME: of client and table
 	uint32_t window;
 	uint64_t edge; // 0: the window from the start on
 	uint32_t datagram;
@@ -250,6 +251,7 @@ static void open_request(struct core *core, struct client *client, struct reques
 							      r->number, r->stream->session);
 
 		highest = known > highest ? known : highest;
+		r->before_epoch = known > r->before_epoch ? known : r->before_epoch;
 	}
 	if (epoch_above(core, highest) == 0) {
 		refuse(core, client, GODWIT_BAD_REQUEST, r, 0);
@@ -273,6 +275,8 @@ static void open_request(struct core *core, struct client *client, struct reques
 	remember(s, r, start, epoch_above(core, highest));
 	send_subscribed(core, s);
 	cursor_feed_opened(core, s);
+	if (r->attempt != 0)
+		arrival_opened(core, s, r->before_epoch, r->is_invited);
 	if (temporary_spawn(core, s, start.seq + 1))
 		subscription_ready(core, s);
 	else
@@ -358,6 +362,7 @@ void session_resume(struct core *core, struct client *client, const struct godwi
 		.attempt = godwit_get32(frame->attempt),
 		.tag = godwit_get64(frame->tag),
 		.highest_epoch = godwit_get64(frame->highest_epoch),
+		.before_epoch = godwit_get64(frame->highest_epoch),
 		.window = godwit_get32(frame->window),
 		.edge = godwit_get64(frame->edge),
 		.policy = frame->policy,

@@ -102,14 +102,16 @@ enum godwit_event_kind {
 	GODWIT_EVENT_SUBSCRIBED,
 	// The same after a break, at the same server. The application need not do anything.
 	GODWIT_EVENT_RESUMED,
-	// The same after a move to another server: from `from` to `server`, for `reason`.
+	// The same after a move to another server: from `from` to `server`. `reason`: how it came to
+	// that; `why`: what for, as the servers have it in their records. A server that asks (MIGRATE)
+	// or offers (TAKE) says why; where the client looked for another home by itself it is CLIENT.
 	// `silence_ns`: from the last DATA or HEARTBEAT of the old home to this answer. `replayed`:
 	// messages committed there after `identifier`, all of which come now.
 	GODWIT_EVENT_MIGRATED,
 	// Messages `first`..`last` of `subscription` will not come (the policy said to go on):
 	// `code` says why. With code DIVERGED or FUTURE they are messages that were taken and that
-	// history no longer has; last is below first where there is none. The next message is the
-	// one after `identifier`.
+	// history no longer has; last is below first where there is none, or, with the policy to go
+	// on at the latest, nobody knows which. The next message is the one after `identifier`.
 	GODWIT_EVENT_GAP,
 	// The stream's history began anew: what comes is of the session in `identifier`, after its
 	// seq. `session`: the one before.
@@ -170,6 +172,7 @@ struct godwit_event {
 	uint32_t credit;
 	uint16_t code;	 // enum godwit_code
 	uint16_t reason; // enum godwit_move
+	uint16_t why;	 // enum godwit_migration_reason
 	uint64_t silence_ns;
 	uint64_t replayed;
 	struct godwit_address server;

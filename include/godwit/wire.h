@@ -463,11 +463,12 @@ struct godwit_take {
 	struct godwit_be64 handle;
 	struct godwit_be64 key;
 	struct godwit_be16 server; // id of the taker
-	struct godwit_be16 zero;
-	struct godwit_be32 zero2;
+	struct godwit_be16 reason; // enum godwit_migration_reason
+	struct godwit_be32 zero;
 };
 GODWIT_SIZE(godwit_take, 48);
 GODWIT_AT(godwit_take, server, 40);
+GODWIT_AT(godwit_take, reason, 42);
 
 struct godwit_migrate {
 	struct godwit_frame frame;

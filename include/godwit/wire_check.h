@@ -410,7 +410,7 @@ static inline uint32_t godwit_zeros_from_server(const void *bytes, uint8_t type)
 	case GODWIT_COOKIE:
 		return godwit_get32(((const struct godwit_cookie *)bytes)->zero);
 	case GODWIT_TAKE:
-		return godwit_get16(take->zero) | godwit_get32(take->zero2);
+		return godwit_get32(take->zero);
 	case GODWIT_MIGRATE:
 		return godwit_get16(migrate->target.zero) | godwit_get16(migrate->zero) |
 		       godwit_get32(migrate->zero2);

@@ -99,6 +99,7 @@ struct swarm_client {
 	uint64_t last_ns;    // of the last message, monotonic
 	uint64_t silence_ns; // longest time between two messages
 	uint64_t look_ns;    // think time ends; 0: nothing waits
+	uint32_t home;	     // its address, host order
 	uint32_t move;	     // its last one in the record, + 1, until a message came; 0: none
 	bool is_live;
 	bool is_over;

@@ -8,11 +8,12 @@
 #include "client/tools/generated.h"
 #include "tests/bench/swarm.h"
 
-#define TICK_NS	    500000ull
-#define WHEEL_SLOTS 4096u
-#define TURN_TIMERS 128u
-#define TURN_STARTS 8u
-#define ID_SPREAD   1u
+#define TICK_NS	      500000ull
+#define WHEEL_SLOTS   4096u
+#define TURN_TIMERS   128u
+#define TURN_STARTS   8u
+#define ID_SPREAD     1u
+#define REFUSALS_SAID 16u
 
 static uint64_t swarm_random(struct swarm *swarm)
 {
@@ -95,7 +96,6 @@ static void on_begin(struct swarm *swarm, struct swarm_client *client,
 		client->expected = event->identifier.seq + 1;
 		swarm->sums.begun++;
 	}
-	set_live(swarm, client, true);
 }
 
 static void on_gap(struct swarm *swarm, struct swarm_client *client,
@@ -113,6 +113,24 @@ static void on_gap(struct swarm *swarm, struct swarm_client *client,
 	client->expected = event->identifier.seq + 1;
 }
 
+static void on_home(struct swarm *swarm, struct swarm_client *client,
+		    const struct godwit_event *event)
+{
+	client->home = godwit_address_ip4(&event->server);
+	set_live(swarm, client, true);
+}
+
+// The first ones are told of: what a run must not have needs an explanation.
+static void say_refusal(const struct swarm *swarm, const struct swarm_client *client,
+			const char *what, const struct godwit_event *event)
+{
+	if (swarm->sums.over + swarm->sums.errors > REFUSALS_SAID)
+		return;
+	fprintf(stderr, "swarm: client %td after %.1f ms: %s: %s, detail %lu\n",
+		client - swarm->clients, (double)(swarm->now_ns - swarm->began_ns) / 1e6, what,
+		godwit_code_name(event->code), (unsigned long)event->number);
+}
+
 static void on_event(struct swarm *swarm, struct swarm_client *client,
 		     const struct godwit_event *event)
 {
@@ -122,15 +140,16 @@ static void on_event(struct swarm *swarm, struct swarm_client *client,
 		break;
 	case GODWIT_EVENT_SUBSCRIBED:
 		on_begin(swarm, client, event);
+		on_home(swarm, client, event);
 		break;
 	case GODWIT_EVENT_RESUMED:
 		swarm->sums.resumes++;
-		set_live(swarm, client, true);
+		on_home(swarm, client, event);
 		break;
 	case GODWIT_EVENT_MIGRATED:
 		swarm->sums.migrations++;
 		swarm_record_move(swarm, (uint32_t)(client - swarm->clients), event);
-		set_live(swarm, client, true);
+		on_home(swarm, client, event);
 		break;
 	case GODWIT_EVENT_GAP:
 		on_gap(swarm, client, event);
@@ -141,15 +160,18 @@ static void on_event(struct swarm *swarm, struct swarm_client *client,
 		break;
 	case GODWIT_EVENT_DISCONNECTED:
 		swarm->sums.disconnects++;
-		set_live(swarm, client, false);
+		if (client->home == godwit_address_ip4(&event->server))
+			set_live(swarm, client, false);
 		break;
 	case GODWIT_EVENT_ENDED:
 		set_live(swarm, client, false);
 		client->is_over = true;
 		swarm->sums.over++;
+		say_refusal(swarm, client, "ended", event);
 		break;
 	case GODWIT_EVENT_ERROR:
 		swarm->sums.errors++;
+		say_refusal(swarm, client, "error", event);
 		break;
 	default:
 		break;

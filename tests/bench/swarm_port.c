@@ -18,7 +18,9 @@
 #define ASK_NS	    20000000ull
 #define EAL_BYTES   (96ull << 20)
 #define DEVICE_TEXT 128
-#define DESCRIPTORS 4096u
+#define DESCRIPTORS                                                                                \
+	16384u // the way to so many clients is short: what it loses measures it, not the servers
+#define MBUFS 4096u // they wait in the ring, not in these
 
 static uint16_t read16(const uint8_t *at)
 {
@@ -53,7 +55,8 @@ int swarm_port_open(struct swarm_port *port, const struct swarm_options *options
 				     .udp_port = SWARM_PORT_FIRST,
 				     .mtu = (uint16_t)options->mtu,
 				     .queues = 1,
-				     .descriptors = DESCRIPTORS};
+				     .descriptors = DESCRIPTORS,
+				     .mbufs = MBUFS};
 	struct eal_config eal = {.prefix = options->prefix,
 				 .pages = EAL_PAGES_AUTO,
 				 .cpu_count = 1,

@@ -29,6 +29,10 @@ static void print_latency(FILE *out, const char *name, const struct godwit_histo
 static void print_sums(FILE *out, const struct swarm *swarm)
 {
 	const struct swarm_sums *sums = &swarm->sums;
+	struct port_stats port;
+
+	port_stats_get(&swarm->port.port, &port);
+
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -51,6 +55,7 @@ static void print_sums(FILE *out, const struct swarm *swarm)
 		{"errors", sums->errors},
 		{"dropped", sums->dropped},
 		{"unrecorded", swarm->record.missed},
+		{"port_missed", port.rx_missed},
 		{"port_received", swarm->port.received},
 		{"port_sent", swarm->port.sent},
 		{"port_full", swarm->port.full},

@@ -36,6 +36,32 @@ at_home() {
 			sys.exit(not set(sys.argv[3:]) <= there)
 		END
 }
+# served REASON COUNT ASKED...: so many, at the new homes, each with its first message.
+served() {
+	local id at=0
+	for id in "${@:3}"; do
+		lab_godwit "$id" migrations --json >"$LAB_DIR/migrations$id.json" 2>/dev/null || return 1
+	done
+	at=$(python3 - "$1" "$LAB_DIR" "${@:3}" <<-'END'
+		import json, sys
+		count = 0
+		for server in sys.argv[3:]:
+		    rows = json.load(open(f"{sys.argv[2]}/migrations{server}.json"))
+		    rows = rows.get("migrations", rows) if isinstance(rows, dict) else rows
+		    rows = rows.values() if isinstance(rows, dict) else rows
+		    count += sum(
+		        1
+		        for r in rows
+		        if r["reason"] == sys.argv[1]
+		        and r["outcome"] == "moved"
+		        and r["to"] == int(server)
+		        and r["first_message_ns"] >= r["detected_ns"]
+		    )
+		print(count)
+	END
+	)
+	[ "$at" -ge "$2" ]
+}
 # moved ASKED REASON COUNT: at least so many moves for the reason.
 moved() {
 	lab_godwit "$1" migrations --json >"$LAB_DIR/migrations.json" 2>/dev/null &&
@@ -70,6 +96,7 @@ done
 lab_godwit 2 drain 2 >"$LAB_DIR/drain.out" || die "the drain was refused: $(cat "$LAB_DIR/drain.out")"
 lab_wait_for 10 "the drained server to have no cursor" cursors_at 1 2 0
 lab_wait_for 5 "its moves to be told" moved 2 drain 4
+lab_wait_for 5 "the new homes to tell of them" served drain 4 1 3
 lab_godwit 2 undrain 2 >"$LAB_DIR/undrain.out"
 
 # Killed: the survivors take what was there.

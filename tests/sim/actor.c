@@ -250,8 +250,9 @@ static void on_publisher_event(struct actor *a, const struct godwit_event *e)
 	case GODWIT_EVENT_IN_DOUBT:
 		a->in_doubt += e->last - e->first + 1;
 		sim_trace(sim, actor_node(a), "in doubt %lu..%lu", e->first, e->last);
-		// Whom a primary told of its instance, it knows in each epoch of the session.
-		if (sim->streams[a->stream].sessions == 1)
+		// Whom a primary told of its instance, it knows in each epoch of the session, and with it what
+		// it acknowledged; but for acks that are local.
+		if (sim->streams[a->stream].sessions == 1 && !sim->streams[a->stream].ack_local)
 			sim_fail(sim, "actor %u: instance %lu was given and is not known", a->index,
 				 e->instance);
 		break;

@@ -131,7 +131,7 @@ static void on_notice(struct host *host, const struct crossing_slot *slot)
 	struct replication_notice notice;
 
 	if (slot->kind != CORE_NOTICE_PROPOSE && slot->kind != CORE_NOTICE_LAGS &&
-	    slot->kind != CORE_NOTICE_FETCHED) {
+	    slot->kind != CORE_NOTICE_FETCHED && slot->kind != CORE_NOTICE_REFUSED) {
 		struct core_notice moved;
 
 		memcpy(&moved, slot->data, sizeof(moved));
@@ -142,6 +142,9 @@ static void on_notice(struct host *host, const struct crossing_slot *slot)
 	memcpy(&notice, slot->data, sizeof(notice));
 	if (slot->kind == CORE_NOTICE_FETCHED)
 		keeper_fetched(keeper, notice.stream, notice.server, notice.incarnation);
+	else if (slot->kind == CORE_NOTICE_REFUSED)
+		keeper_refused(keeper, notice.stream, notice.server, notice.incarnation,
+			       host_now(host));
 	else if (slot->kind == CORE_NOTICE_PROPOSE)
 		keeper_proposed(keeper, notice.stream, notice.server, notice.incarnation,
 				notice.proposal);

@@ -222,6 +222,9 @@ static void on_migrated(struct interest *in, const struct godwit_event *e)
 	if (godwit_address_equal(&e->from, &e->server))
 		sim_fail(sim, "actor %u.%u: migrated from a server to itself", in->actor->index,
 			 in->subscription);
+	if (e->why < GODWIT_MIGRATION_CLIENT || e->why > GODWIT_MIGRATION_CORE)
+		sim_fail(sim, "actor %u.%u: migrated for no reason known: %u", in->actor->index,
+			 in->subscription, e->why);
 	sim->migrations++;
 }
 

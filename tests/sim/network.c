@@ -118,6 +118,17 @@ static const char *frame_name(uint8_t type)
 	return type < sizeof(names) / sizeof(names[0]) && names[type] != NULL ? names[type] : "?";
 }
 
+static const char *reconcile_name(uint16_t code)
+{
+	static const char *const names[] = {
+		[GODWIT_RECONCILE_OK] = "OK",	    [GODWIT_RECONCILE_CUT] = "CUT",
+		[GODWIT_RECONCILE_RESET] = "RESET", [GODWIT_RECONCILE_NOT_PRIMARY] = "NOT_PRIMARY",
+		[GODWIT_RECONCILE_BUSY] = "BUSY",
+	};
+
+	return code < sizeof(names) / sizeof(names[0]) ? names[code] : "?";
+}
+
 // What is needed to follow a name and a publisher's instance. False: the frame is of neither.
 static bool agreed_details(const uint8_t *bytes, uint32_t length, char *text, size_t size)
 {
@@ -162,6 +173,7 @@ static void frame_details(const uint8_t *bytes, uint32_t length, char *text, siz
 	const struct godwit_data *data = (const void *)bytes;
 	const struct godwit_replicate *replicate = (const void *)bytes;
 	const struct godwit_peer_ack *ack = (const void *)bytes;
+	const struct godwit_reconcile *reconcile = (const void *)bytes;
 	const struct godwit_ended *ended = (const void *)bytes;
 	uint16_t flags = godwit_get16(data->frame.flags), count = godwit_get16(data->frame.count);
 
@@ -180,6 +192,14 @@ static void frame_details(const uint8_t *bytes, uint32_t length, char *text, siz
 	else if (bytes[1] == GODWIT_PEER_ACK && length >= sizeof(*ack))
 		snprintf(text, size, "%lu meta %lu edge %lu naks %u", godwit_get64(ack->seq),
 			 godwit_get64(ack->meta), godwit_get64(ack->edge), godwit_get16(ack->naks));
+	else if (bytes[1] == GODWIT_RECONCILE && length >= sizeof(*reconcile))
+		snprintf(text, size, "%s end %lu epoch %u first %lu meta %lu in %u",
+			 (flags & GODWIT_FLAG_ANSWER) == 0 ?
+				 "asks" :
+				 reconcile_name(godwit_get16(reconcile->code)),
+			 godwit_get64(reconcile->end), godwit_get32(reconcile->last_epoch),
+			 godwit_get64(reconcile->first), godwit_get64(reconcile->meta),
+			 godwit_get32(reconcile->from.epoch));
 	else if (bytes[1] == GODWIT_ENDED && length >= sizeof(*ended))
 		snprintf(text, size, "%s seq %lu epoch %lx request %u attempt %u",
 			 godwit_code_name(godwit_get16(ended->code)), godwit_get64(ended->seq),

@@ -8,8 +8,12 @@
 static const uint64_t regressions[] = {
 	1,
 	616, // a start by time above the commit, whose epoch was then cut
+	108, // a member whose log began anew was in sync meanwhile
+	316, // an empty member of an epoch that left no record was reset
 	3252, // a number that was told of with local acks, lost with the primary and given to another name
+	30347, // the longest log was being filled anew when its primary went: it was asked for ever
 	5254, // cursors of numbers that other streams had taken were said to live, and handed over for ever
+	22204, // a cut that went on after the newest, at the number of what was taken last, was not told of
 };
 
 int main(int argc, char **argv)

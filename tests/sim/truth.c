@@ -275,6 +275,17 @@ static void check_commit(struct host *host, struct host_stream *hs, uint32_t str
 		lose_above(sim, hs->truth, log_head_seq(&hs->stream->log));
 }
 
+// Whoever the record has in sync has the tables whole: a primary that is started again may ask nobody else.
+static void check_member(const struct host *host, const struct host_stream *hs, uint32_t stream)
+{
+	const struct cluster_record *record = &host->sim->streams[stream].record;
+
+	if (hs->stream->role == STREAM_REPLICA && !hs->stream->replication->sink.loaded &&
+	    cluster_in_sync_as(record, (uint16_t)(host->index + 1), host->server.incarnation))
+		sim_fail(host->sim, "stream %u: s%u is in sync and lacks publishers and topics",
+			 stream, host->index + 1);
+}
+
 void truth_read(struct host *host, uint32_t stream)
 {
 	struct host_stream *hs = &host->streams[stream];
@@ -285,6 +296,7 @@ void truth_read(struct host *host, uint32_t stream)
 
 	if (hs->stream->session_held == 0)
 		return;
+	check_member(host, hs, stream);
 	// A replica that was too far behind began anew further up.
 	// One of local acks may have been cut back below its commit.
 	if (hs->truth == NULL || hs->truth->session != hs->stream->session_held ||

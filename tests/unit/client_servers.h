@@ -191,6 +191,7 @@ static inline void servers_take_as(struct servers *s, uint32_t i, uint64_t curso
 		.handle = godwit_be64(handle),
 		.key = godwit_be64(key),
 		.server = godwit_be16((uint16_t)(i + 1)),
+		.reason = godwit_be16(by_home ? GODWIT_MIGRATION_LINK : GODWIT_MIGRATION_DEATH),
 	};
 	struct godwit_address from = rig_address(i);
 
@@ -290,10 +291,16 @@ static inline const struct godwit_event *servers_migrated(struct servers *s, uin
 	struct godwit_address a = rig_address(from);
 	struct godwit_address b = rig_address(to);
 	const struct godwit_event *event = rig_next(s->rig, GODWIT_EVENT_MIGRATED);
+	// As the servers' frames have it above.
+	uint16_t why = reason == GODWIT_MOVE_TAKE	  ? GODWIT_MIGRATION_DEATH :
+		       reason == GODWIT_MOVE_TAKE_BY_HOME ? GODWIT_MIGRATION_LINK :
+		       reason == GODWIT_MOVE_MIGRATE	  ? GODWIT_MIGRATION_DRAIN :
+							    GODWIT_MIGRATION_CLIENT;
 
 	cr_assert(godwit_address_equal(&event->from, &a));
 	cr_assert(godwit_address_equal(&event->server, &b));
 	cr_assert_eq(event->reason, reason, "for reason %u", event->reason);
+	cr_assert_eq(event->why, why, "why %u", event->why);
 	cr_assert_eq(event->subscription, s->rig->subscription);
 	return event;
 }

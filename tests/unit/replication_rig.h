@@ -28,7 +28,7 @@ struct rig {
 	bool idle;   // proposals are not answered
 	bool expels; // whoever lags is put out
 	uint64_t sessions;
-	uint32_t proposed, lags, fetched; // notices seen
+	uint32_t proposed, lags, fetched, refused; // notices seen
 	// a publisher
 	struct client_peer client;
 	uint64_t connections;
@@ -167,6 +167,9 @@ static inline void rig_notice(uint32_t kind, const struct replication_notice *no
 			return;
 		rig_put_out(notice->server - 1u);
 		rig_write();
+		break;
+	case CORE_NOTICE_REFUSED:
+		rig.refused++;
 		break;
 	case CORE_NOTICE_FETCHED:
 		rig.fetched++;

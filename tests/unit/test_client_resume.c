@@ -329,6 +329,23 @@ Test(client_resume, takes_back_what_history_cut)
 	rig_destroy(rig);
 }
 
+// The newest there is may have the number of what was taken last, and is another message.
+Test(client_resume, tells_that_history_was_cut_where_it_goes_on_at_the_same_sequence)
+{
+	struct rig *rig = rig_with(10, 100, GODWIT_POLICY_LATEST);
+
+	rig_data(rig, 11, 15);
+	rig_take_range(rig, 11, 15);
+	lose_server(rig);
+	expect_resume(rig, 15, 115);
+	rig_subscribed(rig, 15, GODWIT_DIVERGED);
+	rig_next(rig, GODWIT_EVENT_MIGRATED);
+	expect_gap(rig, 16, 15, 15, GODWIT_DIVERGED); // which they are, nobody knows
+	rig_data(rig, 16, 20);
+	rig_take_range(rig, 16, 20);
+	rig_destroy(rig);
+}
+
 Test(client_resume, drops_what_was_not_pulled_and_is_cut)
 {
 	struct rig *rig = rig_with(10, 100, GODWIT_POLICY_EARLIEST);

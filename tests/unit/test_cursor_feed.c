@@ -260,6 +260,39 @@ Checked(cursor_feed, whatever_ends_it_but_our_own_end_says_that_nobody_serves_it
 	cr_assert_eq(entries(c, 4), 0);
 }
 
+Checked(cursor_feed, a_migrate_of_what_is_over_says_so_again, stop)
+{
+	struct core_command command = {.client = 1,
+				       .instance = 5,
+				       .session = HARNESS_SESSION + 1, // the number's is another
+				       .subscription = 1,
+				       .cursor_epoch = 3ull << 16 | 7,
+				       .tag = 0x7001,
+				       .target = 3};
+	struct godwit_cursor c[4];
+
+	subscribe(1);
+	entries(c, 4);
+	for (uint32_t i = 0; i < 2; i++) {
+		cr_assert(harness_command(&h, 0, CORE_COMMAND_MIGRATE, &command));
+		harness_turns(&h, 2);
+		cr_assert_eq(entries(c, 4), 1);
+		cr_assert_eq(godwit_get64(c[0].client), 1);
+		cr_assert_eq(godwit_get64(c[0].session), command.session);
+		cr_assert_eq(godwit_get64(c[0].cursor_epoch), command.cursor_epoch);
+		cr_assert_eq(godwit_get16(c[0].home), 7);
+		cr_assert_eq(godwit_get16(c[0].flags), GODWIT_CURSOR_LAPSED);
+		command.subscription = 2; // there is none of this number
+	}
+	cr_assert_eq(harness_count(&h, 0, COUNTER_migrates_gone), 2);
+	cr_assert_eq(harness_core(&h, 0)->subscriptions[0].migrate_to, 0);
+	// To ask no more of what is over is nothing to speak of.
+	command.target = 0;
+	cr_assert(harness_command(&h, 0, CORE_COMMAND_MIGRATE, &command));
+	harness_turns(&h, 2);
+	cr_assert_eq(entries(c, 4), 0);
+}
+
 Checked(cursor_feed, a_walk_writes_all_that_live_again, stop)
 {
 	struct godwit_cursor c[8];

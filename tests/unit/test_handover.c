@@ -303,6 +303,7 @@ Test(handover, a_home_without_the_feed_sends_its_clients_to_one_that_has_it)
 	struct rig_command c = {0};
 
 	populate(5, RIG_SELF);
+	rig_pass(RIG_DETECT_NS + RIG_MS);
 	view->streams[0].own.feed_age_ms = 50;
 	view->streams[0].peers[0].feed_age_ms = 200;
 	view->streams[0].peers[1].feed_age_ms = 3;
@@ -314,6 +315,24 @@ Test(handover, a_home_without_the_feed_sends_its_clients_to_one_that_has_it)
 	cr_assert_eq(rig_count(CORE_COMMAND_MIGRATE, &c), 5);
 	cr_assert_eq(c.command.reason, GODWIT_MIGRATION_FEED);
 	cr_assert_eq(c.command.target, 3);
+	cr_assert_eq(RIG_COUNTER(feed_lost), 1);
+}
+
+Test(handover, who_has_the_feed_anew_is_not_run_to)
+{
+	struct migration_view *view = migration_view(rig.m);
+
+	populate(5, RIG_SELF);
+	view->streams[0].own.feed_age_ms = 5000; // the primary is being started again
+	for (uint32_t i = 0; i < 3; i++)
+		view->streams[0].peers[i].feed_age_ms = 5000;
+	rig_pass(100 * RIG_MS);
+	view->streams[0].peers[0].feed_age_ms = 0; // it is back, and so will we be
+	rig_pass(RIG_DETECT_NS - 2 * RIG_MS);
+	cr_assert_null(rig_sent(GODWIT_HANDOVER, NULL));
+	cr_assert_eq(RIG_COUNTER(feed_lost), 0);
+	rig_pass(10 * RIG_MS);
+	cr_assert_not_null(rig_sent(GODWIT_HANDOVER, NULL));
 	cr_assert_eq(RIG_COUNTER(feed_lost), 1);
 }
 

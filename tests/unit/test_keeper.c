@@ -244,6 +244,60 @@ Test(keeper, takes_another_source_when_the_first_one_restarts)
 	EXPECT_SET({1, 101}, {2, 200});
 }
 
+static void refuse(uint16_t server, uint64_t incarnation, uint64_t for_ns)
+{
+	for (uint64_t end = now_ns + for_ns; now_ns < end;) {
+		now_ns += 100 * MS;
+		keeper_refused(keeper, STREAM, server, incarnation, now_ns);
+		step();
+	}
+}
+
+Test(keeper, takes_another_source_when_what_the_first_one_holds_is_not_whole)
+{
+	struct keeper_view view;
+	char text[KEEPER_TEXT_BYTES];
+
+	lead_with_all();
+	start(101);
+	says(2, 200, 1, 1, 50);
+	says(3, 300, 1, 1, 51);
+	step();
+	cr_assert_eq(fetched_from, 3);
+	refuse(3, 300, TIMEOUT / 2); // it may be cutting its log just now
+	cr_assert_eq(fetches, 1);
+	now_ns += 10 * TIMEOUT; // it was fed, and began anew
+	refuse(3, 300, TIMEOUT / 2);
+	refuse(3, 299, 2 * TIMEOUT);
+	refuse(2, 200, 2 * TIMEOUT);
+	cr_assert_eq(fetches, 1, "that is not what was asked");
+	refuse(3, 300, TIMEOUT + 200 * MS);
+	cr_assert_eq(fetches, 2);
+	cr_assert_eq(fetched_from, 2);
+	cr_assert_eq(fetch_epoch, 3);
+	// Nobody is left: it is said of whom, and no epoch is spent on trying again.
+	refuse(2, 200, TIMEOUT + 200 * MS);
+	refuse(2, 200, 3 * TIMEOUT);
+	view = look();
+	cr_assert_eq(view.state, KEEPER_CHOOSING);
+	cr_assert_eq(view.why, KEEPER_NOT_WHOLE);
+	cr_assert_eq(view.server, 2);
+	cr_assert_eq(fetches, 2);
+	cr_assert_eq(view.record.epoch, 3);
+	keeper_text(&view, text);
+	cr_assert_str_eq(text,
+			 "does not go on: what server 2 holds of it is not whole; restart its "
+			 "replicas to give its messages up");
+	keeper_brief(&view, text);
+	cr_assert_str_eq(text, "what server 2 holds is not whole");
+	// Another process of it may only have lost it.
+	says(2, 201, 0, 0, 0);
+	says(3, 301, 0, 0, 0);
+	step();
+	cr_assert_eq(records, 1);
+	cr_assert_neq(ordered.session, 1);
+}
+
 Test(keeper, does_not_ask_a_dead_source_again_and_again)
 {
 	uint32_t writes;

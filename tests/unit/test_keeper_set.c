@@ -186,6 +186,20 @@ Test(keeper_set, removes_a_member_that_lags_while_the_word_holds)
 	EXPECT_SET({1, 100}, {2, 200}, {3, 300});
 }
 
+Test(keeper_set, refuses_who_was_said_to_lag_after_it_proposed_itself)
+{
+	lead_with_all();
+	keeper_lags(keeper, STREAM, 2, 200, now_ns);
+	step();
+	EXPECT_SET({1, 100}, {3, 300});
+	keeper_proposed(keeper, STREAM, 2, 200, 3);
+	keeper_lags(keeper, STREAM, 2, 200, now_ns);
+	step();
+	now_ns += KEEPER_LAGS_NS;
+	step();
+	EXPECT_SET({1, 100}, {3, 300});
+}
+
 Test(keeper_set, removes_a_recorded_member_that_never_came_after_the_start)
 {
 	lead_with_all();

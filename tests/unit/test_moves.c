@@ -103,12 +103,14 @@ Checked(moves, an_offer_is_sent_three_times_and_ends_without_a_word, stop)
 	const struct godwit_take *t;
 
 	c.by_home = true;
+	c.reason = GODWIT_MIGRATION_LINK;
 	command(CORE_COMMAND_OFFER, c);
 	t = take();
 	cr_assert_not_null(t);
 	cr_assert_eq(godwit_get64(t->tag), TAG);
 	cr_assert_eq(godwit_get64(t->cursor_epoch), EPOCH(4, 9));
 	cr_assert_eq(godwit_get16(t->server), 7);
+	cr_assert_eq(godwit_get16(t->reason), GODWIT_MIGRATION_LINK);
 	cr_assert_eq(godwit_get16(t->frame.flags), GODWIT_FLAG_BY_HOME);
 	cr_assert(client()->offered);
 	harness_pass_steps(&h, HALF_NS - MS, MS);
@@ -319,23 +321,98 @@ Checked(moves, no_slot_is_a_refusal, stop)
 	cr_assert_eq(COUNTED(takes), 4);
 }
 
-Checked(moves, a_full_table_of_offers_refuses_and_comes_free_again, stop)
+static uint32_t offers_max(void)
+{
+	return moves_offers(harness_core(&h, 0)->config.clients_max);
+}
+
+// Offers of subscriptions 0 to count - 1, all to one client.
+static void offer_many(uint32_t count)
 {
 	struct core_command c = offer_of(0, EPOCH(2, 7));
-	struct core_notice n;
 
-	for (uint32_t i = 0; i <= MOVES_OFFERS; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		c.subscription = i;
 		cr_assert(harness_command(&h, 0, CORE_COMMAND_OFFER, &c));
-		if (i % 64 == 63) {
-			harness_turn(&h);
-			harness_clear(&h);
-		}
+		if (i % 64 != 63)
+			continue;
+		harness_turn(&h);
+		if (i == 63)
+			cr_assert_not_null(take());
+		harness_clear(&h);
 	}
 	harness_turn(&h);
+}
+
+Checked(moves, an_answered_offer_makes_room_at_once, stop)
+{
+	struct core_notice n;
+
+	offer_many(offers_max());
+	answer(GODWIT_ACK_KEEP, EPOCH(6, 2));
+	cr_assert(noticed(CORE_NOTICE_OFFER_KEPT, &n));
+	harness_clear(&h);
+	command(CORE_COMMAND_OFFER, offer_of(offers_max(), EPOCH(7, 7)));
+	cr_assert_not_null(take());
+	cr_assert_eq(COUNTED(offers_refused), 0);
+	cr_assert_eq(harness_core(&h, 0)->moves.offer_count, offers_max());
+}
+
+Checked(moves, a_lost_take_is_no_reason_to_wait_for_half_a_long_interval, stop)
+{
+	h.server.interval_ms = 3000;
+	h.server.lapse_ms = 10000;
+	command(CORE_COMMAND_OFFER, offer_of(1, EPOCH(4, 7)));
+	cr_assert_not_null(take());
+	harness_pass_steps(&h, MOVES_ONCE_NS - 2 * MS, MS);
+	cr_assert_null(take());
+	harness_pass_steps(&h, 4 * MS, MS);
+	cr_assert_not_null(take());
+	harness_pass_steps(&h, 1490 * MS, MS);
+	cr_assert_null(take());
+	harness_pass_steps(&h, 20 * MS, MS);
+	cr_assert_not_null(take());
+	harness_pass_steps(&h, 9000 * MS, MS);
+	cr_assert_eq(COUNTED(takes), 3);
+	cr_assert_null(client());
+}
+
+Checked(moves, a_take_without_a_way_goes_out_as_soon_as_there_is_one, stop)
+{
+	h.tx[0].no_route = true;
+	command(CORE_COMMAND_OFFER, offer_of(1, EPOCH(4, 7)));
+	harness_pass_steps(&h, 3 * MS, MS);
+	cr_assert_null(take());
+	h.tx[0].no_route = false;
+	harness_pass_steps(&h, 2 * MS, MS);
+	cr_assert_not_null(take());
+	// From then on as any other: the next one half an interval later.
+	harness_pass_steps(&h, HALF_NS - 2 * MS, MS);
+	cr_assert_null(take());
+	harness_pass_steps(&h, 3 * MS, MS);
+	cr_assert_not_null(take());
+}
+
+Checked(moves, an_offer_without_a_way_for_long_is_tried_rarely_and_ends, stop)
+{
+	h.tx[0].no_route = true;
+	command(CORE_COMMAND_OFFER, offer_of(1, EPOCH(4, 7)));
+	harness_pass_steps(&h, HARNESS_LAPSE_MS * MS + HALF_NS, MS);
+	cr_assert_leq(COUNTED(tx_no_route),
+		      HALF_NS / MOVES_UNSENT_NS + HARNESS_LAPSE_MS * MS / HALF_NS + 2);
+	cr_assert_eq(COUNTED(offers_expired), 1);
+	cr_assert_eq(COUNTED(takes), 0);
+	cr_assert_null(client());
+}
+
+Checked(moves, a_full_table_of_offers_refuses_and_comes_free_again, stop)
+{
+	struct core_notice n;
+
+	offer_many(offers_max() + 1);
 	cr_assert(noticed(CORE_NOTICE_OFFER_REFUSED, &n));
 	cr_assert_eq(n.code, GODWIT_LIMIT);
-	cr_assert_eq(n.subscription, MOVES_OFFERS);
+	cr_assert_eq(n.subscription, offers_max());
 	for (uint32_t i = 0; i < 1200; i++) {
 		harness_pass(&h, MS);
 		harness_clear(&h);
@@ -372,6 +449,7 @@ Checked(moves, migrate_is_repeated_each_interval_until_withdrawn, stop)
 		(struct godwit_server_entry){.id = godwit_be16(3), .port = godwit_be16(99)};
 	h.server.list_count = 1;
 	subscribe();
+	c.session = HARNESS_SESSION;
 	c.target = 3;
 	c.reason = GODWIT_MIGRATION_DRAIN;
 	command(CORE_COMMAND_MIGRATE, c);

@@ -208,6 +208,8 @@ static void take_notice(uint32_t i, const struct crossing_slot *slot)
 		keeper_proposed(own[i].keeper, n.stream, n.server, n.incarnation, n.proposal);
 	else if (slot->kind == CORE_NOTICE_LAGS)
 		keeper_lags(own[i].keeper, n.stream, n.server, n.incarnation, c.now_ns);
+	else if (slot->kind == CORE_NOTICE_REFUSED)
+		keeper_refused(own[i].keeper, n.stream, n.server, n.incarnation, c.now_ns);
 	else if (slot->kind == CORE_NOTICE_FETCHED)
 		keeper_fetched(own[i].keeper, n.stream, n.server, n.incarnation);
 	else
@@ -350,6 +352,13 @@ static void accept_offer(uint32_t server, const struct godwit_take *take)
 	epoch = godwit_get64(s->cursor_epoch);
 }
 
+// Messages of 20 bytes, committed and delivered.
+static void append(uint32_t count)
+{
+	harness_append(cluster_harness(&c, 0), 0, 0, 20, count);
+	pass(30 * MS);
+}
+
 static uint16_t home_at(uint32_t i)
 {
 	struct cursor_key key = {.client = 50, .session = session_at(0), .subscription = 1};
@@ -428,6 +437,49 @@ Checked(plane, a_dead_home_is_replaced_by_one_survivor, stop)
 	cr_assert_eq(record_at(by)->outcome, MIGRATION_MOVED);
 	cr_assert_eq(record_at(by)->reason, GODWIT_MIGRATION_DEATH);
 	cr_assert_eq(record_at(by)->from, 2);
+	cr_assert_eq(record_at(by)->first_ns, 0, "there was no message yet");
+	append(30);
+	cr_assert_geq(record_at(by)->first_ns, record_at(by)->detected_ns);
+}
+
+Checked(plane, a_client_that_resumes_elsewhere_by_itself_leaves_a_record_there, stop)
+{
+	struct client_peer there = harness_peer(cluster_harness(&c, 2), 0, 50, 50, 1);
+	struct harness_request r = {.number = 1, .attempt = 1, .session = session_at(0)};
+	const struct migration_record *record;
+	uint64_t came_ns;
+
+	subscribe(1);
+	append(30);
+	cr_assert(harness_connect(&there, NULL));
+	r.highest_epoch = epoch;
+	r.seq = 10;
+	r.epoch = 1;
+	came_ns = c.now_ns;
+	cr_assert_not_null(harness_resume(&there, &r));
+	pass(20 * MS);
+	record = record_at(2);
+	cr_assert_not_null(record);
+	cr_assert_eq(record->reason, GODWIT_MIGRATION_CLIENT);
+	cr_assert_eq(record->outcome, MIGRATION_MOVED);
+	cr_assert_eq(record->client, 50);
+	cr_assert_eq(record->from, 2);
+	cr_assert_eq(record->to, 3);
+	cr_assert_eq(record->replayed, 20);
+	cr_assert_eq(record->handover_seq, 31);
+	cr_assert_geq(record->detected_ns, came_ns);
+	cr_assert_geq(record->first_ns, record->detected_ns);
+	cr_assert_lt(record->first_ns, came_ns + 10 * MS);
+	// Once: what comes later changes nothing, and neither does a RESUME at the same home.
+	came_ns = record->first_ns;
+	append(10);
+	cr_assert_eq(record_at(2)->first_ns, came_ns);
+	r.attempt = 2;
+	r.highest_epoch = 0;
+	cr_assert_not_null(harness_resume(&there, &r));
+	pass(20 * MS);
+	cr_assert_null(migration_record(plane_migration(own[2].plane), 1));
+	cr_assert_eq(cluster_count(&c, 2, COUNTER_arrivals), 1);
 }
 
 Checked(plane, a_drained_server_hands_over_and_serves_until_then, stop)

@@ -194,5 +194,9 @@ Test(port, gives_af_packet_frames_that_hold_jumbo_packets)
 	c.mtu = 9000;
 	cr_assert_eq(port_device(&c, 2, 2, device, sizeof(device)), 0);
 	cr_assert_str_eq(device, "net_af_packet2,iface=eth7,qpairs=2,framesz=16384,blocksz=16384");
+	c.descriptors = 4096;
+	cr_assert_eq(port_device(&c, 2, 2, device, sizeof(device)), 0);
+	cr_assert_str_eq(device, "net_af_packet2,iface=eth7,qpairs=2,framesz=16384,blocksz=16384,"
+				 "framecnt=4096");
 	cr_assert_eq(port_device(&c, 2, 2, device, 20), -ENOSPC);
 }

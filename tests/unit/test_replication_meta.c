@@ -192,3 +192,99 @@ Test(replication_meta, a_member_that_was_cut_back_still_holds_what_was_agreed)
 	rig_assert_alike(0, 1);
 	rig_stop();
 }
+
+// ---- what a member holds -----------------------------------------------------------------------
+
+// An epoch without a record leaves no trace in a log that came after it.
+Test(replication_meta, a_member_of_an_empty_stream_keeps_its_tables_in_whatever_epoch)
+{
+	rig_start(3, NULL);
+	rig_connect();
+	cr_assert_eq(ask_topic("one"), 1);
+	restart_primary();
+	rig_pass(50 * MS);
+	cluster_restart(&rig.c, 2);
+	rig_expel_dead();
+	rig_pass(200 * MS);
+	cr_assert(rig_in_set(2));
+	cr_assert_eq(rig_stream(1)->epoch, 1);
+	cr_assert_eq(rig_stream(2)->epoch, 2);
+	restart_primary(); // from server 2
+	rig_pass(100 * MS);
+	cr_assert_eq(cluster_count(&rig.c, 1, COUNTER_sink_resets), 1, "that at its start");
+	rig_connect();
+	cr_assert_eq(ask_topic("two"), 2);
+	rig_assert_alike(0, 1);
+	rig_stop();
+}
+
+Test(replication_meta, records_of_before_the_first_epoch_are_cut_and_the_tables_stay)
+{
+	rig_start(3, NULL);
+	rig_open();
+	cr_assert_eq(ask_topic("one"), 1);
+	cluster_cut(&rig.c, 0, 2);
+	rig_publish(3, 100);
+	rig_pass(2 * MS);
+	cr_assert_eq(rig_end(1), 3);
+	lose_what_only_server_1_holds();
+	cluster_restart(&rig.c, 2);
+	rig_put_out(2);
+	rig_write();
+	rig_pass(200 * MS);
+	cr_assert(rig_in_set(2));
+	cr_assert_eq(rig_stream(2)->epoch, 2);
+	restart_primary(); // from server 2, while server 1 is away
+	cr_assert_eq(rig_end(0), 0);
+	cluster_isolate(&rig.c, 1, false);
+	rig_pass(200 * MS);
+	cr_assert_eq(cluster_count(&rig.c, 1, COUNTER_sink_cuts), 1);
+	cr_assert_eq(cluster_count(&rig.c, 1, COUNTER_sink_resets), 1, "that at its start");
+	rig_assert_alike(0, 1);
+	rig_stop();
+}
+
+// With local acks the log moves on over what a member lacks.
+static void lap_server_1(void)
+{
+	static const struct cluster_config small = {.each.log_bytes = 65536};
+
+	rig.ack_local = true;
+	rig_start(2, &small);
+	rig_open();
+	cr_assert_eq(ask_topic("one"), 1);
+	cluster_cut(&rig.c, 0, 1);
+	for (uint32_t i = 0; i < 300; i++) {
+		rig_publish(1, 900);
+		rig_pass(RIG_STEP);
+	}
+	cr_assert_gt(log_earliest(&rig_stream(0)->log), rig_end(1) + 1);
+	cluster_mend(&rig.c, 0, 1);
+	rig_pass(300 * MS);
+}
+
+Test(replication_meta, a_member_leaves_the_set_before_its_log_begins_anew)
+{
+	lap_server_1();
+	cr_assert(rig_in_set(1));
+	cr_assert_geq(cluster_count(&rig.c, 0, COUNTER_insync_put_out), 1);
+	cr_assert_geq(rig.lags, 1);
+	cr_assert_eq(cluster_count(&rig.c, 1, COUNTER_sink_resets), 1, "that at its start");
+	cr_assert_str_eq(topic_name(1, 1), "one");
+	rig.expels = true;
+	rig_pass(500 * MS);
+	cr_assert_eq(cluster_count(&rig.c, 1, COUNTER_sink_resets), 2);
+	cr_assert(rig_in_set(1), "and comes back");
+	rig_assert_alike(0, 1);
+	rig_stop();
+}
+
+Test(replication_meta, a_primary_started_again_can_have_all_from_whoever_is_left_in_the_set)
+{
+	lap_server_1();
+	restart_primary();
+	rig_pass(50 * MS);
+	cr_assert_str_eq(topic_name(0, 1), "one");
+	rig_assert_alike(0, 1);
+	rig_stop();
+}

@@ -30,6 +30,30 @@ Test(replication_restart, a_primary_started_again_fetches_from_the_longest_membe
 	rig_stop();
 }
 
+Test(replication_restart, a_member_that_is_not_whole_refuses_and_control_hears_of_it)
+{
+	rig_start(3, NULL);
+	rig_open();
+	rig_publish(10, 100);
+	rig_pass(10 * MS);
+	cluster_cut(&rig.c, 0, 2);
+	rig_publish(5, 100);
+	rig_pass(2 * MS);
+	cluster_kill(&rig.c, 0);
+	cluster_mend(&rig.c, 0, 2);
+	// Its log was being filled anew: it has records, and not all that belongs to them.
+	rig_stream(1)->replication->sink.loaded = false;
+	cluster_restart(&rig.c, 0);
+	cr_assert(cluster_meet(&rig.c));
+	cr_assert(rig_open_record());
+	rig_pass(300 * MS);
+	cr_assert_eq(rig.fetched, 0);
+	cr_assert_geq(rig.refused, 3);
+	cr_assert_not(rig_of(0)->writable);
+	cr_assert_eq(rig_end(0), 0);
+	rig_stop();
+}
+
 Test(replication_restart, each_message_is_there_once_across_a_restart_of_the_primary)
 {
 	const struct godwit_publish_opened *opened;
@@ -208,7 +232,7 @@ Test(replication_restart, a_stream_of_local_acks_is_cut_below_its_commit_behind_
 	const struct harness_frame *ended;
 	struct delivery delivery;
 
-	rig.ack_local = true;
+	rig.ack_local = rig.expels = true;
 	rig_start(3, &two_cores);
 	for (uint32_t i = 0; i < 3; i++)
 		rig.c.servers[i].rx_core = 1; // frames of peers cross to the stream's home
@@ -258,6 +282,26 @@ Test(replication_restart, a_stream_of_local_acks_is_cut_below_its_commit_behind_
 	rig_stop();
 }
 
+Test(replication_restart, a_replica_follows_as_soon_as_its_primary_is_back)
+{
+	rig_start(3, NULL);
+	rig_open();
+	rig_publish(10, 100);
+	rig_pass(10 * MS);
+	cluster_restart(&rig.c, 0);
+	cr_assert(cluster_meet(&rig.c));
+	rig_pass(900 * MS); // they ask, ever more seldom
+	cr_assert_eq(rig_of(1)->sink.state, SINK_RECONCILING);
+	cr_assert(rig_open_record());
+	for (uint32_t i = 0; i < 100 && !rig_of(0)->writable; i++)
+		rig_pass(MS);
+	cr_assert(rig_of(0)->writable);
+	rig_pass(15 * MS); // a heartbeat, and some turns
+	cr_assert_eq(rig_of(1)->sink.state, SINK_FOLLOWING);
+	cr_assert_eq(rig_of(2)->sink.state, SINK_FOLLOWING);
+	rig_stop();
+}
+
 // ---- clients -----------------------------------------------------------------------------------
 
 Test(replication_restart, a_replica_sends_publishers_to_the_primary)
@@ -286,6 +330,7 @@ Test(replication_restart, a_primary_that_is_not_writable_asks_for_patience)
 {
 	struct harness_request request = {.number = 1, .start = GODWIT_START_LATEST};
 	const struct harness_frame *frame;
+	struct peer_stream_facts facts;
 
 	rig_start(2, NULL);
 	rig_open();
@@ -300,6 +345,9 @@ Test(replication_restart, a_primary_that_is_not_writable_asks_for_patience)
 	frame = harness_take(rig.client.harness, &rig.client.address, GODWIT_ERROR);
 	cr_assert_not_null(frame);
 	cr_assert_eq(godwit_get16(((const struct godwit_error *)frame->data)->code), GODWIT_BUSY);
+	// Nobody is to send clients there for its feed.
+	cr_assert(peer_stream_get(&cluster_server(&rig.c, 1)->peers.peers[0].streams[0], &facts));
+	cr_assert_eq(facts.feed_age_ms, PEERS_NEVER_FED);
 	rig_stop();
 }
 

@@ -153,7 +153,7 @@ Test(tools_listing, shows_migrations)
 	     false, false);
 	expect("DETECTED (UTC)      REASON  CLIENT  SUB  STREAM  MOVE     FIRST  REPLAYED  HAND-OVER  OUTCOME\n"
 	       "11-27 18:12:57.657  death   42        1  trades  2 > 3  3.50 ms     1,204      20480  moved\n"
-	       "11-27 18:12:50.000  drain   43        1  trades  1 > 2        -         0          0  refused\n");
+	       "11-27 18:12:50.000  drain   43        1  trades  1 > 2        -         -          -  refused\n");
 }
 
 Test(tools_listing, writes_rows_as_they_come_as_json)

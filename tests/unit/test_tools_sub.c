@@ -112,9 +112,25 @@ Test(tools_sub, progress_is_a_line_that_programs_read)
 	cr_assert_eq(count_of(object, "silence_ns"), SECOND_NS);
 	cr_assert_eq(count_of(object, "silence_max_ns"), 2 * SECOND_NS);
 	cr_assert_eq(count_of(object, "migrations"), 0);
+	cr_assert(json_is_null(json_object_get(object, "reason")));
 	cr_assert_str_eq(json_string_value(json_object_get(object, "server")), "10.77.0.11:5678");
 	cr_assert(json_is_true(json_object_get(object, "last")));
 	json_decref(object);
+}
+
+Test(tools_sub, progress_names_the_reason_of_the_last_migration)
+{
+	json_t *object;
+
+	options.progress_ns = SECOND_NS;
+	sub.migrations = 2;
+	sub.reason = GODWIT_MIGRATION_DRAIN;
+	object = progress_of(11 * SECOND_NS, true);
+	cr_assert_str_eq(json_string_value(json_object_get(object, "reason")), "drain");
+	json_decref(object);
+	cr_assert_str_eq(sub_reason_name(GODWIT_MIGRATION_CLIENT), "client");
+	cr_assert_str_eq(sub_reason_name(GODWIT_MIGRATION_CORE), "core");
+	cr_assert_str_eq(sub_reason_name(99), "unknown");
 }
 
 Test(tools_sub, another_server_is_one_migration_and_a_line_at_once)

@@ -305,6 +305,7 @@ static void visit_take(const struct visit *v)
 	visit64(v, &f->handle, 0x18191a1b1c1d1e1f);
 	visit64(v, &f->key, 0x2021222324252627);
 	visit16(v, &f->server, 0x2829);
+	visit16(v, &f->reason, 0x2a2b);
 }
 
 static void visit_migrate(const struct visit *v)
