@@ -60,7 +60,7 @@ struct offer {
 	uint32_t next_of_client;
 	uint8_t takes; // sent
 	uint8_t reason;
-	uint8_t list;  // enum moves_list
+	uint8_t list; // enum moves_list
 	bool by_home, held;
 };
 
