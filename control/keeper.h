@@ -15,7 +15,7 @@
 // - A member that refuses to be fetched from for start_timeout (its log was being filled anew when we went) is
 //   left out, and the next one asked.
 // - Only who proposed itself by its home core's word is added, in that incarnation. A member that lost its
-//   memory is removed at once; one that is dead, deaf or lags only while min_in_sync remain: below it nothing
+//   memory is removed at once; one that is dead, cut off or lags only while min_in_sync remain: below it nothing
 //   commits, so nothing is gained, and what it holds would be given up.
 // - One change of a stream is under way at a time; what comes meanwhile goes into the next. After an
 //   unknown end the record is read again first.

@@ -14,14 +14,14 @@ bool kept_is_lost(const struct keeper *keeper, const struct cluster_replica *mem
 	return peer != NULL && kept_incarnation(peer) > member->incarnation;
 }
 
-// It goes on speaking, but nothing of ours gets to it: it cannot acknowledge. What it had to say while we
+// Nothing of ours gets to it, or nothing of it to us: it cannot acknowledge. What was or was not heard while we
 // stood still ourselves says nothing.
-static bool is_deaf(const struct keeper *keeper, const struct peer *peer, uint64_t now_ns)
+static bool is_cut_off(const struct keeper *keeper, const struct peer *peer, uint64_t now_ns)
 {
 	const struct peers *peers = &keeper->config.server->peers;
 
-	return peer_is_deaf(peers, peer) &&
-	       now_ns >= keeper->excused_ns + PEERS_DEAF_BEATS * 1000ull * peers->interval_us;
+	return peer_is_cut_off(peers, peer, now_ns) &&
+	       now_ns >= keeper->excused_ns + PEERS_CUT_BEATS * 1000ull * peers->interval_us;
 }
 
 // It keeps the commit back too far, or is to begin anew.
@@ -42,7 +42,7 @@ static bool is_weak(const struct keeper *keeper, const struct kept *kept,
 	of = &kept->peers[peer->index];
 	if (is_behind(of, member->incarnation, now_ns))
 		return true;
-	return kept_verdict(peer) == PEER_DEAD || is_deaf(keeper, peer, now_ns) ||
+	return kept_verdict(peer) == PEER_DEAD || is_cut_off(keeper, peer, now_ns) ||
 	       // Never heard here: no verdict says so.
 	       (kept_incarnation(peer) < member->incarnation &&
 		now_ns - keeper->begun_ns >= keeper->config.start_timeout_ns);
@@ -80,7 +80,7 @@ static void grow(const struct keeper *keeper, struct kept *kept, struct cluster_
 		if (of->proposal == 0)
 			continue;
 		if (kept_incarnation(peer) == of->proposed && kept_verdict(peer) != PEER_DEAD &&
-		    !is_deaf(keeper, peer, now_ns) && !is_behind(of, of->proposed, now_ns) &&
+		    !is_cut_off(keeper, peer, now_ns) && !is_behind(of, of->proposed, now_ns) &&
 		    kept_is_replica(kept, peer->id)) {
 			put(next, peer->id, of->proposed);
 			continue;

@@ -176,6 +176,7 @@ struct core {
 	_Atomic uint64_t
 		*client_heard; // packed, swept some slots a turn; 0: slot free	w: core   r: all
 	uint32_t sweep_next;
+	uint64_t sweep_due_ns;
 	struct wheel_timer *timers; // heartbeats, by client slot
 	struct wheel wheel;
 	uint32_t *wheel_heads;

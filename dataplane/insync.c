@@ -206,9 +206,9 @@ uint32_t insync_propose(struct core *core, struct replication *r)
 		if ((r->members >> i & 1) != 0)
 			continue;
 		if (!is_proposed) {
-			// Of a deaf one no acknowledgement would come.
 			if (!is_eligible(r, i) || is_log_small(core, r, i) ||
-			    peer_is_deaf(&core->server->peers, &core->server->peers.peers[i]))
+			    peer_is_cut_off(&core->server->peers, &core->server->peers.peers[i],
+					    core->now_ns))
 				continue;
 			// It counts from now on, before anybody else knows of it.
 			r->proposed |= 1u << i;

@@ -289,13 +289,16 @@ bool peer_stream_get(const struct peer_stream *s, struct peer_stream_facts *fact
 	return false;
 }
 
-bool peer_is_deaf(const struct peers *peers, const struct peer *peer)
+bool peer_is_cut_off(const struct peers *peers, const struct peer *peer, uint64_t now_ns)
 {
 	uint64_t hears_ns = atomic_load_explicit(&peer->hears_ns, memory_order_relaxed);
 	uint64_t heard_ns = atomic_load_explicit(&peer->heard_ns, memory_order_relaxed);
+	uint64_t most_ns = PEERS_CUT_BEATS * 1000ull * peers->interval_us;
 
-	return hears_ns != 0 &&
-	       heard_ns > hears_ns + PEERS_DEAF_BEATS * 1000ull * peers->interval_us;
+	if (atomic_load_explicit(&peer->verdict, memory_order_relaxed) == PEER_SUSPECT &&
+	    now_ns > heard_ns + most_ns)
+		return true;
+	return hears_ns != 0 && heard_ns > hears_ns + most_ns;
 }
 
 bool peer_takes_part(const struct peer *peer)

@@ -31,8 +31,9 @@
 #define PEERS_RING_SLOTS  1024
 #define PEERS_SLOT_BYTES  1600 // of punt and send rings: struct peers_head and a frame
 #define PEERS_HELLO_BEATS 10   // intervals from an unanswered HELLO to the next
-#define PEERS_DEAF_BEATS  10 // intervals in which we heard a peer that did not hear us: it is deaf
-#define PEERS_NEVER_FED	  UINT32_MAX
+#define PEERS_CUT_BEATS                                                                            \
+	10 // intervals in which only one of two heard the other: the way is cut in one direction
+#define PEERS_NEVER_FED UINT32_MAX
 
 struct core;
 struct datagram;
@@ -192,9 +193,10 @@ bool peer_stream_get(const struct peer_stream *stream, struct peer_stream_facts 
 // Whether it takes part: met, and neither side refused the other. Thread: any.
 bool peer_takes_part(const struct peer *peer);
 
-// Whether it was heard for PEERS_DEAF_BEATS of our intervals after it last said that it hears us: the path to it
-// is cut, the one from it is not. Thread: any.
-bool peer_is_deaf(const struct peers *peers, const struct peer *peer);
+// Whether the way between us is cut in one direction, so that of what we send no acknowledgement comes. It was heard
+// for PEERS_CUT_BEATS of our intervals after it last said that it hears us; or it was not heard for so long, but others
+// hear it: else it were dead. Thread: any.
+bool peer_is_cut_off(const struct peers *peers, const struct peer *peer, uint64_t now_ns);
 
 // ---- where clients are sent (peers_targets.c) ----------------------------------------------------
 

@@ -305,16 +305,28 @@ void sink_answer(struct core *core, struct replication *r, struct peer *peer,
 
 // ---- time --------------------------------------------------------------------------------------
 
+// When the feed was whole last. Of a source that is heard but does not hear our acknowledgements nothing comes once
+// its window is full.
+static uint64_t fed_ns(const struct core *core, const struct peer *source)
+{
+	uint64_t heard_ns = atomic_load_explicit(&source->heard_ns, memory_order_relaxed);
+	uint64_t hears_ns = atomic_load_explicit(&source->hears_ns, memory_order_relaxed);
+
+	if (hears_ns < heard_ns && peer_is_cut_off(&core->server->peers, source, core->now_ns))
+		return hears_ns;
+	return heard_ns;
+}
+
 static uint32_t following_burst(struct core *core, struct replication *r)
 {
 	struct stream *stream = r->stream;
 	struct sink *sink = &r->sink;
-	uint64_t heard = atomic_load_explicit(&core->server->peers.peers[sink->peer].heard_ns,
-					      memory_order_relaxed);
+	const struct peer *source = &core->server->peers.peers[sink->peer];
 	uint32_t done = 0;
 
 	if (stream->role == STREAM_REPLICA)
-		atomic_store_explicit(&stream->feed_heard_ns, heard, memory_order_relaxed);
+		atomic_store_explicit(&stream->feed_heard_ns, fed_ns(core, source),
+				      memory_order_relaxed);
 	if (sink->pulling)
 		done += snapshot_pull(core, r);
 	if (sink->fetching && !sink->fetched && sink->loaded && sink->meta != 0 &&

@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # What benchmarks with several servers share; sourced after scripts/netlab.sh.
 #
-#   bench_begin                  lab_up, with a nice of -10, and heartbeats of servers that suit the number of CPUs
+#   bench_begin                  lab_up, with a nice of -10
+#   bench_heartbeats CLIENTS     of servers, as suits the number of CPUs and how busy they are; LAB_INTERVAL and
+#                                LAB_MULTIPLIER if they were given
+#   bench_spare HOST...          hosts whose kernel has no part in it: packets go to the program on the interface alone
 #   watch_start FILE LABEL...    writes down the run-queue delay of these processes, until `lab_stop watch`
 #   in_sync_are LIST             all streams of server 1 are in sync at 1,2,3; for lab_wait_for
 
@@ -21,12 +24,34 @@ lab_at_end() {
 bench_begin() {
 	bench_favour
 	lab_up
+}
+
+bench_interval=${LAB_INTERVAL:-}
+bench_multiplier=${LAB_MULTIPLIER:-}
+bench_heartbeats() {
+	local interval="10 ms" multiplier=3
 	# Servers that share CPUs with all the others miss a heartbeat sooner than they die.
-	if [ "$(lab_cpus | wc -l)" -ge 5 ]; then
-		LAB_INTERVAL=${LAB_INTERVAL:-10 ms} LAB_MULTIPLIER=${LAB_MULTIPLIER:-3}
-	else
-		LAB_INTERVAL=${LAB_INTERVAL:-20 ms} LAB_MULTIPLIER=${LAB_MULTIPLIER:-5}
+	if [ "$(lab_cpus | wc -l)" -lt 5 ]; then
+		multiplier=5
+		interval="20 ms"
+		[ "$1" -le 10000 ] || interval="50 ms"
 	fi
+	# shellcheck disable=SC2034 # read by netlab_cluster.sh
+	LAB_INTERVAL=${bench_interval:-$interval} LAB_MULTIPLIER=${bench_multiplier:-$multiplier}
+}
+
+# The taps of AF_PACKET come before the hook: they see what is dropped there, and the kernel's own stack, which would
+# look for a route, does not.
+bench_spare() {
+	local host name
+	for host; do
+		# shellcheck disable=SC2153 # of netlab.sh
+		printf 'table netdev spare {\n\tchain in {\n\t\ttype filter hook ingress device eth0 priority 0; policy drop;\n\t}\n}\n' |
+			ip netns exec "$LAB_ID-$host" nft -f -
+	done
+	for name in iptables ip6tables arptables; do
+		ip netns exec "$LAB_ID-hub" sysctl -qw "net.bridge.bridge-nf-call-$name=0" 2>/dev/null || true # no such module
+	done
 }
 
 watch_start() {

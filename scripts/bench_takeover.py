@@ -21,6 +21,7 @@ import time
 HOME = 2
 SURVIVORS = (1, 3)
 REASONS = {1: "resumed by itself", 2: "taken", 3: "taken by the home's wish"}
+PARTS = ("before", "offered", "during", "after")
 WATCH_S = 0.02
 WARM_NS = 500_000_000  # of the live clients, not measured
 NS_PER_MS = 1e6
@@ -118,7 +119,7 @@ def verdicts(folder, killed_ns):
     """The time at which each survivor took the home for dead; and the address of each server."""
     found, addresses = {}, {}
     for survivor in SURVIVORS:
-        for row in read_json(folder, f"servers{survivor}.json")["servers"]:
+        for row in read_json(folder, f"servers-{survivor}.json")["servers"]:
             addresses[address_of(row)] = row["id"]
             times = [
                 change["time_ns"]
@@ -145,9 +146,10 @@ def sort_moves(folder, label, clients, addresses, killed_ns):
     return early, orphans, taken
 
 
-def live_latencies(folder, kill, verdict_ns, over_ns):
-    """The pause of the commit, and what the live clients measured before (nothing else happened), during (set shrunk,
-    takeover not over) and after, by when the stream got a message."""
+def live_latencies(folder, kill, verdict_ns, storm_ns, over_ns):
+    """The pause of the commit, and what the live clients measured, by when the stream got a message: before (nothing else
+    happened), offered (the set has shrunk, clients are offered homes, none has detected the death), during (from the
+    first client's detection until all are live) and after."""
     with open(os.path.join(folder, "live.samples"), "rb") as file:
         numbers = array.array("Q", file.read())
     quiet_ns, killed_ns = kill["quiet_ns"], kill["killed_ns"]
@@ -162,7 +164,7 @@ def live_latencies(folder, kill, verdict_ns, over_ns):
     ]
     pause_ns, shrunk_ns = max(silences)
     begun_ns = arrivals[0]
-    parts = {"before": [], "during": [], "after": []}
+    parts = {part: [] for part in PARTS}
     for taken, ingest in samples:
         if taken < quiet_ns:
             if taken >= begun_ns + WARM_NS:
@@ -170,7 +172,7 @@ def live_latencies(folder, kill, verdict_ns, over_ns):
         elif ingest >= over_ns:
             parts["after"].append(taken - ingest)
         elif ingest >= shrunk_ns:
-            parts["during"].append(taken - ingest)
+            parts["during" if ingest >= storm_ns else "offered"].append(taken - ingest)
     return pause_ns / NS_PER_MS, parts
 
 
@@ -216,7 +218,7 @@ def measure(folder, kill, found, taken, silence_ns):
         waits.append((move["moved_ns"] - detected) / NS_PER_MS)
         firsts.append((move["first_ns"] - detected) / NS_PER_MS)
     live_ns = max(move["moved_ns"] for move in taken.values())
-    pause, parts = live_latencies(folder, kill, max(found.values()), live_ns)
+    pause, parts = live_latencies(folder, kill, max(found.values()), min(detections), live_ns)
     figures = {
         "verdict_ms": (min(found.values()) - killed_ns) / NS_PER_MS,
         "detected_ms": (quantile(detections, 0.5) - killed_ns) / NS_PER_MS,
@@ -249,7 +251,7 @@ def measure(folder, kill, found, taken, silence_ns):
 def describe(figures):
     latency = " / ".join(
         f"{figures['latency_us'][part]['p99']:.0f}" if part in figures["latency_us"] else "-"
-        for part in ("before", "during", "after")
+        for part in PARTS
     )
     early = f"; {figures['early']} moves before the kill" if figures["early"] else ""
     return (
@@ -260,7 +262,7 @@ def describe(figures):
         f" {figures['wait_p99_ms']:.2f} max {figures['wait_max_ms']:.2f} ms, has a new message in p50"
         f" {figures['after_p50_ms']:.2f} max {figures['after_max_ms']:.2f}\n"
         f"    {', '.join(f'{count:,} {reason}' for reason, count in figures['reasons'].items())}{early};"
-        f" live clients' p99 {latency} us; ready without a CPU, in ms: {describe_delays(figures['delays_ms'])}"
+        f" live clients' p99 before / offered / during / after {latency} us; ready without a CPU, in ms: {describe_delays(figures['delays_ms'])}"
     )
 
 
@@ -298,7 +300,7 @@ def rows(*paths):
 def latencies(suffix, kills):
     p99 = {
         part: quantile([kill["latency_us"][part]["p99"] for kill in kills if part in kill["latency_us"]], 0.5)
-        for part in ("before", "during", "after")
+        for part in PARTS
         if any(part in kill["latency_us"] for kill in kills)
     }
     for part, value in p99.items():

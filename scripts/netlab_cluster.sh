@@ -113,7 +113,7 @@ lab_cluster_start() {
 lab_cluster_wait_ready() {
 	local id
 	for id; do
-		lab_await "srv$id" 'ready$' 30 || return
+		lab_await "srv$id" 'ready$' 60 || return
 	done
 }
 

@@ -337,6 +337,12 @@ void session_subscribe(struct core *core, struct client *client,
 		refuse(core, client, GODWIT_BAD_REQUEST, &r, 0);
 		return;
 	}
+	if (frame->start == GODWIT_START_AFTER)
+		r.asked = (struct godwit_identifier){
+			.session = godwit_get64(frame->session),
+			.seq = value,
+			.epoch = godwit_get32(frame->epoch),
+		};
 	r.resolved = stream_start(r.stream, frame->start, value, godwit_get64(frame->session),
 				  godwit_get32(frame->epoch));
 	r.is_latest = frame->start == GODWIT_START_LATEST;

@@ -28,10 +28,12 @@ lab_wait_for 20 "some of it" lab_holds 2 10000
 # It hears its home no more.
 lab_cut srv2 deaf
 lab_wait_for 20 "the deaf one to be elsewhere" lab_cursors_are 1 2 2
+lab_await deaf 'migrated from .*it was silent'
 # Its home hears it no more, and asks the others, which do.
 lab_cut mute srv2
 lab_wait_for 20 "the mute one to be elsewhere" lab_cursors_are 1 2 1
 lab_wait_for 20 "its home to know" lab_cursors_are 2 2 1
+lab_wait_for 20 "its home to tell why" lab_moves_are 2 1 link
 lab_cut_both srv2 lone
 lab_wait_for 20 "the lone one to be elsewhere" lab_cursors_are 3 2 0
 lab_wait_for 20 "its home to know" lab_cursors_are 2 2 0

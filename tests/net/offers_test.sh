@@ -8,11 +8,11 @@ exec </dev/null
 # shellcheck source=scripts/netlab.sh
 . "$(dirname "$0")/../../scripts/netlab.sh"
 
-# ended SUBSCRIBER_ID OUTCOME: at servers 1 or 3, a move of that client away from server 2.
+# ended CLIENT OUTCOME: at servers 1 or 3, a move of that client because server 2 was taken for dead.
 ended() {
 	local id
 	for id in 1 3; do
-		! lab_rows "$id" migrations "any(row['client'] == '$1' and row['outcome'] == '$2' for row in rows)" || return 0
+		! lab_rows "$id" migrations "any((row['client'], row['reason'], row['outcome']) == ('$1', 'death', '$2') for row in rows)" || return 0
 	done
 	return 1
 }
@@ -31,8 +31,8 @@ cut_off() {
 
 LAB_INTERVAL="50 ms"
 LAB_MULTIPLIER=5
-# Long enough that something can happen to the home while an offer is held.
-LAB_CONFIG_MORE="clients: {lapse: 3 s}"
+# A client holds an offer for three of its intervals: long enough that something can happen to its home meanwhile.
+LAB_CONFIG_MORE="clients: {interval: 1 s, lapse: 3 s}"
 lab_test
 lab_host pub 10.77.0.2/24
 lab_host sub 10.77.0.3/24

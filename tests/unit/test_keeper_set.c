@@ -52,6 +52,8 @@ Test(keeper_set, answers_no_proposal_before_its_record_is_in_force)
 Test(keeper_set, removes_a_member_that_is_dead)
 {
 	lead_with_all();
+	server.peers.interval_us = 10000;
+	peer_of(3)->heard_ns = now_ns;
 	peer_of(3)->verdict = PEER_SUSPECT;
 	step();
 	EXPECT_SET({1, 100}, {2, 200}, {3, 300});
@@ -93,6 +95,29 @@ Test(keeper_set, removes_a_member_to_which_nothing_gets)
 	EXPECT_SET({1, 100}, {2, 200});
 	cr_assert_eq(answered, 9, "or its acknowledgement would be waited for");
 	hears_us_not_since(0);
+	keeper_proposed(keeper, STREAM, 3, 300, 10);
+	step();
+	EXPECT_SET({1, 100}, {2, 200}, {3, 300});
+}
+
+Test(keeper_set, removes_a_member_that_only_others_hear)
+{
+	lead_with_all();
+	pass(110 * MS);
+	server.peers.interval_us = 10000;
+	peer_of(3)->heard_ns = peer_of(3)->hears_ns = now_ns - 90 * MS;
+	peer_of(3)->verdict = PEER_SUSPECT;
+	step();
+	EXPECT_SET({1, 100}, {2, 200}, {3, 300});
+	peer_of(3)->heard_ns = peer_of(3)->hears_ns = now_ns - 110 * MS;
+	step();
+	EXPECT_SET({1, 100}, {2, 200});
+	keeper_proposed(keeper, STREAM, 3, 300, 9);
+	step();
+	EXPECT_SET({1, 100}, {2, 200});
+	cr_assert_eq(answered, 9, "or its acknowledgement would be waited for");
+	peer_of(3)->verdict = PEER_UP;
+	peer_of(3)->heard_ns = peer_of(3)->hears_ns = now_ns;
 	keeper_proposed(keeper, STREAM, 3, 300, 10);
 	step();
 	EXPECT_SET({1, 100}, {2, 200}, {3, 300});

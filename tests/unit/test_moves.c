@@ -476,6 +476,24 @@ Checked(moves, migrate_is_repeated_each_interval_until_withdrawn, stop)
 
 // ---- silence -----------------------------------------------------------------------------------
 
+Checked(moves, a_large_table_of_clients_is_swept_in_ten_milliseconds_and_no_sooner, stop)
+{
+	const uint32_t max = 4096;
+	struct core_notice n;
+	uint32_t before;
+
+	stop();
+	begin(&(struct harness_config){.clients_max = max});
+	subscribe();
+	before = harness_core(&h, 0)->sweep_next;
+	harness_pass_steps(&h, 5 * MS, MS / 50);
+	cr_assert_leq(harness_core(&h, 0)->sweep_next - before, max / 2 + 256);
+	cr_assert_geq(harness_core(&h, 0)->sweep_next - before, max / 2 - 512);
+	harness_pass_steps(&h, SILENT_NS + 10 * MS, MS / 2);
+	cr_assert(noticed(CORE_NOTICE_CLIENT_SUSPECT, &n));
+	cr_assert_eq(n.client, p.id);
+}
+
 Checked(moves, a_client_with_subscriptions_is_suspect_once_a_silence_and_back, stop)
 {
 	struct core_notice n;

@@ -636,16 +636,27 @@ Checked(plane, a_home_that_is_cut_off_steals_nothing_and_loses_its_cursors, stop
 
 Checked(plane, a_link_in_one_direction_is_asked_for_before_it_counts_as_dead, stop)
 {
+	const struct godwit_take *take;
+
 	subscribe(1);
-	cluster_cut(&c, 1, 0); // server 1 does not hear server 2; server 3 does
+	cluster_cut(&c, 1, 2); // server 3 does not hear server 2; server 1 does
+	keep_alive(400 * MS);
+	cr_assert_eq(plane_links(own[2].plane)[1].state, LINK_SUSPECT);
+	cr_assert_eq(home_at(0), 2);
+	cr_assert_eq(taker(&take), SERVERS);
+}
+
+Checked(plane, a_home_that_its_source_does_not_hear_hands_its_clients_over, stop)
+{
+	const struct godwit_take *take;
+
+	subscribe(1);
+	cluster_cut(&c, 1, 0); // the primary does not hear server 2; server 3 does
 	keep_alive(400 * MS);
 	cr_assert_eq(plane_links(own[0].plane)[0].state, LINK_SUSPECT);
-	cr_assert_eq(home_at(2), 2);
-	{
-		const struct godwit_take *take;
-
-		cr_assert_eq(taker(&take), SERVERS);
-	}
+	cr_assert_eq(taker(&take), 2);
+	cr_assert_eq(godwit_get16(take->reason), GODWIT_MIGRATION_FEED);
+	cr_assert_eq(godwit_get16(take->frame.flags), GODWIT_FLAG_BY_HOME);
 }
 
 Checked(plane, a_silent_client_is_taken_by_a_server_that_reaches_it, stop)

@@ -139,6 +139,25 @@ Test(replication, a_mark_that_was_lost_is_told_again)
 	rig_stop();
 }
 
+Test(replication, the_feed_of_a_source_that_hears_its_replica_no_more_grows_old)
+{
+	uint32_t age_ms;
+
+	rig_start(3, NULL);
+	rig_open();
+	rig_pass(50 * MS);
+	cr_assert_lt(stream_feed_age_ms(rig_stream(1), rig.c.now_ns), 20);
+	cluster_cut(&rig.c, 1, 0);
+	rig_pass(300 * MS);
+	age_ms = stream_feed_age_ms(rig_stream(1), rig.c.now_ns);
+	cr_assert_gt(age_ms, 250, "it is heard, and %u ms old", age_ms);
+	cr_assert_lt(stream_feed_age_ms(rig_stream(2), rig.c.now_ns), 20);
+	cluster_mend(&rig.c, 1, 0);
+	rig_pass(50 * MS);
+	cr_assert_lt(stream_feed_age_ms(rig_stream(1), rig.c.now_ns), 20);
+	rig_stop();
+}
+
 Test(replication, a_replica_that_was_away_catches_up)
 {
 	rig_start(3, NULL);

@@ -387,6 +387,19 @@ Test(replication_restart, a_position_that_a_replica_has_not_reached_is_sent_to_w
 	redirect = (const void *)frame->data;
 	cr_assert_eq(godwit_get16(redirect->code), GODWIT_BEHIND);
 	cr_assert_eq(godwit_get16(redirect->target.id), 1);
+	// One that begins after what it has stored is not sent to the start, whatever its policy.
+	request = (struct harness_request){.number = 2,
+					   .tag = 0x8002,
+					   .start = GODWIT_START_AFTER,
+					   .start_value = 5,
+					   .session = rig.record.session,
+					   .epoch = 1,
+					   .policy = GODWIT_POLICY_EARLIEST};
+	cr_assert_null(harness_subscribe(&client, &request));
+	frame = harness_take(client.harness, &client.address, GODWIT_REDIRECT);
+	cr_assert_not_null(frame);
+	redirect = (const void *)frame->data;
+	cr_assert_eq(godwit_get16(redirect->code), GODWIT_BEHIND);
 	rig_stop();
 }
 
