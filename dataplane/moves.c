@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+//
+// Moves, part: offers to clients of other servers, from TAKE to the answer.
 #include "dataplane/moves.h"
 
 #include <errno.h>
@@ -6,8 +8,7 @@
 
 #include "dataplane/stages.h"
 
-#define BURST_BUDGET  128 // offers looked at in one turn
-#define PROBE_LIFE_NS 5000000000ull
+#define BURST_BUDGET 128 // offers looked at in one turn
 
 uint32_t moves_offers(uint32_t clients_max)
 {
@@ -35,24 +36,6 @@ void moves_destroy(struct moves *moves)
 }
 
 // ---- what control is told ----------------------------------------------------------------------
-
-// What strangers can make us say is bounded, so that it never crowds out the rest.
-static bool may_notify(struct core *core)
-{
-	struct moves *moves = &core->moves;
-	uint64_t now_ms = core->now_ns / 1000000;
-
-	if (moves->notices_at_ms != now_ms) {
-		moves->notices_at_ms = now_ms;
-		moves->notices_count = 0;
-	}
-	if (moves->notices_count == MOVES_NOTICES) {
-		DROP(core, session_flood, 1);
-		return false;
-	}
-	moves->notices_count++;
-	return true;
-}
 
 static void refuse(struct core *core, const struct core_command *command, enum godwit_code code,
 		   uint64_t instance)
@@ -348,7 +331,7 @@ void moves_answer(struct core *core, struct client *client, const struct godwit_
 	}
 	if (offer->held && !kept) // said again
 		return;
-	if (!may_notify(core))
+	if (!moves_may_notify(core))
 		return; // it is asked again, and says it again
 	core_notify(core, kept ? CORE_NOTICE_OFFER_KEPT : CORE_NOTICE_OFFER_HELD, notice);
 	if (!kept) {
@@ -359,111 +342,4 @@ void moves_answer(struct core *core, struct client *client, const struct godwit_
 	COUNT(core, offers_kept, 1);
 	offer_leave(core, offer);
 	leave_if_last(core, client);
-}
-
-// ---- drop and migrate --------------------------------------------------------------------------
-
-static struct subscription *subscription_of(struct core *core, const struct core_command *command)
-{
-	struct client *client = client_find(core, command->client);
-
-	return client != NULL ? subscription_find(core, client, command->subscription) : NULL;
-}
-
-void moves_drop(struct core *core, const struct core_command *command)
-{
-	struct subscription *s = subscription_of(core, command);
-
-	if (s == NULL || s->cursor_epoch >= command->cursor_epoch)
-		return;
-	COUNT(core, subscriptions_dropped, 1);
-	subscription_close(core, s);
-}
-
-void moves_ask(struct core *core, struct subscription *s, bool now)
-{
-	const struct server *server = core->server;
-	uint32_t now_ms = (uint32_t)(core->now_ns / 1000000);
-	struct godwit_migrate migrate = {
-		.frame = {.version = GODWIT_VERSION, .type = GODWIT_MIGRATE},
-		.tag = godwit_be64(s->tag),
-		.cursor_epoch = godwit_be64(s->cursor_epoch),
-		.target = server->list[s->migrate_to - 1],
-		.reason = godwit_be16(s->migrate_reason),
-	};
-
-	if (!now && now_ms - s->migrate_at_ms < server->interval_ms)
-		return;
-	if (!core_send(core, &core->clients[s->client], &migrate, sizeof(migrate)))
-		return; // with the next heartbeat
-	COUNT(core, migrates, 1);
-	s->migrate_at_ms = now_ms;
-}
-
-void moves_migrate(struct core *core, const struct core_command *command)
-{
-	const struct server *server = core->server;
-	struct subscription *s = subscription_of(core, command);
-
-	if (s == NULL || s->acked.session != command->session) {
-		if (command->target != 0) {
-			COUNT(core, migrates_gone, 1);
-			cursor_feed_gone(core, command);
-		}
-		return;
-	}
-	s->migrate_to = 0;
-	s->migrate_reason = (uint8_t)command->reason;
-	for (uint32_t i = 0; i < server->list_count && command->target != 0; i++)
-		if (godwit_get16(server->list[i].id) == command->target)
-			s->migrate_to = (uint8_t)(i + 1);
-	if (s->migrate_to != 0)
-		moves_ask(core, s, true);
-	else if (command->target != 0)
-		COUNT(core, migrates_unknown, 1);
-}
-
-// ---- probes ------------------------------------------------------------------------------------
-
-void moves_probe(struct core *core, const struct core_command *command)
-{
-	struct moves *moves = &core->moves;
-	struct godwit_probe probe = {
-		.frame = {.version = GODWIT_VERSION, .type = GODWIT_PROBE},
-		.tag = godwit_be64(command->connection),
-		.nonce = godwit_be64(command->nonce),
-	};
-
-	moves->probes[moves->probe_next++ & (MOVES_PROBES - 1)] =
-		(struct probe){.tag = command->connection,
-			       .nonce = command->nonce,
-			       .at_ns = core->now_ns,
-			       .address = command->address};
-	core_send_to(core, &command->address, &probe, sizeof(probe));
-	COUNT(core, probes, 1);
-}
-
-void moves_probe_reply(struct core *core, const struct datagram *datagram)
-{
-	const struct godwit_probe_reply *reply = (const void *)datagram->bytes;
-	uint64_t tag = godwit_get64(reply->tag), nonce = godwit_get64(reply->nonce);
-	struct moves *moves = &core->moves;
-
-	for (uint32_t i = 0; i < MOVES_PROBES; i++) {
-		struct probe *probe = &moves->probes[i];
-
-		if (probe->at_ns == 0 || probe->nonce != nonce || probe->tag != tag ||
-		    core->now_ns - probe->at_ns > PROBE_LIFE_NS ||
-		    !godwit_address_equal(&probe->address, &datagram->from))
-			continue;
-		if (!may_notify(core))
-			return;
-		probe->at_ns = 0; // once
-		COUNT(core, probe_replies, 1);
-		core_notify(core, CORE_NOTICE_PROBE_REPLY,
-			    (struct core_notice){
-				    .tag = tag, .nonce = nonce, .address = datagram->from});
-		return;
-	}
-	DROP(core, session_probe, 1);
 }

@@ -113,6 +113,9 @@ uint64_t moves_take(struct core *core, struct client *client, uint32_t subscript
 void moves_answer(struct core *core, struct client *client, const struct godwit_ack_entry *entry);
 // A client's slot closes: its offers are gone.
 void moves_forget(struct core *core, const struct client *client);
+// Whether control may be told of one more answer in this millisecond; if so, it is counted. What strangers can
+// make us say is bounded, so that it never crowds out the rest.
+bool moves_may_notify(struct core *core);
 // A PROBE_REPLY came.
 void moves_probe_reply(struct core *core, const struct datagram *datagram);
 // A subscription whose client is to go elsewhere: ask it, at most once an interval.

@@ -68,7 +68,7 @@ const struct godwit_server_entry *peers_instead(const struct server *server,
 						uint64_t now_ns)
 {
 	const struct godwit_server_entry *entries[SERVER_PEERS_MAX];
-	uint32_t weights[SERVER_PEERS_MAX], count = 0, total = 0, at, i = 0;
+	uint32_t weights[SERVER_PEERS_MAX] = {0}, count = 0, total = 0, at, i = 0;
 	uint32_t own_age_ms = stream_feed_age_ms(stream, now_ns);
 
 	if (atomic_load_explicit(&server->peers.is_draining, memory_order_relaxed) == 0)
@@ -91,7 +91,7 @@ const struct godwit_server_entry *peers_instead(const struct server *server,
 	if (count == 0)
 		return NULL;
 	at = (uint32_t)((client * 0x9e3779b97f4a7c15ull >> 32) * total >> 32);
-	while (at >= weights[i])
+	while (i + 1 < count && at >= weights[i])
 		at -= weights[i++];
 	return entries[i];
 }

@@ -44,7 +44,7 @@ lab_wait_for 20 "it to be home of nothing" lab_cursors_are 3 3 0
 lab_cut_both srv2 srv1
 lab_wait_for 20 "its clients to be elsewhere" lab_cursors_are 3 2 0
 lab_wait_for 20 "it to know" lab_cursors_are 2 2 0
-lab_wait_for 20 "the move to be told" lab_moves_are 2 1 feed
+lab_wait_for 20 "the move to be told" lab_moves_are 3 1 feed
 lab_heal
 lab_wait_for 20 "it to be in sync again" lab_in_sync 1 1,2,3
 

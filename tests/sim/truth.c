@@ -286,6 +286,13 @@ static void check_member(const struct host *host, const struct host_stream *hs, 
 			 stream, host->index + 1);
 }
 
+// Its log is another's beginning, and not led here.
+static bool is_fed(const struct stream *stream)
+{
+	return stream->role == STREAM_REPLICA ||
+	       (stream->role == STREAM_PRIMARY && !stream->replication->writable);
+}
+
 void truth_read(struct host *host, uint32_t stream)
 {
 	struct host_stream *hs = &host->streams[stream];
@@ -297,11 +304,11 @@ void truth_read(struct host *host, uint32_t stream)
 	if (hs->stream->session_held == 0)
 		return;
 	check_member(host, hs, stream);
-	// A replica that was too far behind began anew further up.
+	// A replica that was too far behind began anew further up; so did a primary that fetches from a second member.
 	// One of local acks may have been cut back below its commit.
 	if (hs->truth == NULL || hs->truth->session != hs->stream->session_held ||
 	    (host->sim->streams[stream].ack_local && hs->reconciled != hs->stream->reconciled) ||
-	    (hs->stream->role == STREAM_REPLICA && log_earliest(log) > hs->place.seq))
+	    (is_fed(hs->stream) && log_earliest(log) > hs->place.seq))
 		enter_session(host, hs, stream);
 	hs->reached = log_head_seq(log);
 	hs->reconciled = hs->stream->reconciled;

@@ -80,21 +80,17 @@ static void starting(struct harness_cluster *cl, uint32_t server)
 	cr_assert_eq(cursor_feed_create(s), 0);
 }
 
-static struct crossing_slot *inbox_of(uint32_t i)
-{
-	return crossing_begin(&harness_core(cluster_harness(&c, i), 0)->inbox);
-}
-
 static bool order(uint32_t i, uint32_t kind, const void *data, uint32_t bytes)
 {
-	struct crossing_slot *slot = inbox_of(i);
+	struct crossing *inbox = &harness_core(cluster_harness(&c, i), 0)->inbox;
+	struct crossing_slot *slot = crossing_begin(inbox);
 
 	if (slot == NULL)
 		return false;
 	slot->kind = kind;
 	slot->bytes = bytes;
 	memcpy(slot->data, data, bytes);
-	crossing_end(&harness_core(cluster_harness(&c, i), 0)->inbox);
+	crossing_end(inbox);
 	return true;
 }
 
@@ -515,23 +511,18 @@ Checked(plane, a_drained_server_hands_over_and_serves_until_then, stop)
 Checked(plane, forgets_what_nobody_speaks_of_but_not_when_it_did_not_listen, stop)
 {
 	const uint64_t second = 1000 * MS, life = 600 * second;
-	struct plane *plane = own[0].plane;
-	struct cursor_table *table = plane_cursors(plane);
-	struct cursor cursor = {.key = {.client = 77, .session = 5, .subscription = 1},
-				.cursor_epoch = 1ull << 16 | 1,
-				.home = 1};
+	struct cursor_table *table = plane_cursors(own[0].plane);
+	struct cursor cursor = {.key = {77, 5, 1}, .cursor_epoch = 1ull << 16 | 1, .home = 1};
 	uint64_t now = c.now_ns, end;
 
-	plane_step(plane, now);
 	cursor_table_merge(table, &cursor, now);
-	now += life + second; // stopped, and goes on
-	plane_step(plane, now);
-	for (end = now + life - 5 * second; now < end; now += 5 * second)
-		plane_step(plane, now);
+	// Stopped, it goes on. The cursor is its own, and no core speaks of it.
+	end = now + 2 * life - 5 * second;
+	for (now += life + second; now < end; now += 5 * second)
+		plane_step(own[0].plane, now);
 	cr_assert(cursor_table_find(table, &cursor.key, &cursor));
-	// Heard of meanwhile it would stay; it is its own, and no core speaks of it.
 	for (end = now + 15 * second; now < end; now += 5 * second)
-		plane_step(plane, now);
+		plane_step(own[0].plane, now);
 	cr_assert_not(cursor_table_find(table, &cursor.key, &cursor));
 }
 
