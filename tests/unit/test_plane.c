@@ -535,6 +535,29 @@ Checked(plane, forgets_what_nobody_speaks_of_but_not_when_it_did_not_listen, sto
 	cr_assert_not(cursor_table_find(table, &cursor.key, &cursor));
 }
 
+Checked(plane, a_client_that_asks_twice_before_its_first_message_leaves_one_record, stop)
+{
+	struct client_peer there = harness_peer(cluster_harness(&c, 2), 0, 50, 50, 1);
+	struct harness_request r = {.number = 1, .attempt = 1, .session = session_at(0)};
+	uint64_t first_ns;
+
+	subscribe(1);
+	cr_assert(harness_connect(&there, NULL));
+	r.highest_epoch = epoch;
+	cr_assert_not_null(harness_resume(&there, &r));
+	pass(20 * MS);
+	r.attempt = 2;
+	cr_assert_not_null(harness_resume(&there, &r));
+	pass(20 * MS);
+	cr_assert_eq(record_at(2)->first_ns, 0);
+	append(5);
+	first_ns = record_at(2)->first_ns;
+	cr_assert_neq(first_ns, 0);
+	cr_assert_eq(record_at(2)->from, 2);
+	cr_assert_null(migration_record(plane_migration(own[2].plane), 1));
+	cr_assert_eq(cluster_count(&c, 2, COUNTER_arrivals), 1);
+}
+
 Checked(plane, who_is_drained_gets_no_client_of_another_that_is, stop)
 {
 	const struct godwit_take *take;
