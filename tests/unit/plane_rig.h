@@ -85,21 +85,17 @@ static void starting(struct harness_cluster *cl, uint32_t server)
 	cr_assert_eq(cursor_feed_create(s), 0);
 }
 
-static struct crossing_slot *inbox_of(uint32_t i)
-{
-	return crossing_begin(&harness_core(cluster_harness(&c, i), 0)->inbox);
-}
-
 static bool order(uint32_t i, uint32_t kind, const void *data, uint32_t bytes)
 {
-	struct crossing_slot *slot = inbox_of(i);
+	struct crossing *inbox = &harness_core(cluster_harness(&c, i), 0)->inbox;
+	struct crossing_slot *slot = crossing_begin(inbox);
 
 	if (slot == NULL)
 		return false;
 	slot->kind = kind;
 	slot->bytes = bytes;
 	memcpy(slot->data, data, bytes);
-	crossing_end(&harness_core(cluster_harness(&c, i), 0)->inbox);
+	crossing_end(inbox);
 	return true;
 }
 

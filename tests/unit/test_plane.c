@@ -149,23 +149,18 @@ Checked(plane, a_drained_server_hands_over_and_serves_until_then, stop)
 Checked(plane, forgets_what_nobody_speaks_of_but_not_when_it_did_not_listen, stop)
 {
 	const uint64_t second = 1000 * MS, life = 600 * second;
-	struct plane *plane = own[0].plane;
-	struct cursor_table *table = plane_cursors(plane);
-	struct cursor cursor = {.key = {.client = 77, .session = 5, .subscription = 1},
-				.cursor_epoch = 1ull << 16 | 1,
-				.home = 1};
+	struct cursor_table *table = plane_cursors(own[0].plane);
+	struct cursor cursor = {.key = {77, 5, 1}, .cursor_epoch = 1ull << 16 | 1, .home = 1};
 	uint64_t now = c.now_ns, end;
 
-	plane_step(plane, now);
 	cursor_table_merge(table, &cursor, now);
-	now += life + second; // stopped, and goes on
-	plane_step(plane, now);
-	for (end = now + life - 5 * second; now < end; now += 5 * second)
-		plane_step(plane, now);
+	// Stopped, it goes on. The cursor is its own, and no core speaks of it.
+	end = now + 2 * life - 5 * second;
+	for (now += life + second; now < end; now += 5 * second)
+		plane_step(own[0].plane, now);
 	cr_assert(cursor_table_find(table, &cursor.key, &cursor));
-	// Heard of meanwhile it would stay; it is its own, and no core speaks of it.
 	for (end = now + 15 * second; now < end; now += 5 * second)
-		plane_step(plane, now);
+		plane_step(own[0].plane, now);
 	cr_assert_not(cursor_table_find(table, &cursor.key, &cursor));
 }
 
