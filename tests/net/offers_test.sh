@@ -31,8 +31,9 @@ cut_off() {
 
 LAB_INTERVAL="50 ms"
 LAB_MULTIPLIER=5
-# A client holds an offer for three of its intervals: long enough that something can happen to its home meanwhile.
-LAB_CONFIG_MORE="clients: {interval: 2 s, lapse: 6 s}"
+# A client holds an offer for three of its intervals: long enough that something can happen to its home meanwhile, and
+# shorter than the server waits for it.
+LAB_CONFIG_MORE="clients: {interval: 1 s, lapse: 5 s}"
 lab_test
 lab_host pub 10.77.0.2/24
 lab_host sub 10.77.0.3/24
