@@ -63,18 +63,12 @@ static void refuse_proof(struct core *core, const struct datagram *datagram, enu
 }
 
 // The list of servers, as it is now: those that are drained take no clients.
-static void write_list(const struct server *server, uint8_t *at)
+static void write_list(const struct server *server, struct godwit_server_entry *at)
 {
-	struct godwit_server_entry entries[SERVER_LIST_MAX];
-
-	for (uint32_t i = 0; i < server->list_count; i++) {
-		uint16_t id = godwit_get16(server->list[i].id);
-
-		entries[i] = server->list[i];
-		if (peers_is_draining(server, id))
-			entries[i].weight = godwit_be16(0);
-	}
-	memcpy(at, entries, server->list_count * sizeof(entries[0]));
+	memcpy(at, server->list, server->list_count * sizeof(*at));
+	for (uint32_t i = 0; i < server->list_count; i++)
+		if (peers_is_draining(server, godwit_get16(at[i].id)))
+			at[i].weight = godwit_be16(0);
 }
 
 static void send_welcome(struct core *core, struct client *client, uint32_t request)
@@ -100,7 +94,7 @@ static void send_welcome(struct core *core, struct client *client, uint32_t requ
 	};
 
 	memcpy(bytes, &welcome, sizeof(welcome));
-	write_list(server, bytes + sizeof(welcome));
+	write_list(server, (void *)(bytes + sizeof(welcome)));
 	core_send(core, client, bytes, (uint32_t)sizeof(welcome) + list_bytes);
 	COUNT(core, welcome, 1);
 }
