@@ -63,14 +63,41 @@ static void fill(struct migration *m, const struct arrival *a)
 	r->first_ns = a->first_ns;
 }
 
+// The arrival of a cursor that was to be moved from this epoch on; NULL: none was told of.
+static struct arrival *arrival_after(struct migration *m, const struct cursor_key *key,
+				     uint64_t cursor_epoch)
+{
+	struct arrival *a = slot_of(m, key);
+
+	return cursor_key_equal(&a->key, key) && a->cursor_epoch > cursor_epoch ? a : NULL;
+}
+
+// It came by its client's own RESUME, as far as was known, and has its record: that gets the reason. False: not so.
+static bool amend_reason(struct migration *m, const struct arrival *a, uint16_t from,
+			 uint16_t reason)
+{
+	struct migration_record *r = a != NULL ? record_of(m, a) : NULL;
+
+	if (r == NULL || r->reason != GODWIT_MIGRATION_CLIENT || r->from != from)
+		return false;
+	r->reason = reason;
+	return true;
+}
+
 void record_add(struct migration *m, const struct move *move, enum migration_outcome outcome,
 		uint16_t to, uint64_t now_ns)
 {
 	const struct migration_stream *stream = stream_of(m, move->key.session);
-	struct migration_record *r = record_new(m);
+	struct arrival *a = NULL;
+	struct migration_record *r;
 	struct cursor held;
-	struct arrival *a;
 
+	if (outcome == MIGRATION_MOVED && to == m->config.server)
+		a = arrival_after(m, &move->cursor.key, move->cursor.cursor_epoch);
+	// The core told of it before anybody asked for it.
+	if (amend_reason(m, a, move->cursor.home, move->reason))
+		return;
+	r = record_new(m);
 	r->client = move->key.client;
 	r->session = move->key.session;
 	r->subscription = (uint32_t)move->key.subscription;
@@ -86,13 +113,12 @@ void record_add(struct migration *m, const struct move *move, enum migration_out
 	if (stream != NULL && stream->own.commit > move->cursor.seq)
 		r->replayed = stream->own.commit - move->cursor.seq;
 	r->handover_seq = stream != NULL ? stream->own.commit + 1 : 0;
-	if (!cursor_table_find(m->table, &move->cursor.key, &held))
-		return;
 	// Cores may have told of a later epoch of the same arrival by now.
-	a = slot_of(m, &move->cursor.key);
-	if (!cursor_key_equal(&a->key, &move->cursor.key) ||
-	    a->cursor_epoch <= move->cursor.cursor_epoch)
+	if (a == NULL) {
+		if (!cursor_table_find(m->table, &move->cursor.key, &held))
+			return;
 		a = claim(m, &move->cursor.key, held.cursor_epoch, false);
+	}
 	a->record = m->records_count;
 	fill(m, a);
 }
@@ -103,8 +129,8 @@ static void arrived(struct migration *m, struct arrival *a, uint16_t from)
 	struct migration_record *r;
 
 	if (a->record != 0 || from == m->config.server || (move != NULL && !move->giving)) {
-		fill(m,
-		     a); // a move brought it here or is about to learn of it, or it was here before
+		// A move brought it here or is about to learn of it, or it was here before.
+		fill(m, a);
 		return;
 	}
 	MCOUNT(m, arrived);
@@ -145,11 +171,7 @@ void arrivals_notice(struct migration *m, enum core_notice_kind kind,
 void arrivals_asked(struct migration *m, const struct cursor_key *key, uint64_t cursor_epoch,
 		    uint16_t from, uint16_t reason)
 {
-	struct arrival *a = slot_of(m, key);
-	struct migration_record *r = is_of(a, key, cursor_epoch) ? record_of(m, a) : NULL;
-
-	if (r != NULL && r->reason == GODWIT_MIGRATION_CLIENT && r->from == from)
-		r->reason = reason;
+	amend_reason(m, arrival_after(m, key, cursor_epoch), from, reason);
 }
 
 // ---- for people --------------------------------------------------------------------------------

@@ -248,7 +248,7 @@ void handover_asked(struct migration *m, uint32_t peer, const struct godwit_hand
 		bool is_here = held.home == m->config.server;
 
 		if (is_here)
-			arrivals_asked(m, &asked.key, held.cursor_epoch, asked.home,
+			arrivals_asked(m, &asked.key, asked.cursor_epoch, asked.home,
 				       godwit_get16(frame->reason));
 		handover_confirm(m, peer, &asked, request, held.cursor_epoch,
 				 is_here ? GODWIT_OK : GODWIT_REPLACED);

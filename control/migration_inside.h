@@ -201,7 +201,7 @@ void record_add(struct migration *m, const struct move *move, enum migration_out
 		uint16_t to, uint64_t now_ns);
 void arrivals_notice(struct migration *m, enum core_notice_kind kind,
 		     const struct core_notice *notice);
-// The home of before asked for what had come here already: that was the reason.
+// The home of before asked, in its epoch, for what had come here already: that was the reason.
 void arrivals_asked(struct migration *m, const struct cursor_key *key, uint64_t cursor_epoch,
 		    uint16_t from, uint16_t reason);
 

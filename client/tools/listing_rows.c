@@ -281,7 +281,9 @@ static void migration_row(struct table *table, const json_t *row)
 	add_number(table, row, "subscription");
 	add_text(table, row, "stream");
 	table_add(table, move);
-	table_add(table, first_ns > detected_ns ? format_ns(first_ns - detected_ns).text : "-");
+	table_add(table, first_ns >= detected_ns && first_ns != 0 ?
+				 format_ns(first_ns - detected_ns).text :
+				 "-");
 	// Only the new home knows these.
 	if (field_count(row, "handover_seq") != 0) {
 		add_count(table, row, "replayed");

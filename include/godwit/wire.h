@@ -496,7 +496,7 @@ struct godwit_redirect {
 	struct godwit_frame frame;
 	struct godwit_be64 tag;
 	struct godwit_be32 request;
-	struct godwit_be16 code; // why: BEHIND, TRUNCATED, NOT_PRIMARY
+	struct godwit_be16 code; // why: BEHIND, TRUNCATED, NOT_PRIMARY, DRAINING
 	struct godwit_be16 zero;
 	struct godwit_server_entry target;
 };

@@ -196,6 +196,19 @@ Test(arrivals, a_home_that_asks_late_says_what_the_reason_was)
 	cr_assert_null(migration_record(rig.m, 1));
 }
 
+Test(arrivals, an_offer_that_comes_after_the_client_leaves_no_second_record)
+{
+	arrived(1, RIG_EPOCH(5, RIG_SELF), 2, rig.now_ns);
+	served(1, RIG_EPOCH(5, RIG_SELF), rig.now_ns);
+	cr_assert_eq(last()->reason, GODWIT_MIGRATION_CLIENT);
+	offer_one();
+	rig_entry(rig_cursor(1, RIG_SELF, 5));
+	cr_assert_eq(migration_pending(rig.m), 0);
+	cr_assert_eq(last()->reason, GODWIT_MIGRATION_DEATH);
+	cr_assert_neq(last()->first_ns, 0);
+	cr_assert_null(migration_record(rig.m, 1));
+}
+
 Test(arrivals, are_told_apart_when_many_come_at_once)
 {
 	for (uint64_t i = 1; i <= MIGRATION_RECORDS; i++)
