@@ -17,14 +17,16 @@ static bool is_of(const struct arrival *a, const struct cursor_key *key, uint64_
 	return a->cursor_epoch == cursor_epoch && cursor_key_equal(&a->key, key);
 }
 
-// The slot of this arrival; another one makes room.
+// The slot of this arrival; another one makes room. again: it is the one before under a new epoch, and goes on
+// with its record.
 static struct arrival *claim(struct migration *m, const struct cursor_key *key,
-			     uint64_t cursor_epoch)
+			     uint64_t cursor_epoch, bool again)
 {
 	struct arrival *a = slot_of(m, key);
+	uint64_t record = again && cursor_key_equal(&a->key, key) ? a->record : 0;
 
 	if (!is_of(a, key, cursor_epoch))
-		*a = (struct arrival){.key = *key, .cursor_epoch = cursor_epoch};
+		*a = (struct arrival){.key = *key, .cursor_epoch = cursor_epoch, .record = record};
 	return a;
 }
 
@@ -86,7 +88,11 @@ void record_add(struct migration *m, const struct move *move, enum migration_out
 	r->handover_seq = stream != NULL ? stream->own.commit + 1 : 0;
 	if (!cursor_table_find(m->table, &move->cursor.key, &held))
 		return;
-	a = claim(m, &move->cursor.key, held.cursor_epoch);
+	// Cores may have told of a later epoch of the same arrival by now.
+	a = slot_of(m, &move->cursor.key);
+	if (!cursor_key_equal(&a->key, &move->cursor.key) ||
+	    a->cursor_epoch <= move->cursor.cursor_epoch)
+		a = claim(m, &move->cursor.key, held.cursor_epoch, false);
 	a->record = m->records_count;
 	fill(m, a);
 }
@@ -96,8 +102,9 @@ static void arrived(struct migration *m, struct arrival *a, uint16_t from)
 	const struct move *move = move_find(m, &a->key);
 	struct migration_record *r;
 
-	if (a->record != 0 || (move != NULL && !move->giving)) {
-		fill(m, a); // a move brought it here, or is about to learn that it is here
+	if (a->record != 0 || from == m->config.server || (move != NULL && !move->giving)) {
+		fill(m,
+		     a); // a move brought it here or is about to learn of it, or it was here before
 		return;
 	}
 	MCOUNT(m, arrived);
@@ -122,7 +129,7 @@ void arrivals_notice(struct migration *m, enum core_notice_kind kind,
 		.session = notice->session,
 		.subscription = notice->subscription,
 	};
-	struct arrival *a = claim(m, &key, notice->cursor_epoch);
+	struct arrival *a = claim(m, &key, notice->cursor_epoch, notice->again);
 
 	if (kind == CORE_NOTICE_SERVED) {
 		a->first_ns = notice->at_ns;

@@ -121,6 +121,11 @@ static void stays(struct migration *m, struct move *move, enum migration_outcome
 
 void handover_look(struct migration *m, struct move *move, uint64_t now_ns)
 {
+	if (now_ns >= move->until_ns && move->has_left) {
+		MCOUNT(m, ended);
+		stays(m, move, MIGRATION_ENDED, now_ns);
+		return;
+	}
 	if (now_ns >= move->until_ns) {
 		MCOUNT(m, expired);
 		stays(m, move, MIGRATION_EXPIRED, now_ns);
@@ -158,6 +163,14 @@ void handover_ended(struct migration *m, struct move *move, const struct cursor 
 	// A client that is silent here may be heard there: that is why it was to go.
 	if (!cursor_is_tombstone(held) && move->reason == GODWIT_MIGRATION_LINK)
 		return;
+	// The client itself may have said that it has a newer home, before that or our target did.
+	if (!cursor_is_tombstone(held)) {
+		if (!move->has_left && move->until_ns > now_ns + HANDOVER_LEFT_NS)
+			move->until_ns = now_ns + HANDOVER_LEFT_NS;
+		move->has_left = true;
+		move->due_ns = move->until_ns;
+		return;
+	}
 	MCOUNT(m, ended);
 	stays(m, move, MIGRATION_ENDED, now_ns);
 }
@@ -189,6 +202,8 @@ void handover_confirmed(struct migration *m, uint32_t peer,
 		return;
 	}
 	MCOUNT(m, handover_refused);
+	if (move->has_left)
+		return; // nobody else is asked
 	if (!ask(m, move, MIGRATION_NOBODY, now_ns))
 		stays(m, move, MIGRATION_REFUSED, now_ns);
 }

@@ -13,9 +13,10 @@
 
 #define MOVES_LOOKED	 512 // moves whose time is looked at in one step
 #define HANDOVER_NS	 50000000ull
-#define HANDOVER_TRIES	 8	     // of one target
-#define HANDOVERS_MAX	 2048	     // given at a time by drain and feed
-#define WAIT_NS		 20000000ull // after a core had no room
+#define HANDOVER_LEFT_NS 200000000ull // from the end here to the word of where it went
+#define HANDOVER_TRIES	 8	      // of one target
+#define HANDOVERS_MAX	 2048	      // given at a time by drain and feed
+#define WAIT_NS		 20000000ull  // after a core had no room
 #define SUSPECTS_MAX	 4096
 #define ASKED_PROBES_MAX 256
 #define RECENT_SLOTS	 65536
@@ -40,6 +41,7 @@ struct move {
 	enum move_state state;
 	uint16_t reason;
 	bool giving, by_home, asks_client;
+	bool has_left; // giving: it is served here no more, and what is awaited is where it went
 	uint8_t tries; // of this target, or of this offer
 	uint32_t core; // taking
 	uint32_t attempt;

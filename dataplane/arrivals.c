@@ -17,17 +17,23 @@ static void tell(struct core *core, enum core_notice_kind kind, const struct sub
 		COUNT(core, arrivals_untold, 1);
 }
 
-void arrival_opened(struct core *core, struct subscription *s, uint64_t before, bool invited)
+void arrival_opened(struct core *core, struct subscription *s, const struct arrival_before *before)
 {
 	const struct server *server = core->server;
+	uint16_t from = before->again ? before->came_from : (uint16_t)before->epoch;
 
-	if (server->peers.count == 0 || before == 0 || ((uint16_t)before == server->id && !invited))
+	if (server->peers.count == 0 || (before->epoch == 0 && !before->again) ||
+	    (from == server->id && !before->invited))
 		return;
 	s->first_due = true;
-	COUNT(core, arrivals, 1);
+	s->came_from = from;
+	if (!before->again)
+		COUNT(core, arrivals, 1);
 	tell(core, CORE_NOTICE_ARRIVED, s,
-	     (struct core_notice){
-		     .from = (uint16_t)before, .seq = s->start - 1, .commit = s->answer_commit});
+	     (struct core_notice){.from = from,
+				  .again = before->again,
+				  .seq = s->start - 1,
+				  .commit = s->answer_commit});
 }
 
 void arrival_served(struct core *core, struct subscription *s)

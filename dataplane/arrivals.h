@@ -20,10 +20,16 @@
 struct core;
 struct subscription;
 
-// A RESUME opened it. before: the cursor epoch that it had; 0: none is known. invited: it took an offer of
-// this server, and may come from another core of it. Without a cluster, and of a cursor whose home was here
-// all the time: no effect.
-void arrival_opened(struct core *core, struct subscription *s, uint64_t before, bool invited);
+// What a RESUME says of where its cursor was.
+struct arrival_before {
+	uint64_t epoch;	    // the cursor epoch that it had; 0: none is known
+	bool invited;	    // it took an offer of this server, and may come from another core of it
+	bool again;	    // it replaces a subscription that came, and got no message yet: ...
+	uint16_t came_from; // ... from there
+};
+
+// A RESUME opened it. Without a cluster, and of a cursor whose home was here all the time: no effect.
+void arrival_opened(struct core *core, struct subscription *s, const struct arrival_before *before);
 
 // Its first DATA with messages since arrival_opened() went out. The caller has looked at s->first_due.
 void arrival_served(struct core *core, struct subscription *s);

@@ -104,6 +104,7 @@ struct core_notice {
 	uint32_t core;
 	uint32_t subscription; // OFFER_*, ARRIVED, SERVED
 	uint16_t from;	       // ARRIVED: server id of the home before
+	bool again; // ARRIVED: it came under a lower epoch before, and got no message under that
 	uint16_t code; // OFFER_REFUSED: LIMIT (or no queue), FENCED (instance: the higher one), REPLACED
 	bool by_offer; // OPENED: it took an offer, and may be a client of another core as well
 	struct godwit_address address;

@@ -119,24 +119,37 @@ uint64_t insync_release(const struct replication *r, uint64_t commit)
 	return limit;
 }
 
-uint64_t insync_meta(const struct replication *r)
+// The highest entry that all that count hold; 0: somebody has not taken the tables, or too few are in sync.
+static uint64_t lowest_meta(const struct replication *r)
 {
 	uint32_t counted = r->members | r->proposed;
 	uint64_t low = r->meta_last;
 
 	if (!r->writable || !enough_in_sync(r))
-		return r->meta_held;
+		return 0;
 	for (uint32_t i = 0; counted >> i != 0; i++) {
 		const struct feed *feed = &r->feeds[i];
 
 		if ((counted >> i & 1) == 0)
 			continue;
 		if (!feed->active || feed->incarnation != r->incarnations[i])
-			return r->meta_held;
+			return 0;
 		if (feed->meta_acked < low)
 			low = feed->meta_acked;
 	}
+	return low;
+}
+
+uint64_t insync_meta(const struct replication *r)
+{
+	uint64_t low = lowest_meta(r);
+
 	return low > r->meta_held ? low : r->meta_held;
+}
+
+bool insync_tables(const struct replication *r)
+{
+	return lowest_meta(r) != 0;
 }
 
 void insync_room(struct core *core, struct replication *r)
@@ -333,9 +346,11 @@ void replication_record(struct core *core, const struct replication_record *reco
 	if (record->session != stream_session_held(stream)) {
 		stream_reset(stream, record->session, 1, record->epoch);
 		meta_begin(r, 1);
+		r->tables_agreed = true; // there is nothing in them
 	} else if (record->epoch > stream->epoch) {
 		stream_begin_epoch(stream, record->epoch);
 		source_close_all(core, r); // they reconcile in the new epoch
+		r->tables_agreed = false;
 	}
 	r->writable = true;
 	stream_serve(stream, true);

@@ -146,6 +146,8 @@ uint32_t replication_burst(struct core *core)
 		done += sink_tell(core, r);
 		if (r->meta_held != r->meta_last)
 			meta_answer(core, r);
+		if (r->writable && !r->tables_agreed)
+			r->tables_agreed = insync_tables(r);
 	}
 	return done;
 }

@@ -182,6 +182,7 @@ struct replication {
 	struct sink sink;
 	// META: entries (meta_first .. meta_last], entry n in slot n % PENDING; those <= meta_held are agreed
 	uint64_t meta_first, meta_last, meta_held;
+	bool tables_agreed; // all that count took our tables in this epoch: what they tell may be used
 	struct meta_entry *meta;
 	// the snapshot being served or pulled, one at a time; owner: index of a peer, or NONE
 	uint32_t snapshot_owner;
@@ -235,6 +236,8 @@ uint64_t insync_release(const struct replication *r, uint64_t commit);
 // Up to which entry of META all that count hold it. Where acks are local too: a number or an instance that
 // somebody was told of, and that a primary started again knew nothing of, would be given twice.
 uint64_t insync_meta(const struct replication *r);
+// Whether all that count took our tables since this epoch began.
+bool insync_tables(const struct replication *r);
 // The smallest log that must hold what is not committed.
 void insync_room(struct core *core, struct replication *r);
 // Propose those that caught up, and say so again where the notice found no room.
@@ -287,8 +290,10 @@ void meta_begin(struct replication *r, uint64_t last);
 // meta_is_full() is false.
 struct meta_entry *meta_add(struct core *core, struct replication *r);
 bool meta_is_full(const struct replication *r);
-// The answer that an asker waits for is on its way already.
+// Its number may not be told yet: the answer that an asker waits for is on its way, or, known by a fetch, it is
+// not held by all that count.
 bool meta_waits_topic(const struct replication *r, uint32_t topic);
+// The answer that an asker waits for is on its way already.
 bool meta_waits_publisher(const struct replication *r, uint64_t publisher);
 void meta_answer(struct core *core, struct replication *r); // those that are held now
 uint32_t meta_feed(struct core *core, struct replication *r, struct peer *peer);

@@ -72,6 +72,7 @@ struct subscription {
 	bool joined;	      // member of the live dispatcher's set
 	bool coverage_due;    // filtered: say what is covered even without a match
 	bool first_due;	      // it came from another home: control is told of its first message
+	uint16_t came_from;   // that home, a server id
 	uint32_t filter;      // class; FILTER_NONE: whole
 	uint32_t records_max; // bytes of records in one packet to this client
 	struct stream *stream;

@@ -74,8 +74,8 @@ def watch(path, *processes):
 def delays(folder, from_ns, to_ns):
     """Of each process: ms that it waited for a CPU, in a window widened to the samples around it."""
     lines = read_lines(folder, "sched.jsonl")
-    first = max((line for line in lines if line["time_ns"] <= from_ns), key=lambda line: line["time_ns"])
-    last = min((line for line in lines if line["time_ns"] >= to_ns), key=lambda line: line["time_ns"])
+    first = [line for line in lines if line["time_ns"] <= from_ns][-1]
+    last = next((line for line in lines if line["time_ns"] >= to_ns), lines[-1])
     out = {"window": (last["time_ns"] - first["time_ns"]) / NS_PER_MS}
     for label in first:
         if label != "time_ns" and last[label] != [0, 0]:
@@ -231,7 +231,7 @@ def measure(folder, kill, found, taken, silence_ns):
         "after_p50_ms": quantile(firsts, 0.5),
         "after_max_ms": max(firsts),
         "pause_ms": pause,
-        "delays_ms": delays(folder, killed_ns, max(live_ns, max(move["first_ns"] for move in taken.values()))),
+        "delays_ms": delays(folder, killed_ns, live_ns),
         "reasons": {},
         "latency_us": {},
     }

@@ -10,8 +10,8 @@ struct request { // what SUBSCRIBE and RESUME have in common
 	struct stream *stream;
 	uint32_t number, request, attempt;
 	uint64_t tag;
-	uint64_t highest_epoch; // of client, table and offer
-	uint64_t before_epoch;	// RESUME: of client and table
+	uint64_t highest_epoch;	      // of client, table and offer
+	struct arrival_before before; // RESUME
 	uint32_t window;
 	uint64_t edge; // 0: the window from the start on
 	uint32_t datagram;
@@ -21,7 +21,6 @@ struct request { // what SUBSCRIBE and RESUME have in common
 	struct resolved resolved;
 	struct godwit_identifier asked; // session 0: no identifier
 	bool is_latest;			// no position: wherever it begins is right
-	bool is_invited;		// it takes an offer of ours
 };
 
 static void send_subscribed(struct core *core, struct subscription *s)
@@ -153,7 +152,7 @@ static bool sent_instead(struct core *core, struct client *client, const struct 
 	const struct godwit_identifier *after = r->is_latest ? NULL : &r->resolved.identifier;
 	const struct godwit_server_entry *target;
 
-	if (r->is_invited || r->resolved.answer != GODWIT_OK ||
+	if (r->before.invited || r->resolved.answer != GODWIT_OK ||
 	    subscription_find(core, client, r->number) != NULL)
 		return false;
 	target = peers_instead(core->server, r->stream, client->id, after, core->now_ns);
@@ -246,12 +245,16 @@ static void open_request(struct core *core, struct client *client, struct reques
 	}
 	if (old != NULL && old->cursor_epoch > highest)
 		highest = old->cursor_epoch;
+	if (old != NULL && old->first_due) {
+		r->before.again = true;
+		r->before.came_from = old->came_from;
+	}
 	if (core->server->cursor_highest != NULL) {
 		uint64_t known = core->server->cursor_highest(core->server->cursor_arg, client->id,
 							      r->number, r->stream->session);
 
 		highest = known > highest ? known : highest;
-		r->before_epoch = known > r->before_epoch ? known : r->before_epoch;
+		r->before.epoch = known > r->before.epoch ? known : r->before.epoch;
 	}
 	if (epoch_above(core, highest) == 0) {
 		refuse(core, client, GODWIT_BAD_REQUEST, r, 0);
@@ -276,7 +279,7 @@ static void open_request(struct core *core, struct client *client, struct reques
 	send_subscribed(core, s);
 	cursor_feed_opened(core, s);
 	if (r->attempt != 0)
-		arrival_opened(core, s, r->before_epoch, r->is_invited);
+		arrival_opened(core, s, &r->before);
 	if (temporary_spawn(core, s, start.seq + 1))
 		subscription_ready(core, s);
 	else
@@ -362,7 +365,7 @@ void session_resume(struct core *core, struct client *client, const struct godwi
 		.attempt = godwit_get32(frame->attempt),
 		.tag = godwit_get64(frame->tag),
 		.highest_epoch = godwit_get64(frame->highest_epoch),
-		.before_epoch = godwit_get64(frame->highest_epoch),
+		.before.epoch = godwit_get64(frame->highest_epoch),
 		.window = godwit_get32(frame->window),
 		.edge = godwit_get64(frame->edge),
 		.policy = frame->policy,
@@ -378,7 +381,7 @@ void session_resume(struct core *core, struct client *client, const struct godwi
 	uint64_t offered = moves_take(core, client, r.number, godwit_get64(frame->offer_epoch));
 	uint32_t needed;
 
-	r.is_invited = offered != 0;
+	r.before.invited = offered != 0;
 	if (offered > r.highest_epoch)
 		r.highest_epoch = offered;
 	if (old != NULL && old->tag == r.tag && r.attempt < old->attempt) {

@@ -13,7 +13,8 @@
 #define REPORT_NS   500000000ull
 #define IDLE_NS	    50000
 #define CLIENTS_MAX 1000000u
-#define TURN_BURSTS 32 // received before timers have their turn: the port's queue is short
+#define TURN_BURSTS                                                                                \
+	512 // received before timers have their turn: what lies in the queue may be what they wait for
 
 static _Atomic int stop_asked;
 

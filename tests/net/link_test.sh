@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # A home and its client do not reach each other any more, while other servers reach both: one way, the other way, and
-# both ways. The client goes on elsewhere each time, asked or by itself, and misses nothing.
+# both ways. The client goes on elsewhere each time, asked or by itself, and misses nothing. Then the port of a server
+# fails for all.
 set -euo pipefail
 exec </dev/null
 # shellcheck source=scripts/netlab.sh
@@ -38,4 +39,13 @@ lab_cut_both srv2 lone
 lab_wait_for 20 "the lone one to be elsewhere" lab_cursors_are 3 2 0
 lab_wait_for 20 "its home to know" lab_cursors_are 2 2 0
 lab_heal
-lab_finish one deaf mute lone
+
+# Its carrier is gone, and comes back.
+lab_follow port lone trades 3
+lab_wait_for 20 "it to have begun" lab_says port '"delivered":[1-9]'
+lab_link_down srv3
+lab_wait_for 20 "its clients to be elsewhere" lab_cursors_are 1 3 0
+lab_link_up srv3
+lab_wait_for 20 "it to be in sync again" lab_in_sync 1 1,2,3
+lab_wait_for 20 "it to know" lab_cursors_are 3 3 0
+lab_finish one deaf mute lone port

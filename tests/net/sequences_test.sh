@@ -8,6 +8,7 @@ exec </dev/null
 . "$(dirname "$0")/../../scripts/netlab.sh"
 
 SUBS=(s1 s2 s3 s4 s5 s6 s7 s8)
+HANDED=(h1 h2 h3 h4 h5 h6 h7 h8)
 SLOW=(slow1 slow2 slow3 slow4)
 
 # homes ID: who is home of whom, in which epoch, as that server knows.
@@ -66,18 +67,18 @@ lab_cluster_kill 2 CONT
 lab_wait_for 20 "it to be in sync" lab_in_sync 1 1,2,3
 lab_wait_for 20 "all to agree on homes" all_agree
 
-# Server 3 is asked to take those of server 2, cannot reach them, and dies: they go to the other one. Who is at server 3
-# when it is cut off goes by itself.
+# Server 3 is asked to take some of those of server 2, cannot reach them, and dies: they go to the other one. Who is at
+# server 3 when it is cut off goes by itself.
+for sub in "${HANDED[@]}"; do
+	lab_follow "$sub" sub trades 2
+	lab_wait_for 20 "it to have begun" lab_says "$sub" '"delivered":[1-9]'
+done
 lab_cut_both srv3 sub
-lab_wait_for 20 "nobody to be there" lab_cursors_are 1 3 0
-lab_godwit 1 drain 1 >"$LAB_DIR/drain.out"
-lab_wait_for 20 "all to be at server 2" lab_cursors_are 2 2 "${#SUBS[@]}"
-lab_godwit 1 undrain 1 >"$LAB_DIR/drain.out"
 offers=$(lab_counter 3 offers)
 lab_godwit 2 drain 2 >"$LAB_DIR/drain.out"
 lab_wait_for 20 "server 3 to offer a home" counts_above 3 offers "$offers"
 lab_cluster_kill 3
-lab_wait_for 20 "all to be at server 1" lab_cursors_are 1 1 "${#SUBS[@]}"
+lab_wait_for 20 "all to be at server 1" lab_cursors_are 1 1 "$((${#SUBS[@]} + ${#HANDED[@]}))"
 lab_godwit 2 undrain 2 >"$LAB_DIR/drain.out"
 lab_heal
 lab_cluster_restart 3
@@ -93,10 +94,10 @@ lab_cluster_kill 2
 lab_wait_for 20 "them to be elsewhere" lab_cursors_are 1 2 0
 all_lag || die "they had caught up before"
 lab_cluster_kill 3
-lab_wait_for 20 "them to be at the last one" lab_cursors_are 1 1 "$((${#SUBS[@]} + ${#SLOW[@]}))"
+lab_wait_for 20 "them to be at the last one" lab_cursors_are 1 1 "$((${#SUBS[@]} + ${#HANDED[@]} + ${#SLOW[@]}))"
 
 # And a replica dies while it catches up.
 lab_cluster_restart 2
 lab_cluster_restart 2
 lab_wait_for 20 "it to be in sync" lab_in_sync 1 1,2
-lab_finish one "${SUBS[@]}" "${SLOW[@]}"
+lab_finish one "${SUBS[@]}" "${HANDED[@]}" "${SLOW[@]}"

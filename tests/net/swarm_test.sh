@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Thousands of clients, on bad ways, lose their server at once, and one of those that take them a moment later: all live
+# Twenty thousand clients, on bad ways, lose their server at once, and one of those that take them a moment later: all live
 # again at the last one, and each of them gets each message once.
 set -euo pipefail
 exec </dev/null
 # shellcheck source=scripts/netlab.sh
 . "$(dirname "$0")/../../scripts/netlab.sh"
 
-CLIENTS=${LAB_CLIENTS:-2000}
+CLIENTS=${LAB_CLIENTS:-20000}
 SWARM=${SWARM:-$build_dir/tests/bench/swarm}
 
 # field NAME: of the newest whole line that the swarm wrote.

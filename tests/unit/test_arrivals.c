@@ -135,6 +135,37 @@ Test(arrivals, a_client_that_is_faster_than_who_wants_it_was_found_when_it_came)
 	cr_assert_eq(last()->first_ns, came_ns);
 }
 
+Test(arrivals, a_later_epoch_of_the_same_arrival_goes_on_with_its_record)
+{
+	struct core_notice again = notice_of(1, RIG_EPOCH(6, RIG_SELF), rig.now_ns);
+
+	again.from = 2;
+	again.again = true;
+	again.commit = 1190;
+	offer_one();
+	arrived(1, RIG_EPOCH(5, RIG_SELF), 2, rig.now_ns);
+	rig_notice(CORE_NOTICE_ARRIVED, again);
+	rig_entry(rig_cursor(1, RIG_SELF, 5)); // its entry is late
+	served(1, RIG_EPOCH(6, RIG_SELF), rig.now_ns + RIG_MS);
+	rig_entry(rig_cursor(1, RIG_SELF, 6));
+	cr_assert_eq(last()->first_ns, rig.now_ns + RIG_MS);
+	cr_assert_null(migration_record(rig.m, 1));
+	// And where the record was there before.
+	arrived(2, RIG_EPOCH(5, RIG_SELF), 2, rig.now_ns);
+	again.client = 2;
+	rig_notice(CORE_NOTICE_ARRIVED, again);
+	served(2, RIG_EPOCH(6, RIG_SELF), rig.now_ns + 2 * RIG_MS);
+	cr_assert_eq(last()->client, 2);
+	cr_assert_eq(last()->first_ns, rig.now_ns + 2 * RIG_MS);
+	cr_assert_null(migration_record(rig.m, 2));
+}
+
+Test(arrivals, within_the_server_are_no_move_of_their_own)
+{
+	arrived(1, RIG_EPOCH(5, RIG_SELF), RIG_SELF, rig.now_ns);
+	cr_assert_null(migration_record(rig.m, 0));
+}
+
 Test(arrivals, of_another_epoch_changes_no_record)
 {
 	offer_one();

@@ -180,6 +180,8 @@ Test(handover, a_cursor_that_ends_meanwhile_ends_its_move)
 	rig_pass(5 * RIG_MS);
 	rig_entry(ended(1, RIG_SELF, GODWIT_CURSOR_TOMBSTONE));
 	rig_entry(ended(2, RIG_SELF, GODWIT_CURSOR_LAPSED));
+	cr_assert_eq(migration_pending(rig.m), 1, "the client may have gone to a newer home");
+	rig_pass(210 * RIG_MS);
 	cr_assert_eq(migration_pending(rig.m), 0);
 	cr_assert_eq(last()->outcome, MIGRATION_ENDED);
 	cr_assert_eq(last()->to, RIG_SELF);
@@ -462,6 +464,27 @@ Test(handover, a_silent_client_goes_to_the_server_that_reaches_it)
 	rig_entry(rig_cursor(5, 4, 5));
 	cr_assert_eq(last()->reason, GODWIT_MIGRATION_LINK);
 	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
+}
+
+Test(handover, a_client_that_says_first_that_it_has_a_newer_home_is_handed_over)
+{
+	uint32_t asked;
+
+	populate(2, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns);
+	rig_pass(5 * RIG_MS);
+	rig_entry(ended(1, RIG_SELF, GODWIT_CURSOR_LAPSED));
+	rig_entry(ended(2, RIG_SELF, GODWIT_CURSOR_LAPSED));
+	rig_forget();
+	rig_pass(100 * RIG_MS);
+	rig_sent(GODWIT_HANDOVER, &asked);
+	cr_assert_eq(asked, 0, "nobody is asked any more");
+	rig_entry(rig_cursor(1, 3, 4));
+	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
+	cr_assert_eq(last()->to, 3);
+	rig_entry(rig_cursor(2, 4, 4));
+	cr_assert_eq(migration_drain_state(rig.m).moved, 2);
+	cr_assert_eq(RIG_COUNTER(ended), 0);
 }
 
 Test(handover, a_silent_client_that_lapses_here_may_still_be_reached_from_elsewhere)

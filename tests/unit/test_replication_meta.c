@@ -138,6 +138,28 @@ Test(replication_meta, a_number_that_nobody_was_told_of_is_given_anew_and_everyw
 	rig_stop();
 }
 
+// A primary that was started again has it from one member, and another one that counts may lack it still.
+Test(replication_meta, a_number_that_came_by_a_fetch_is_told_when_all_in_sync_took_the_tables)
+{
+	rig_start(3, NULL);
+	rig_connect();
+	cluster_cut(&rig.c, 0, 2);
+	cr_assert_eq(ask_topic("held"), 0);
+	cluster_mend(&rig.c, 0, 2);
+	cluster_isolate(&rig.c, 2, true);
+	restart_primary(); // from server 1
+	cr_assert_str_eq(topic_name(0, 1), "held");
+	cr_assert_str_eq(topic_name(2, 1), "");
+	cr_assert(rig_in_set(2));
+	rig_connect();
+	cr_assert_eq(ask_topic("held"), 0, "told of, and server 2 does not hold it");
+	cluster_isolate(&rig.c, 2, false);
+	rig_pass(300 * MS);
+	cr_assert_eq(ask_topic("held"), 1);
+	rig_assert_alike(0, 2);
+	rig_stop();
+}
+
 Test(replication_meta, an_instance_that_nobody_was_told_of_is_given_up_everywhere)
 {
 	rig_start(3, NULL);
