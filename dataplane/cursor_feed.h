@@ -92,8 +92,8 @@ void cursor_feed_opened(struct core *core, struct subscription *s);
 // Its client's interval is over: write it if it moved and its pause is over too, or if it rested for long.
 void cursor_feed_look(struct core *core, struct subscription *s);
 // It ends here: for good (flags: GODWIT_CURSOR_TOMBSTONE), or nobody serves it before its RESUME (_LAPSED). Said
-// of whatever closes, but of what has a higher epoch in the table, and of what we leave to the others when we
-// stop: a cursor that no core has, and that is said to live here, would be moved again and again.
+// of whatever closes, but of what we leave to the others when we stop: a cursor that no core has, and that is
+// said to live here, would be moved again and again.
 void cursor_feed_ended(struct core *core, const struct subscription *s, uint16_t flags);
 // Control believes that the cursor of this command (MIGRATE) lives here, and it does not.
 struct core_command;

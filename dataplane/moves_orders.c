@@ -41,6 +41,8 @@ void moves_drop(struct core *core, const struct core_command *command)
 	if (s == NULL || s->cursor_epoch >= command->cursor_epoch)
 		return;
 	COUNT(core, subscriptions_dropped, 1);
+	// Who has not heard of the newer home, and may have heard of us just now, is not to believe in us.
+	cursor_feed_ended(core, s, GODWIT_CURSOR_LAPSED);
 	subscription_close(core, s);
 }
 

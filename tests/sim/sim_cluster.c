@@ -12,6 +12,7 @@ static const uint64_t regressions[] = {
 	316, // an empty member of an epoch that left no record was reset
 	3252, // a number that was told of with local acks, lost with the primary and given to another name
 	30347, // the longest log was being filled anew when its primary went: it was asked for ever
+	30493, // a server dropped what had a newer home, and one that was just started did not hear of it
 	5254, // cursors of numbers that other streams had taken were said to live, and handed over for ever
 	22204, // a cut that went on after the newest, at the number of what was taken last, was not told of
 };

@@ -177,6 +177,22 @@ Checked(cursor_feed, what_moved_to_another_home_is_not_said_to_live_here, stop)
 	cr_assert_eq(godwit_get16(c[0].flags), GODWIT_CURSOR_LAPSED);
 }
 
+Checked(cursor_feed, what_is_dropped_for_a_newer_home_is_not_said_to_live_here, stop)
+{
+	struct core_command drop = {.client = 1, .subscription = 1};
+	struct godwit_cursor c[4];
+
+	subscribe(1);
+	entries(c, 4);
+	drop.cursor_epoch = epoch + 0x10000;
+	cr_assert(harness_command(&h, 0, CORE_COMMAND_DROP, &drop));
+	harness_turns(&h, 2);
+	cr_assert_eq(harness_core(&h, 0)->subscription_count, 0);
+	cr_assert_eq(entries(c, 4), 1);
+	cr_assert_eq(godwit_get64(c[0].cursor_epoch), epoch);
+	cr_assert_eq(godwit_get16(c[0].flags), GODWIT_CURSOR_LAPSED);
+}
+
 Checked(cursor_feed, a_number_that_another_stream_takes_leaves_a_tombstone, stop)
 {
 	struct harness_request other = {
