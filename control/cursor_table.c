@@ -91,6 +91,8 @@ void cursor_table_destroy(struct cursor_table *t)
 {
 	if (t == NULL)
 		return;
+	if (t->is_waiting)
+		reclaim_wait(&t->reclaim);
 	if (t->hash != NULL) {
 		for (uint32_t i = 1; i < t->slots_end; i++)
 			if (t->slots[i].state == SLOT_USED)

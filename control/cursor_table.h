@@ -11,8 +11,8 @@
 //   common: instance, connection tag, address, rights. A row lives as long as one of its slots.
 // - What changes in a slot or row changes in place, as a cell (cell.h): an acknowledgement needs no grace
 //   period, and a reader gets a whole entry and waits for nobody.
-// - What is removed is unpublished at once and lies on a list until cursor_table_reclaim() has waited for
-//   the readers. Until then it takes its place: a table is full with its cursors, tombstones and these.
+// - What is removed is unpublished at once and lies on a list until cursor_table_reclaim() finds that the
+//   readers have gone on. Until then it takes its place: a table is full with its cursors, tombstones and these.
 // - Entries are merged by the rule of cursor.h. Of a client's facts the higher instance holds, and of one
 //   instance what came last with an entry that was not older.
 // - Walks go by home, by client and by slot, in an order that depends on what was done to the table only.
@@ -183,9 +183,10 @@ struct cursor_expiry {
 uint32_t cursor_table_expire(struct cursor_table *table, const struct cursor_expiry *expiry,
 			     uint64_t now_ns, uint32_t slots);
 
-// Wait once for the readers and free all that was removed before; nothing if there is none, or if the
-// last time was less than CURSOR_TABLE_RECLAIM_NS ago. Returns how many slots were freed.
-// Blocks as the reclaim does.
+// Free what was removed before the readers were last waited for, if they have gone on. Where nobody is waited for,
+// begin with all that was removed by now; not if that is nothing, or if the last time was less than
+// CURSOR_TABLE_RECLAIM_NS ago. Returns how many slots were freed. Does not block: while a reader hangs, what was
+// removed keeps its place.
 uint32_t cursor_table_reclaim(struct cursor_table *table, uint64_t now_ns);
 
 #endif

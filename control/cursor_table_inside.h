@@ -103,8 +103,10 @@ struct cursor_table {
 	uint32_t slots_end, rows_end; // from here on never used
 	uint32_t slots_free, rows_free;
 	struct waiting slots_retired, rows_retired;
+	// what the readers are waited for now: firsts of lists as those
+	uint32_t slots_waiting, rows_waiting;
 	uint32_t expire_next;
-	bool has_waited;
+	bool is_waiting, has_waited;
 	uint64_t waited_ns;
 	struct reclaim reclaim;
 	struct pages pages;

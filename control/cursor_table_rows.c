@@ -144,10 +144,10 @@ bool cursor_table_set_rights(struct cursor_table *t, uint64_t client, uint32_t r
 
 void rows_reclaim(struct cursor_table *t)
 {
-	while (t->rows_retired.first != 0) {
-		uint32_t index = t->rows_retired.first;
+	while (t->rows_waiting != 0) {
+		uint32_t index = t->rows_waiting;
 
-		t->rows_retired.first = t->row_links[index].next;
+		t->rows_waiting = t->row_links[index].next;
 		t->row_links[index].next = t->rows_free;
 		t->rows_free = index;
 		MEMORY_FORBID(&t->rows[index], sizeof(struct row));

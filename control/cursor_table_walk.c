@@ -132,22 +132,37 @@ uint32_t cursor_table_expire(struct cursor_table *t, const struct cursor_expiry 
 	return expired;
 }
 
+// All that is retired by now is waited for. A row goes with its last slot, so one wait is for both.
+static void begin_waiting(struct cursor_table *t, uint64_t now_ns)
+{
+	t->slots_waiting = t->slots_retired.first;
+	t->rows_waiting = t->rows_retired.first;
+	t->slots_retired.first = 0;
+	t->rows_retired.first = 0;
+	t->is_waiting = true;
+	t->has_waited = true;
+	t->waited_ns = now_ns;
+	reclaim_begin(&t->reclaim);
+}
+
 uint32_t cursor_table_reclaim(struct cursor_table *t, uint64_t now_ns)
 {
 	uint32_t freed = 0;
 
-	if (t->slots_retired.first == 0 ||
-	    (t->has_waited && now_ns - t->waited_ns < CURSOR_TABLE_RECLAIM_NS))
+	if (!t->is_waiting) {
+		if (t->slots_retired.first == 0 ||
+		    (t->has_waited && now_ns - t->waited_ns < CURSOR_TABLE_RECLAIM_NS))
+			return 0;
+		begin_waiting(t, now_ns);
+	}
+	if (!reclaim_is_over(&t->reclaim))
 		return 0;
-	t->has_waited = true;
-	t->waited_ns = now_ns;
-	// A row goes with its last slot, so one wait is for both.
-	reclaim_wait(&t->reclaim);
-	while (t->slots_retired.first != 0) {
-		uint32_t index = t->slots_retired.first;
+	t->is_waiting = false;
+	while (t->slots_waiting != 0) {
+		uint32_t index = t->slots_waiting;
 		struct slot *slot = &t->slots[index];
 
-		t->slots_retired.first = slot->home_next;
+		t->slots_waiting = slot->home_next;
 		slot->home_next = t->slots_free;
 		slot->state = SLOT_FREE;
 		t->slots_free = index;

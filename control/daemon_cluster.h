@@ -42,7 +42,8 @@ struct daemon_cluster {
 	struct cluster_files files;
 	struct cluster cluster;
 	struct keeper *keeper;
-	struct plane *plane; // links, cursors, moves; NULL: no cluster
+	struct plane *plane;	// links, cursors, moves; NULL: no cluster
+	struct rcu_grace grace; // the plane's, for its cursor table
 	struct daemon_cluster_stream streams[SERVER_STREAMS_MAX];
 	struct daemon_cluster_peer peers[SERVER_PEERS_MAX];
 	struct logline_site known_site;

@@ -43,7 +43,7 @@ int daemon_plane_start(struct daemon *daemon, uint64_t now_ns)
 		.clients_max = (uint32_t)config->cluster.cursors_max,
 		.huge = daemon->eal.is_huge,
 		.node = daemon->cores[SERVER_LINK_CORE].node,
-		.reclaim = reclaim_by_rcu(),
+		.reclaim = reclaim_by_rcu(&daemon->cluster.grace),
 		.random = {system_random(), system_random()},
 		.core_of = core_of,
 		.arg = daemon,

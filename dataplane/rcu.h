@@ -23,6 +23,8 @@
 #include <urcu/rculfhash.h>
 
 #include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 // The calling thread becomes a reader, online.
@@ -53,11 +55,49 @@ static inline void rcu_online(void)
 	urcu_qsbr_thread_online();
 }
 
-// Wait until no reader holds what was unpublished before. Blocks for as long as the slowest core's
-// turn. Thread: control; online or offline.
+// Wait until no reader holds what was unpublished before. Blocks for as long as the slowest reader's turn: for tests
+// and benchmarks, not for the control thread. Thread: online or offline.
 static inline void rcu_synchronize(void)
 {
 	urcu_qsbr_synchronize_rcu();
+}
+
+// A grace period for a thread that must not block: begun, and asked for later. A reader that hangs while online keeps it
+// from its end, and stops nobody else. liburcu's own thread waits for it.
+struct rcu_grace {
+	struct rcu_head head; // first: liburcu gives back its address
+	_Atomic uint32_t is_over;
+};
+
+static inline void rcu_grace_end(struct rcu_head *head)
+{
+	// pairs with: rcu_grace_is_over
+	atomic_store_explicit(&((struct rcu_grace *)(void *)head)->is_over, 1,
+			      memory_order_release);
+}
+
+// Not while the last one goes on. The grace stays the caller's, who keeps it until it is over.
+// Thread: not registered.
+static inline void rcu_grace_begin(struct rcu_grace *grace)
+{
+	atomic_store_explicit(&grace->is_over, 0, memory_order_relaxed);
+	// liburcu takes callbacks from registered threads alone.
+	rcu_register();
+	urcu_qsbr_call_rcu(&grace->head, rcu_grace_end);
+	rcu_unregister();
+}
+
+// Whether no reader holds any more what was unpublished before it began. Thread: any.
+static inline bool rcu_grace_is_over(const struct rcu_grace *grace)
+{
+	// pairs with: rcu_grace_end
+	return atomic_load_explicit(&grace->is_over, memory_order_acquire) != 0;
+}
+
+// Blocks until all that were begun are over: for as long as the slowest reader's turn. Thread: any.
+static inline void rcu_grace_wait(void)
+{
+	urcu_qsbr_barrier();
 }
 
 // Embedded in what a table holds; found back by its offset.

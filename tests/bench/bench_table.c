@@ -199,12 +199,13 @@ static void fill(struct bench *b, const struct cursor_table_config *config)
 // suffix: of the rows' names.
 static void measure(uint32_t cursors, const char *suffix)
 {
+	static struct rcu_grace grace;
 	struct cursor_table_config config = {.cursors_max = cursors,
 					     .clients_max = cursors,
 					     .seed = SEED,
 					     .huge = true,
 					     .node = -1,
-					     .reclaim = reclaim_by_rcu()};
+					     .reclaim = reclaim_by_rcu(&grace)};
 	struct cursor_table_bytes bytes = cursor_table_bytes(&config);
 	struct bench b = {.cursors = cursors};
 	double lookup[ROUNDS], whole[ROUNDS], burst[ROUNDS], line[ROUNDS];

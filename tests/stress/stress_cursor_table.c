@@ -105,6 +105,19 @@ static void merge(struct writer *w, uint32_t i)
 		FAIL("an entry of key %u was not taken", i);
 }
 
+// Grace periods one after the other: liburcu's thread, which the server leaves them to, makes some ten a second.
+static void wait_here(void *context)
+{
+	(void)context;
+	rcu_synchronize();
+}
+
+static bool is_over_here(void *context)
+{
+	(void)context;
+	return true;
+}
+
 static void *write_all(void *argument)
 {
 	struct writer *w = argument;
@@ -182,7 +195,7 @@ int main(int argc, char **argv)
 					     .clients_max = 3 * KEYS,
 					     .seed = seed,
 					     .node = -1,
-					     .reclaim = reclaim_by_rcu()};
+					     .reclaim = {wait_here, is_over_here, wait_here, NULL}};
 	struct timespec duration = {.tv_sec = seconds};
 	struct reader readers[READERS] = {0};
 	static struct writer writer;

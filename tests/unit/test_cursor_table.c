@@ -405,18 +405,31 @@ Checked(cursor_table, expires_what_was_not_heard_of_a_few_slots_a_call, stop)
 }
 
 static uint32_t waits;
+static bool readers_hang;
+
+static void begin_counted(void *context)
+{
+	cr_assert_eq(context, &waits);
+	waits++;
+}
+
+static bool is_over_counted(void *context)
+{
+	cr_assert_eq(context, &waits);
+	return !readers_hang;
+}
 
 static void wait_counted(void *context)
 {
 	cr_assert_eq(context, &waits);
-	waits++;
+	readers_hang = false;
 }
 
 Checked(cursor_table, waits_for_readers_once_for_all_and_ten_times_a_second_at_most, stop)
 {
 	struct cursor_table_config counted = config;
 
-	counted.reclaim = (struct reclaim){wait_counted, &waits};
+	counted.reclaim = (struct reclaim){begin_counted, is_over_counted, wait_counted, &waits};
 	cursor_table_destroy(t);
 	t = cursor_table_create(&counted);
 	for (uint64_t client = 1; client <= 9; client++)
@@ -435,6 +448,26 @@ Checked(cursor_table, waits_for_readers_once_for_all_and_ten_times_a_second_at_m
 	cr_assert_eq(counter(CURSOR_TABLE_grace_periods), 2);
 	cr_assert_eq(counter(CURSOR_TABLE_reclaimed), 6);
 	cr_assert_eq(counter(CURSOR_TABLE_retired), 0);
+	// A reader that hangs stops nobody; what is removed meanwhile waits for the next time.
+	readers_hang = true;
+	cursor_table_remove(t, &(struct cursor_key){7, 0x5e55, 1});
+	cr_assert_eq(cursor_table_reclaim(t, 3 * CURSOR_TABLE_RECLAIM_NS), 0);
+	cursor_table_remove(t, &(struct cursor_key){8, 0x5e55, 1});
+	cr_assert_eq(cursor_table_reclaim(t, 5 * CURSOR_TABLE_RECLAIM_NS), 0);
+	cr_assert_eq(counter(CURSOR_TABLE_retired), 2);
+	cr_assert_eq(waits, 3);
+	readers_hang = false;
+	cr_assert_eq(cursor_table_reclaim(t, 5 * CURSOR_TABLE_RECLAIM_NS), 1);
+	cr_assert_eq(cursor_table_reclaim(t, 5 * CURSOR_TABLE_RECLAIM_NS), 1);
+	cr_assert_eq(waits, 4);
+	cr_assert_eq(counter(CURSOR_TABLE_retired), 0);
+	// It ends with what it waits for.
+	cursor_table_remove(t, &(struct cursor_key){9, 0x5e55, 1});
+	readers_hang = true;
+	cr_assert_eq(cursor_table_reclaim(t, 7 * CURSOR_TABLE_RECLAIM_NS), 0);
+	cursor_table_destroy(t);
+	t = NULL;
+	cr_assert_not(readers_hang);
 }
 
 Checked(cursor_table, says_what_it_takes, stop)

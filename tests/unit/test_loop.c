@@ -233,11 +233,16 @@ Checked(loop, runs_without_a_port, down)
 
 Checked(loop, lets_grace_periods_end_busy_or_asleep, down)
 {
+	struct rcu_grace grace;
+
 	for (int i = 0; i < 2; i++) {
 		loop_begin(i == 0 ? LOOP_BUSY : LOOP_ADAPTIVE, 1);
 		cr_assert(wait_for(i == 0 ? COUNTER_turns : COUNTER_sleeps, 10));
-		for (int k = 0; k < 100; k++)
-			rcu_synchronize();
+		for (int k = 0; k < 100; k++) {
+			rcu_grace_begin(&grace);
+			rcu_grace_wait();
+			cr_assert(rcu_grace_is_over(&grace));
+		}
 		loop_end();
 		if (i == 0) {
 			loop_destroy(f.loop);
