@@ -96,12 +96,19 @@ bool handover_begin(struct migration *m, const struct cursor *cursor, uint16_t r
 		.cursor = *cursor, .key.session = cursor->key.session, .reason = reason};
 	struct move *move;
 
-	if (choose(m, &probe, prefer) == MIGRATION_NOBODY)
-		return false;
+	// Who was asked in vain the last times comes after all others.
+	if (prefer == MIGRATION_NOBODY)
+		probe.tried = *tried_of(m, &cursor->key);
+	if (choose(m, &probe, prefer) == MIGRATION_NOBODY) {
+		probe.tried = 0;
+		if (choose(m, &probe, prefer) == MIGRATION_NOBODY)
+			return false;
+	}
 	move = move_add(m, cursor, reason, now_ns);
 	if (move == NULL)
 		return false;
 	move->giving = true;
+	move->tried = probe.tried;
 	move->asks_client = reason == GODWIT_MIGRATION_DRAIN || reason == GODWIT_MIGRATION_FEED;
 	m->giving_count++;
 	MCOUNT(m, handovers);

@@ -151,6 +151,13 @@ static void note_move(struct migration *m, const struct cursor_key *key, uint64_
 	*recent = (struct recent){hash, (uint32_t)(now_ns / 1000000) | 1};
 }
 
+uint16_t *tried_of(struct migration *m, const struct cursor_key *key)
+{
+	static_assert(SERVER_PEERS_MAX <= 16, "a bit each in 16");
+
+	return &m->tried[cursor_key_hash(key, 1) % TRIED_SLOTS];
+}
+
 bool take_token(struct migration *m, uint64_t now_ns)
 {
 	uint64_t now_ms = now_ns / 1000000;
@@ -213,6 +220,9 @@ void move_end(struct migration *m, struct move *move, enum migration_outcome out
 	record_add(m, move, outcome, to, now_ns);
 	if (m->looked == move)
 		m->looked = move->hh.next;
+	if (move->giving)
+		*tried_of(m, &move->cursor.key) =
+			outcome == MIGRATION_EXPIRED ? (uint16_t)move->tried : 0;
 	m->giving_count -= move->giving;
 	m->moves_count--;
 	HASH_DEL(m->moves, move);

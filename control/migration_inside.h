@@ -20,6 +20,7 @@
 #define SUSPECTS_MAX	 4096
 #define ASKED_PROBES_MAX 256
 #define RECENT_SLOTS	 65536
+#define TRIED_SLOTS	 65536
 #define ARRIVALS	 4096 // told by cores and of late, a power of two
 #define ORPHAN_ROUNDS	 3
 #define OFFER_RETRIES	 2
@@ -123,6 +124,9 @@ struct migration {
 	uint64_t away_next_ns;
 	bool feed_is_lost[SERVER_STREAMS_MAX];	   // its cursors are to leave
 	uint64_t fed_since_ns[SERVER_STREAMS_MAX]; // that another server has its feed; 0: none has
+	// Masks of the servers that were asked in vain, by the cursor's key. Cursors may share one: it says
+	// no more than who is asked first.
+	uint16_t tried[TRIED_SLOTS];
 	struct recent *recent;
 	struct migration_record records[MIGRATION_RECORDS];
 	uint64_t records_count;
@@ -140,6 +144,8 @@ struct move *move_add(struct migration *m, const struct cursor *cursor, uint16_t
 void move_end(struct migration *m, struct move *move, enum migration_outcome outcome, uint16_t to,
 	      uint64_t now_ns);
 uint64_t migration_random(struct migration *m);
+// The mask of peers asked in vain for it, since a handover of it last ended otherwise than expired.
+uint16_t *tried_of(struct migration *m, const struct cursor_key *key);
 // Whether it moved too short a time ago.
 bool moved_lately(struct migration *m, const struct cursor_key *key, uint64_t now_ns);
 const struct migration_stream *stream_of(const struct migration *m, uint64_t session);

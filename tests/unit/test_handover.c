@@ -147,6 +147,75 @@ Test(handover, a_client_that_accepts_no_target_is_reported_and_tried_again)
 	cr_assert_eq(migration_pending(rig.m), 1);
 }
 
+// Whom the attempt asks that is under way or begins now. It passes unanswered; the next may begin.
+static uint32_t asked_in_vain(void)
+{
+	uint64_t expired = RIG_COUNTER(expired), until_ns = rig.now_ns + 2 * RIG_LAPSE_NS;
+	const struct rig_frame *f;
+	uint32_t peer;
+
+	rig_forget();
+	rig_pass(120 * RIG_MS);
+	f = rig_sent(GODWIT_HANDOVER, NULL);
+	cr_assert_not_null(f);
+	peer = f->peer;
+	while (RIG_COUNTER(expired) == expired && rig.now_ns < until_ns)
+		rig_pass(RIG_MS);
+	cr_assert_eq(RIG_COUNTER(expired), expired + 1);
+	return peer;
+}
+
+Test(handover, each_attempt_in_vain_is_followed_by_one_at_another_server)
+{
+	uint32_t first, second, third;
+
+	populate(1, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns);
+	first = asked_in_vain();
+	second = asked_in_vain();
+	third = asked_in_vain();
+	cr_assert_eq(1u << first | 1u << second | 1u << third, 7);
+	// All were tried: from the start, but for one that takes none now.
+	migration_view(rig.m)->peers[second].is_draining = true;
+	cr_assert_eq(asked_in_vain(), first);
+	cr_assert_eq(asked_in_vain(), third);
+	cr_assert_eq(asked_in_vain(), first);
+}
+
+Test(handover, where_the_others_refuse_it_the_one_tried_in_vain_is_asked_again)
+{
+	uint32_t first;
+
+	populate(1, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns);
+	first = asked_in_vain();
+	rig_pass(120 * RIG_MS);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct rig_frame *f = rig_sent(GODWIT_HANDOVER, NULL);
+
+		cr_assert_neq(f->peer, first);
+		confirm(f, GODWIT_BUSY, 0);
+	}
+	cr_assert_eq(last()->outcome, MIGRATION_REFUSED);
+	cr_assert_eq(asked_in_vain(), first);
+}
+
+Test(handover, what_moved_is_asked_of_its_first_server_again)
+{
+	uint32_t first;
+
+	populate(1, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns);
+	first = asked_in_vain();
+	rig_pass(120 * RIG_MS);
+	confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_OK, RIG_EPOCH(5, 4));
+	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
+	rig_entry(rig_cursor(1, 4, 5));
+	rig_entry(rig_cursor(1, RIG_SELF, 6));
+	rig_pass(RIG_LAPSE_NS); // it rests
+	cr_assert_eq(asked_in_vain(), first);
+}
+
 Test(handover, a_target_that_dies_is_replaced)
 {
 	const struct rig_frame *f;
@@ -464,6 +533,17 @@ Test(handover, a_silent_client_goes_to_the_server_that_reaches_it)
 	rig_entry(rig_cursor(5, 4, 5));
 	cr_assert_eq(last()->reason, GODWIT_MIGRATION_LINK);
 	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
+}
+
+Test(handover, who_reaches_a_silent_client_is_asked_though_it_was_in_vain_before)
+{
+	populate(1, RIG_SELF);
+	for (uint32_t i = 0; i < 2; i++) {
+		silent(1);
+		rig_pass(2 * RIG_MS);
+		result(rig_sent(GODWIT_PROBE_FOR, NULL), 2, 1);
+		cr_assert_eq(asked_in_vain(), 2);
+	}
 }
 
 Test(handover, a_client_that_says_first_that_it_has_a_newer_home_is_handed_over)
