@@ -103,6 +103,8 @@ static void closing_done(struct core *core, struct replication *r)
 	} else if (stream_cut_back(stream, sink->cut)) {
 		// The tables stay: a primary that is started again may have them from nobody else.
 		COUNT(core, sink_cuts, 1);
+		if (sink->cut_epoch != 0)
+			stream_lower_epoch(stream, sink->cut_epoch);
 	} else {
 		sink->forced = true; // it cannot be undone here: the log is begun anew
 	}
@@ -211,14 +213,18 @@ static void answer_cut(struct core *core, struct replication *r,
 {
 	struct stream *stream = r->stream;
 	struct sink *sink = &r->sink;
-	uint64_t theirs = godwit_get64(answer->end), head = stream->log.head_own.seq, ours;
+	uint64_t theirs = godwit_get64(answer->end), head = stream->log.head_own.seq, ours, last;
 	uint32_t epoch = godwit_get32(answer->last_epoch), found; // epoch 0: nothing agrees
+	bool is_told;
 
 	ours = stream_epoch_end(stream, epoch, &found);
 	if (ours > head)
 		ours = head;
 	sink->cut = theirs < ours ? theirs : ours;
-	if ((found == 0 && epoch != 0) || sink->cut + 1 < log_earliest(&stream->log) ||
+	sink->cut_epoch = epoch;
+	// Where nothing came before our first epoch, an earlier one ends at 0 here.
+	is_told = found != 0 || epoch == 0 || stream_epoch_of(stream, 1, &last) != 0;
+	if (!is_told || sink->cut + 1 < log_earliest(&stream->log) ||
 	    sink->cut < publishers_base_seq(stream->publishers)) {
 		if (sink->cut < stream->log.commit_own.seq && !stream->ack_local) {
 			COUNT(core, sink_cuts_refused, 1);

@@ -186,6 +186,20 @@ bool stream_cut_back(struct stream *stream, uint64_t seq)
 	return true;
 }
 
+void stream_lower_epoch(struct stream *stream, uint32_t epoch)
+{
+	uint32_t first = atomic_load_explicit(&stream->epochs_first, memory_order_relaxed);
+
+	assert(epoch > 0);
+	if (epoch >= stream->epoch || stream->log.head_own.seq != 0 ||
+	    !log_cut_back(&stream->log, 0, epoch))
+		return;
+	stream->epoch = epoch;
+	atomic_store_explicit(&stream->epochs[first % STREAM_EPOCHS].epoch, epoch,
+			      memory_order_relaxed);
+	atomic_store_explicit(&stream->epochs_count, first + 1, memory_order_release);
+}
+
 void stream_reset(struct stream *stream, uint64_t session, uint64_t first, uint32_t epoch)
 {
 	log_reset(&stream->log, first, epoch);

@@ -143,6 +143,10 @@ void stream_begin_epoch(struct stream *stream, uint32_t epoch);
 // changed. Thread: home core.
 bool stream_cut_back(struct stream *stream, uint64_t seq);
 
+// Of a stream that holds nothing, in front of record 1: what comes may be of an epoch as low as `epoch`,
+// >= 1. No effect where that is not below the current epoch, or something is held. Thread: home core.
+void stream_lower_epoch(struct stream *stream, uint32_t epoch);
+
 // Empty the stream: it holds `session` from now on, and its next record is `first`. epoch: of the
 // record before `first`, or where `first` is 1 of the next one. The caller ended everybody, and serves it
 // when it likes. Thread: home core.

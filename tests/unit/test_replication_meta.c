@@ -266,6 +266,38 @@ Test(replication_meta, records_of_before_the_first_epoch_are_cut_and_the_tables_
 	rig_stop();
 }
 
+// Its first epoch left no record, and the stream goes on from a member that never heard of that epoch.
+Test(replication_meta,
+     a_member_that_began_in_a_later_epoch_takes_earlier_records_and_keeps_its_tables)
+{
+	rig.min_in_sync = 3; // nobody can leave
+	rig_start(3, NULL);
+	rig_open();
+	cr_assert_eq(ask_topic("one"), 1);
+	cluster_cut(&rig.c, 0, 2);
+	rig_publish(3, 100);
+	rig_pass(2 * MS);
+	cr_assert_eq(rig_end(1), 3);
+	lose_what_only_server_1_holds();
+	cluster_restart(&rig.c, 2);
+	rig_put_out(2);
+	rig_write();
+	rig_pass(200 * MS);
+	cr_assert(rig_in_set(2));
+	cr_assert_eq(rig_stream(2)->epoch, 2);
+	cluster_isolate(&rig.c, 1, false);
+	cluster_isolate(&rig.c, 2, true);
+	restart_primary(); // from server 1, while server 2 is away
+	cr_assert_eq(rig_end(0), 3);
+	cluster_isolate(&rig.c, 2, false);
+	rig_pass(200 * MS);
+	cr_assert_eq(cluster_count(&rig.c, 2, COUNTER_sink_resets), 1, "that at its start");
+	cr_assert_eq(cluster_count(&rig.c, 2, COUNTER_sink_cuts), 1);
+	cr_assert_eq(rig_commit(2), 3);
+	rig_assert_alike(0, 2);
+	rig_stop();
+}
+
 // With local acks the log moves on over what a member lacks.
 static void lap_server_1(void)
 {

@@ -388,6 +388,26 @@ Test(stream, cut_back_forgets_epochs_that_have_no_record_left)
 	cr_assert_not(stream_cut_back(stream, 1));
 }
 
+Test(stream, what_is_empty_can_begin_in_an_earlier_epoch)
+{
+	uint64_t last;
+
+	three_epochs();
+	stream_lower_epoch(stream, 2);
+	cr_assert_neq(stream->epoch, 2, "it holds records");
+	stream_reset(stream, 78, 1, 5);
+	stream_lower_epoch(stream, 6);
+	cr_assert_eq(stream->epoch, 5);
+	stream_lower_epoch(stream, 3);
+	cr_assert_eq(stream->epoch, 3);
+	append(2);
+	stream_begin_epoch(stream, 4);
+	append(1);
+	cr_assert_eq(stream_epoch_of(stream, 2, &last), 3);
+	cr_assert_eq(last, 2);
+	cr_assert_eq(stream_epoch_of(stream, 3, &last), 4);
+}
+
 static void ignore_committed(void *arg, uint32_t number)
 {
 	(void)arg;
