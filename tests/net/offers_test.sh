@@ -33,7 +33,7 @@ LAB_INTERVAL="50 ms"
 LAB_MULTIPLIER=5
 # A client holds an offer for three of its intervals: long enough that something can happen to its home meanwhile, and
 # shorter than the server waits for it.
-LAB_CONFIG_MORE="clients: {interval: 1 s, lapse: 5 s}"
+LAB_CONFIG_MORE="clients: {interval: 2 s, lapse: 9 s}"
 lab_test
 lab_host pub 10.77.0.2/24
 lab_host sub 10.77.0.3/24
@@ -65,7 +65,7 @@ lab_follow s2 sub trades 2 --client 2
 lab_wait_for 20 "its cursor" lab_rows 1 cursors "any((row['client'], row['home']) == ('2', 2) for row in rows)"
 lab_signal s2 STOP
 lab_cluster_kill 2
-lab_wait_for 20 "the offers to expire" ended 2 expired
+lab_wait_for 40 "the offers to expire" ended 2 expired
 lab_signal s2 CONT
 lab_cluster_start 2
 lab_cluster_wait_ready 2

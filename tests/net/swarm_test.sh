@@ -21,7 +21,7 @@ has() {
 
 LAB_INTERVAL="50 ms"
 LAB_BITS=16
-LAB_CONFIG_MORE="clients: {interval: 500 ms, lapse: 5 s, max: 32768, subscriptions_max: 65536, ring: 16}"
+LAB_CONFIG_MORE="clients: {interval: 3 s, lapse: 30 s, max: 32768, subscriptions_max: 65536, ring: 16}"
 lab_test
 lab_host pub 10.77.0.2/16
 lab_host swarm -
