@@ -1,34 +1,38 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The takeover of a cursor (docs/architecture.md, 9), as the sources do it: two servers, 0 and 1, and one
-// client, whose home is 0 at first. One stream of N messages that both hold; the commit of 1 may be one behind.
+// client, whose home is 0 at first. One stream of N messages that both hold; 1 knows of N - 1 as committed
+// until it hears 0.
 //
-// A step is one frame taken with all that it brings about, one DATA sent, one message pulled, one tick, or one
-// fault. A tick is an interval: of everybody, once all that was sent has arrived (`timely`). What is early
-// against that costs a fault:
+// A step is one frame taken with all that it brings about, the application's pull, a tick, or a fault. A tick
+// is an interval, of everybody, and comes when all that was sent has arrived (TIMELY). Keep-alives, heartbeats
+// and the feed's entries arrive with the tick that sends them, unless something is before them on their way.
+// Faults strike anywhere, at most
 //
-//   a frame lost, repeated, or late (it goes behind those that were sent after it), on any of the six ways
-//   one way cut for as long as it likes, one at a time
-//   one server stopped for as long as it likes, one at a time; its frames wait, as many as fit
-//   a tick of one alone, while frames are under way
+//   STOPS    a way cut, of the six, or a server stopped, one of each at a time, each for as long as it likes
+//            or for ever (the frames to a stopped server wait, as many as fit); or the client gone for good
+//   SPOILS   a frame lost, twice, or late, behind those sent after it; a tick of one alone, early
 //
-// FAULTS of them, anywhere. A cut that heals and a server that wakes are free, and need not happen.
+// times. With DRAINED=1 server 0 is drained from the start, with COLD=1 the client knows no server but its home.
 //
 // Checked:
-//   1  the application is given 1, 2, ... each once, in order                            app_pull
-//   2  a cursor epoch is made once, by the server that it names                          open_subscription
-//   3  the client never goes back to a lower epoch                                       answer_settle
-//   4  an offer is taken only if the home asked, is silent or deaf, or serves no more    offer_accept
-//   5  an epoch that was offered is in no table before the client took it                table_merge
-//   6  a home drops its subscription only where a higher epoch was made, or the client
-//      was not heard for a lapse time; and it does where it hears of one                 subscription_close
-//   7  LATEST ticks after the last fault the client is live, with all that is committed,
-//      and nobody else serves or offers                                                  settled
+//   1  the application is given 1, 2, ... each once, in order                              app_pull
+//   2  a cursor epoch is made once, and by the server that it names                        open_subscription
+//   3  delivery begins after the client's own identifier; attempts are answered once       open_subscription
+//   4  the client never goes to a lower epoch, and takes DATA of its own one only          answer_settle, on_data
+//   5  an offer is taken only if the home asked, is silent or deaf, or serves no more      offer_accept
+//   6  an epoch that was offered is in no table before the client took it                  table_merge
+//   7  a home ends its subscription only where a higher epoch was made, or the client was
+//      silent for a lapse time                                                             subscription_close
+//   8  and it does at the first word of a higher one                                       on_ack, entry_looked
+//   9  LATEST ticks after the last fault one server serves the client, with all that it
+//      knows as committed, and the other one neither serves nor offers; where the client
+//      is gone, nobody does                                                                world, SETTLED
 //
-// Bounds: ATTEMPTS of the client; a run that needs more ends without a word.
+// A run in which the client asks more than ATTEMPTS times ends without a word.
 //
-// -DM_NAME breaks the model in one place, -DGOAL=N asks whether a corner is reached at all: both must fail
-// (tests/model/run).
+// BROKEN=NAME breaks the model in one place, GOAL=NAME asks whether a corner is reached at all: both must fail
+// (tests/model/run). All these are pan's environment, so that it is compiled once.
 #ifndef N
 #define N 2
 #endif
@@ -59,13 +63,13 @@
 #define MIN(a, b) ((a) < (b) -> (a) : (b))
 
 #define MISTAKES \
-	X(attempt_lower) X(attempt_of_answer) X(attempt_repeated) X(entry_ignored) X(epoch_of_data) \
-	X(handed_early) X(no_cut) X(no_forgotten) X(no_lapse) X(no_overtaken) X(no_server_id) \
+	X(attempt_lower) X(attempt_repeated) X(entry_ignored) X(epoch_of_data) \
+	X(handed_early) X(no_cut) X(no_lapse) X(no_overtaken) X(no_server_id) \
 	X(no_table) X(offer_for_ever) X(offer_in_table) X(offer_low) X(repeats) X(stale_stays) \
 	X(start_of_table) X(take_well)
 #define CORNERS \
-	X(fenced_by_client) X(fenced_by_entry) X(forgotten) X(held_then_silent) X(held_when_lost) \
-	X(home_told) X(lapsed_unheard) X(late) X(migrated) X(offered_above) X(overtaken) X(repeated) \
+	X(fenced_by_client) X(fenced_by_entry) X(held_then_silent) \
+	X(home_told) X(lapsed_unheard) X(migrated) X(offered_above) X(overtaken) X(repeated) \
 	X(sent_elsewhere) X(stale_told) X(taken) X(taken_by_home) X(undone)
 
 c_decl {
@@ -135,6 +139,7 @@ byte giving_left[2];
 // The world.
 byte stops, spoils;
 bool drained; // server 0, by an operator
+bool gone;    // the client, without a word
 byte cut, calm, spoiled; // cut: 1 + server: to it; 3 +: from it to the client; 5 +: to it from its peer
 byte made[2]; // the last epoch of each
 
@@ -149,7 +154,7 @@ hidden mtype f_t, ev;
 #define put_s(s, t, h, e, o, a, m) \
 	if :: cut != 1 + (s) && len(to_s[s]) < CAP -> to_s[s]!t, h, e, o, a, m :: else fi
 #define put_c(s, t, e, a, m, h) \
-	if :: cut != 3 + (s) && len(to_c[s]) < CAP -> to_c[s]!t, e, a, m, h :: else fi
+	if :: !gone && cut != 3 + (s) && len(to_c[s]) < CAP -> to_c[s]!t, e, a, m, h :: else fi
 #define put_p(s, t, e, b) \
 	if :: cut != 5 + (s) && len(to_p[s]) < CAP -> to_p[s]!t, e, b :: else fi
 
@@ -161,14 +166,16 @@ hidden mtype f_t, ev;
 #define DRY(s) (len(to_c[s]) == 0 && (paused[s] || (len(to_s[s]) == 0 && len(to_p[s]) == 0)))
 #define TIMELY (DRY(0) && DRY(1) && c_ready_count == 0)
 
+#define UNDER_WAY \
+	(len(to_s[0]) + len(to_s[1]) + len(to_c[0]) + len(to_c[1]) + len(to_p[0]) + len(to_p[1]))
+
 #define STILL(s) (paused[s] || (!subscribed[s] && offer[s] == 0 && giving[s] == NOBODY))
-#define SETTLED (!c_resuming && c_served && !c_halted && c_held == 0 && !paused[c_home] && \
+#define SETTLED (gone -> (STILL(0) && STILL(1)) : LIVE)
+#define LIVE (!c_resuming && c_served && !c_halted && c_held == 0 && !paused[c_home] && \
 	subscribed[c_home] && s_epoch[c_home] == c_epoch && c_mark == c_covered && c_mark >= commit[c_home] && \
 	offer[c_home] == 0 && STILL(OTHER(c_home)) && (!IS_DRAINED(c_home) || paused[OTHER(c_home)]))
 
-// What a tick sent to say that somebody lives arrives with it.
-#define AT_ONCE (one || !paused[x])
-
+// One frame; or, with a tick, what says that somebody lives.
 inline input() {
 	do
 	:: way <= last ->
@@ -184,7 +191,10 @@ inline input() {
 			egress()
 		:: way >= 4 && len(to_c[x]) > 0 && (one || to_c[x]?[HEARTBEAT]) ->
 			to_c[x]?f_t, f_e, f_a, f_m, f_h;
-			client_input()
+			if
+			:: !gone -> client_input()
+			:: else
+			fi
 		:: else
 		fi;
 		way++
@@ -224,11 +234,11 @@ end:
 		:: TIMELY && c_attempt < ATTEMPTS ->
 			assert(calm < LATEST || SETTLED);
 			calm = (cut == 0 && calm < LATEST -> calm + 1 : calm);
-			tick_c = true; tick_s[0] = !paused[0]; tick_s[1] = !paused[1];
+			tick_c = !gone; tick_s[0] = !paused[0]; tick_s[1] = !paused[1];
 			way = 0; last = 5; one = false
 		:: !(TIMELY) && spoils > 0 && c_attempt < ATTEMPTS ->
 			if
-			:: tick_c = true; tick_s[0] = false; tick_s[1] = false
+			:: !gone -> tick_c = true; tick_s[0] = false; tick_s[1] = false
 			:: !paused[0] -> tick_c = false; tick_s[0] = true; tick_s[1] = false
 			:: !paused[1] -> tick_c = false; tick_s[0] = false; tick_s[1] = true
 			fi;
@@ -246,13 +256,14 @@ end:
 		:: paused[1] = true
 		fi }
 	:: atomic { paused[0] || paused[1] -> calm = 0; paused[0] = false; paused[1] = false }
+	:: atomic { stops > 0 && !gone -> fault(stops); gone = true }
 	:: atomic { stops > 0 && cut == 0 ->
 		fault(stops);
 		if
 		:: cut = 1 :: cut = 2 :: cut = 3 :: cut = 4 :: cut = 5 :: cut = 6
 		fi }
 	:: atomic { cut != 0 -> cut = 0; calm = 0 }
-	:: atomic { spoils > 0 && len(to_s[0]) + len(to_s[1]) + len(to_c[0]) + len(to_c[1]) + len(to_p[0]) + len(to_p[1]) > 0 ->
+	:: atomic { spoils > 0 && UNDER_WAY > 0 ->
 		if
 		:: spoiled = 1 // lost
 		:: spoiled = 2 // late

@@ -156,7 +156,6 @@ inline on_lost(lost) {
 		if
 		:: c_served -> move_undo()
 		:: !c_served && c_held != 0 ->
-			REACHED(held_when_lost);
 			offer_accept(c_held_from, c_held, c_held_handle, false)
 		:: else -> move_to(OTHER(lost), false)
 		fi
@@ -218,17 +217,8 @@ inline answer_settle() {
 }
 
 inline on_subscribed() {
-	if
-	:: BROKEN(attempt_of_answer) -> was = true
-	:: else -> was = f_a == c_attempt
-	fi;
-	late = !c_resuming && f_a == c_attempt && f_e > c_epoch;
-	if
-	:: late || (c_resuming && was && x == c_target) ->
-		if
-		:: late -> REACHED(late)
-		:: else
-		fi;
+	if // answer_is_late, client_answer_is_awaited
+	:: f_a == c_attempt && (c_resuming -> x == c_target : f_e > c_epoch) ->
 		if
 		:: BROKEN(no_overtaken) -> answer_settle()
 		:: else ->
@@ -398,12 +388,8 @@ inline offer_tick() {
 
 inline move_tick() {
 	if
-	:: BROKEN(no_forgotten) -> ok = false
-	:: else -> ok = !c_resuming && c_quiet >= quiet[c_home] + SILENT
-	fi;
-	if
-	:: ok -> REACHED(forgotten); move_to(c_home, false)
-	:: !ok && c_resuming && c_until == 1 ->
+	:: !c_resuming && c_quiet >= quiet[c_home] + SILENT -> move_to(c_home, false) // move_is_forgotten
+	:: c_resuming && c_until == 1 ->
 		c_until = 0;
 		if
 		:: c_served -> move_undo()
