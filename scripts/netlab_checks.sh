@@ -30,7 +30,7 @@ lab_finish() {
 	count=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["committed"])' <"$LAB_DIR/$pub.json")
 	lab_pub_has_all "$pub" "$count"
 	for sub; do
-		lab_wait_for 20 "$sub to have all $count" lab_says "$sub" "\"delivered\":${count}[,}]" || true
+		lab_wait_for 60 "$sub to have all $count" lab_says "$sub" "\"delivered\":${count}[,}]" || true
 		lab_stop "$sub" || die "$sub ended with status $?: $(cat "$LAB_DIR/$sub.json")"
 		lab_sub_has_all "$sub" "$count"
 	done
@@ -68,8 +68,9 @@ lab_cursors_are() {
 }
 
 lab_moves_are() {
+	local reason=${3:-}
 	lab_rows "$1" migrations \
-		"sum(row['outcome'] == 'moved' and row['reason'] in ('$3', '$3' or row['reason']) for row in rows) >= $2"
+		"sum(row['outcome'] == 'moved' and row['reason'] == ('$reason' or row['reason']) for row in rows) >= $2"
 }
 
 lab_counter() {
