@@ -3,20 +3,26 @@
 # What tests of several servers ask of a lab; sourced by scripts/netlab.sh. Those marked * say nothing: they are for
 # lab_wait_for.
 #
-#   lab_publish LABEL HOST STREAM OPTION...   publishes made up messages until lab_finish, 10000 a second
+#   lab_publish LABEL HOST STREAM OPTION...   publishes made up messages until lab_finish, 3000 a second: a log of
+#                                       64 MiB holds those of minutes, for who begins late and for slow machines
 #   lab_follow LABEL HOST STREAM ID OPTION... subscribes from the earliest message, at server ID first, until lab_finish
 #   lab_finish PUB SUB...               ends the publisher, then each subscriber when it has all; checks all of them
+#   lab_delivered LABEL                 prints how many a subscriber has that lab_follow began
+#   lab_has LABEL COUNT               * it has more
 #   lab_sub_has_all LABEL COUNT         a subscriber that ended had so many messages, each once and in order
 #   lab_pub_has_all LABEL COUNT         a publisher that ended had them all committed
 #   lab_holds ID COUNT                * the first stream of a server is committed up to there
+#   lab_committed ID                    prints how far it is
+#   lab_goes_on ID COUNT                until so many more are committed there
 #   lab_in_sync ID LIST               * its in-sync set, as its primary ID knows it: 1,2,3
 #   lab_cursors_are ASKED HOME COUNT  * so many live cursors have that home, as the asked server knows
 #   lab_moves_are ASKED MOVES [REASON]  * at least so many moves have ended well, of any reason or of that one
 #   lab_rows ID COMMAND EXPRESSION...   Python over the `rows` that `godwit COMMAND --json` answers
 #   lab_counter ID NAME                 prints a counter, or a drop's, of a server
+#   lab_counter_above ID NAME COUNT   * it has more
 
 lab_publish() {
-	lab_pub "$1" "$2" "$3" --generate 10000 --size 19-60 "${@:4}"
+	lab_pub "$1" "$2" "$3" --generate 3000 --size 19-60 "${@:4}"
 }
 
 lab_follow() {
@@ -36,6 +42,16 @@ lab_finish() {
 	done
 }
 
+lab_delivered() {
+	local delivered
+	delivered=$(sed -n 's/.*"delivered":\([0-9]*\).*}$/\1/p' "$LAB_DIR/$1.out" | tail -n 1)
+	say "${delivered:-0}"
+}
+
+lab_has() {
+	[ "$(lab_delivered "$1")" -gt "$2" ]
+}
+
 lab_sub_has_all() {
 	lab_expect "$LAB_DIR/$1.json" "delivered == $2" 'generated == delivered' 'lost == 0' 'repeated == 0' \
 		'reordered == 0' 'truncated == 0' 'withdrawn == 0' 'sessions == 1 or sessions == 0'
@@ -47,6 +63,16 @@ lab_pub_has_all() {
 
 lab_holds() {
 	lab_server_is "$1" "it['streams']['0']['commit'] >= $2"
+}
+
+lab_committed() {
+	lab_status "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)["streams"]["0"]["commit"])'
+}
+
+lab_goes_on() {
+	local at
+	at=$(lab_committed "$1") || return
+	lab_wait_for 20 "server $1 to commit $2 more" lab_holds "$1" $((at + $2))
 }
 
 lab_in_sync() {
@@ -78,4 +104,8 @@ lab_counter() {
 import json, sys
 it = json.load(sys.stdin)
 print(sum(table.get(sys.argv[1], 0) for table in (it["counters"], it["drops"])))' "$2"
+}
+
+lab_counter_above() {
+	[ "$(lab_counter "$1" "$2")" -gt "$3" ]
 }

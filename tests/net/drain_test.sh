@@ -35,7 +35,7 @@ for sub in "${SUBS[@]}"; do
 done
 lab_publish one pub trades
 lab_wait_for 20 "the cursors" lab_cursors_are 1 2 "${#SUBS[@]}"
-lab_wait_for 20 "some of it" lab_holds 1 10000
+lab_wait_for 20 "some of it" lab_holds 1 3000
 
 # The order is answered before all have left.
 lab_godwit 2 drain 2 >"$LAB_DIR/drain.out"

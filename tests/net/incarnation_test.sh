@@ -17,7 +17,7 @@ is_ahead() {
 }
 
 # The others take long to find a silent server dead: longer than it needs to come back.
-LAB_INTERVAL="200 ms"
+LAB_INTERVAL="400 ms"
 LAB_MULTIPLIER=32
 lab_test
 lab_host pub 10.77.0.2/24
@@ -32,7 +32,7 @@ for i in 1 2 3 4; do
 	lab_follow "s$i" sub trades $((2 + i % 2))
 done
 lab_publish one pub trades
-lab_wait_for 20 "some of it" lab_holds 1 10000
+lab_wait_for 20 "some of it" lab_holds 1 3000
 for id in 2 3; do
 	lab_cluster_restart "$id"
 	lab_wait_for 20 "server $id to be in sync again" lab_in_sync 1 1,2,3

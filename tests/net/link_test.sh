@@ -24,7 +24,7 @@ for host in deaf mute lone; do
 done
 lab_publish one pub trades
 lab_wait_for 20 "the cursors" lab_cursors_are 1 2 3
-lab_wait_for 20 "some of it" lab_holds 2 10000
+lab_wait_for 20 "some of it" lab_holds 2 3000
 
 # It hears its home no more.
 lab_cut srv2 deaf

@@ -44,7 +44,7 @@ lab_wait_for 20 "all in sync" lab_in_sync 2 1,2,3
 lab_follow s1 sub trades 2 --client 1
 lab_publish one pub trades
 lab_wait_for 20 "its cursor" lab_cursors_are 1 2 1
-lab_wait_for 20 "some of it" lab_holds 2 10000
+lab_wait_for 20 "some of it" lab_holds 2 3000
 
 cut_off 0
 lab_wait_for 20 "it to be kept" ended 1 kept

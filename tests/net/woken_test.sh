@@ -21,7 +21,7 @@ for i in 1 2 3 4; do
 done
 lab_publish one pub trades
 lab_wait_for 20 "the cursors" lab_cursors_are 1 2 4
-lab_wait_for 20 "some of it" lab_holds 1 10000
+lab_wait_for 20 "some of it" lab_holds 1 3000
 
 lab_cluster_kill 2 STOP
 lab_wait_for 20 "the others to have them" lab_cursors_are 1 2 0
