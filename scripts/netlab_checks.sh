@@ -3,6 +3,9 @@
 # What tests of several servers ask of a lab; sourced by scripts/netlab.sh. Those marked * say nothing: they are for
 # lab_wait_for.
 #
+#   lab_trio [PRIMARY]                  lab_test, hosts pub and sub, servers 1 to 3 of the stream trades, all of them its
+#                                       replicas; edit their files, add hosts and faults before lab_trio_start
+#   lab_trio_start [PRIMARY]            starts those three, until all are in sync
 #   lab_publish LABEL HOST STREAM OPTION...   publishes made up messages until lab_finish, 3000 a second: a log of
 #                                       64 MiB holds those of minutes, for who begins late and for slow machines
 #   lab_follow LABEL HOST STREAM ID OPTION... subscribes from the earliest message, at server ID first, until lab_finish
@@ -18,8 +21,24 @@
 #   lab_cursors_are ASKED HOME COUNT  * so many live cursors have that home, as the asked server knows
 #   lab_moves_are ASKED MOVES [REASON]  * at least so many moves have ended well, of any reason or of that one
 #   lab_rows ID COMMAND EXPRESSION...   Python over the `rows` that `godwit COMMAND --json` answers
+#   lab_ends STATUS PATTERN ID COMMAND...   `godwit COMMAND` beside a server ends so, and says a line that matches
 #   lab_counter ID NAME                 prints a counter, or a drop's, of a server
 #   lab_counter_above ID NAME COUNT   * it has more
+
+lab_trio() {
+	local primary=${1:-1} replicas
+	replicas=$(printf '%s\n' 1 2 3 | grep -vx "$primary" | paste -sd +)
+	lab_test
+	lab_host pub 10.77.0.2/24
+	lab_host sub 10.77.0.3/24
+	lab_cluster 1 2 3 "trades=64MiB,primary=$primary,replicas=$replicas"
+}
+
+lab_trio_start() {
+	lab_cluster_start 1 2 3
+	lab_cluster_wait_ready 1 2 3
+	lab_wait_for 20 "all in sync" lab_in_sync "${1:-1}" 1,2,3
+}
 
 lab_publish() {
 	lab_pub "$1" "$2" "$3" --generate 3000 --size 19-60 "${@:4}"
@@ -97,6 +116,14 @@ lab_moves_are() {
 	local reason=${3:-}
 	lab_rows "$1" migrations \
 		"sum(row['outcome'] == 'moved' and row['reason'] == ('$reason' or row['reason']) for row in rows) >= $2"
+}
+
+lab_ends() {
+	local rc=0
+	lab_godwit "${@:3}" >"$LAB_DIR/ends.out" 2>&1 || rc=$?
+	if [ "$rc" -ne "$1" ] || ! grep -q -e "$2" "$LAB_DIR/ends.out"; then
+		die "godwit ${*:4}: status $rc, not $1, or does not say \"$2\": $(cat "$LAB_DIR/ends.out")"
+	fi
 }
 
 lab_counter() {

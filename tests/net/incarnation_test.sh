@@ -19,14 +19,9 @@ is_ahead() {
 # The others take long to find a silent server dead: longer than it needs to come back.
 LAB_INTERVAL="400 ms"
 LAB_MULTIPLIER=32
-lab_test
-lab_host pub 10.77.0.2/24
-lab_host sub 10.77.0.3/24
-lab_cluster 1 2 3 trades=64MiB,primary=1,replicas=2+3
+lab_trio
 sed -i 's/^cluster:$/&\n  start_timeout: 3 s/' "$LAB_DIR"/srv?.yaml
-lab_cluster_start 1 2 3
-lab_cluster_wait_ready 1 2 3
-lab_wait_for 20 "all in sync" lab_in_sync 1 1,2,3
+lab_trio_start
 
 for i in 1 2 3 4; do
 	lab_follow "s$i" sub trades $((2 + i % 2))

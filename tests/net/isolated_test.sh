@@ -11,13 +11,8 @@ exec </dev/null
 
 LAB_INTERVAL="50 ms"
 LAB_MULTIPLIER=5
-lab_test
-lab_host pub 10.77.0.2/24
-lab_host sub 10.77.0.3/24
-lab_cluster 1 2 3 trades=64MiB,primary=1,replicas=2+3
-lab_cluster_start 1 2 3
-lab_cluster_wait_ready 1 2 3
-lab_wait_for 20 "all in sync" lab_in_sync 1 1,2,3
+lab_trio
+lab_trio_start
 
 for id in 1 2 3; do
 	lab_follow "at$id" sub trades "$id" --client "$id"

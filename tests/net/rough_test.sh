@@ -8,17 +8,12 @@ exec </dev/null
 . "$(dirname "$0")/../../scripts/netlab.sh"
 
 LAB_INTERVAL="50 ms"
-lab_test
-lab_host pub 10.77.0.2/24
-lab_host sub 10.77.0.3/24
+lab_trio
 lab_host narrow 10.77.0.4/24
-lab_cluster 1 2 3 trades=64MiB,primary=1,replicas=2+3
 lab_chaos srv1 to.loss=2,to.duplicate=2,to.reorder=2
 lab_chaos srv2 to.loss=2,to.duplicate=2,to.reorder=2,from.duplicate=2,from.reorder=2
 lab_loss srv3 5
-lab_cluster_start 1 2 3
-lab_cluster_wait_ready 1 2 3
-lab_wait_for 20 "all in sync" lab_in_sync 1 1,2,3
+lab_trio_start
 
 order=$(lab_address 2),$(lab_address 3),$(lab_address 1)
 for i in 1 2 3 4; do

@@ -26,9 +26,7 @@ lab_test
 lab_host pub 10.77.0.2/16
 lab_host swarm -
 lab_cluster 1 2 3 trades=64MiB,primary=1,replicas=2+3
-lab_cluster_start 1 2 3
-lab_cluster_wait_ready 1 2 3
-lab_wait_for 20 "all in sync" lab_in_sync 1 1,2,3
+lab_trio_start
 
 lab_spawn swarm swarm "$SWARM" --interface eth0 --address 10.77.64.0/16 --server "$(lab_order 2)" --stream trades \
 	--clients "$CLIENTS" --rate 1k --loss 1 --eal-prefix "$LAB_ID-swarm" --cpu "$(lab_cpus | tail -n 1)" \
