@@ -103,7 +103,7 @@ struct cursor_table {
 	uint32_t slots_end, rows_end; // from here on never used
 	uint32_t slots_free, rows_free;
 	struct waiting slots_retired, rows_retired;
-	// what the readers are waited for now: firsts of lists as those
+	// first of what was retired before the grace period that runs, linked as those
 	uint32_t slots_waiting, rows_waiting;
 	uint32_t expire_next;
 	bool is_waiting, has_waited;

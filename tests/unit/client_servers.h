@@ -268,6 +268,20 @@ static inline void servers_pass(struct servers *s, uint64_t span_ns, uint32_t al
 	}
 }
 
+// Two servers are heard until the core gives a move up: the lapse time of its silence.
+static inline void servers_until_undone(struct servers *s)
+{
+	for (uint32_t i = 0; rig_stats(s->rig)->moves_undone == 0; i++) {
+		cr_assert_lt(i, 10000, "it goes on with the move for ever");
+		servers_alive(s, 0);
+		servers_alive(s, 1);
+		s->rig->now_ns += 10 * RIG_MS;
+		while (rig_output(s->rig) != 0)
+			if (s->rig->out[1] == GODWIT_ACK)
+				servers_note_ack(s);
+	}
+}
+
 // An ACK with one entry is due to server i under this handle: these flags, this cursor epoch.
 static inline void servers_expect_aside(struct servers *s, uint32_t i, uint64_t handle,
 					uint64_t key, uint16_t flags, uint64_t cursor_epoch)

@@ -201,14 +201,7 @@ Test(client_histories, are_compared_where_an_answer_comes_after_the_move_was_giv
 	rig_data(s->rig, 11, 14);
 	rig_next(s->rig, GODWIT_EVENT_CONNECTED);
 	rig_take_range(s->rig, 11, 12);
-	while (rig_stats(s->rig)->moves_undone == 0) {
-		servers_alive(s, 0);
-		servers_alive(s, 1);
-		s->rig->now_ns += 10 * RIG_MS;
-		while (rig_output(s->rig) != 0)
-			if (s->rig->out[1] == GODWIT_ACK)
-				servers_note_ack(s);
-	}
+	servers_until_undone(s);
 	servers_turn(s, 1);
 	rig_subscribed(s->rig, 10, GODWIT_OK);
 	expect_resume(s, 12, s->rig->attempt + 1);

@@ -247,14 +247,7 @@ Test(client_move, takes_an_answer_that_comes_after_it_gave_up)
 
 	servers_migrate(s, 0, s->rig->cursor_epoch, 1);
 	servers_expect_resume(s, 1, servers_handle(1), servers_key(1), 0);
-	while (rig_stats(s->rig)->moves_undone == 0) {
-		servers_alive(s, 0);
-		servers_alive(s, 1);
-		s->rig->now_ns += 10 * RIG_MS;
-		while (rig_output(s->rig) != 0)
-			if (s->rig->out[1] == GODWIT_ACK)
-				servers_note_ack(s);
-	}
+	servers_until_undone(s);
 	cr_assert(is_live(s));
 	servers_turn(s, 1);
 	rig_subscribed(s->rig, 10, GODWIT_OK);

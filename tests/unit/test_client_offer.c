@@ -314,14 +314,7 @@ Test(client_offer, that_is_not_followed_by_an_answer_leaves_all_as_it_was)
 
 	servers_take(s, 2, epoch, true);
 	servers_expect_resume(s, 2, servers_handle(2), servers_key(2), epoch);
-	while (rig_stats(s->rig)->moves_undone == 0) {
-		servers_alive(s, 0);
-		servers_alive(s, 1);
-		s->rig->now_ns += 10 * RIG_MS;
-		while (rig_output(s->rig) != 0)
-			if (s->rig->out[1] == GODWIT_ACK)
-				servers_note_ack(s);
-	}
+	servers_until_undone(s);
 	// It falls silent itself: that is found before the lapse time.
 	cr_assert_leq(s->rig->now_ns, begin_ns + SERVERS_SILENCE + 10 * RIG_MS);
 	servers_turn(s, 0);

@@ -76,6 +76,16 @@ Test(keeper, orders_again_what_found_no_room)
 
 // ---- a start with a record ----------------------------------------------------------------------
 
+// The primary comes back, and hears of the logs of both others.
+static void choose_between(uint32_t epoch2, uint64_t end2, uint32_t epoch3, uint64_t end3)
+{
+	lead_with_all();
+	start(101);
+	says(3, 300, 1, epoch3, end3);
+	says(2, 200, 1, epoch2, end2);
+	step();
+}
+
 Test(keeper, fetches_from_the_greatest_epoch_and_end_when_all_are_there)
 {
 	lead_with_all();
@@ -103,21 +113,13 @@ Test(keeper, fetches_from_the_greatest_epoch_and_end_when_all_are_there)
 
 Test(keeper, prefers_a_later_epoch_to_a_longer_log)
 {
-	lead_with_all();
-	start(101);
-	says(2, 200, 1, 2, 10);
-	says(3, 300, 1, 1, 90);
-	step();
+	choose_between(2, 10, 1, 90);
 	cr_assert_eq(fetched_from, 2);
 }
 
 Test(keeper, prefers_the_lower_server_of_equal_logs)
 {
-	lead_with_all();
-	start(101);
-	says(3, 300, 1, 1, 50);
-	says(2, 200, 1, 1, 50);
-	step();
+	choose_between(1, 50, 1, 50);
 	cr_assert_eq(fetched_from, 2);
 }
 
@@ -258,11 +260,7 @@ Test(keeper, takes_another_source_when_what_the_first_one_holds_is_not_whole)
 	struct keeper_view view;
 	char text[KEEPER_TEXT_BYTES];
 
-	lead_with_all();
-	start(101);
-	says(2, 200, 1, 1, 50);
-	says(3, 300, 1, 1, 51);
-	step();
+	choose_between(1, 50, 1, 51);
 	cr_assert_eq(fetched_from, 3);
 	refuse(3, 300, TIMEOUT / 2); // it may be cutting its log just now
 	cr_assert_eq(fetches, 1);

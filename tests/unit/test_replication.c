@@ -459,7 +459,6 @@ Test(replication, lost_doubled_and_swapped_frames_change_nothing)
 
 // ---- packets -----------------------------------------------------------------------------------
 
-// Messages of many publishers in turn, so that runs take more room than records.
 static bool narrow_wire(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
 			uint32_t *length)
 {
@@ -484,6 +483,7 @@ Test(replication, a_path_that_swallows_large_frames_carries_small_ones)
 	rig_stop();
 }
 
+// Messages of many publishers in turn, so that runs take more room than records.
 Test(replication, frames_are_cut_so_that_runs_and_records_fit_the_mtu)
 {
 	struct cluster_config config = {.each = {.publishers_max = 64, .runs_max = 4096}};

@@ -117,6 +117,30 @@ static void lose_what_only_server_1_holds(void)
 	rig_connect();
 }
 
+// A topic is agreed; then server 1 alone gets three records, which are lost with the primary.
+static void server_1_goes_ahead(void)
+{
+	rig_open();
+	cr_assert_eq(ask_topic("one"), 1);
+	cluster_cut(&rig.c, 0, 2);
+	rig_publish(3, 100);
+	rig_pass(2 * MS);
+	cr_assert_eq(rig_end(1), 3);
+	cr_assert_eq(rig_end(2), 0);
+	lose_what_only_server_1_holds();
+}
+
+// It comes back without memory and is in sync again, in the epoch of now.
+static void server_2_begins_anew(void)
+{
+	cluster_restart(&rig.c, 2);
+	rig_put_out(2);
+	rig_write();
+	rig_pass(200 * MS);
+	cr_assert(rig_in_set(2));
+	cr_assert_eq(rig_stream(2)->epoch, 2);
+}
+
 Test(replication_meta, a_number_that_nobody_was_told_of_is_given_anew_and_everywhere)
 {
 	rig_start(3, NULL);
@@ -186,14 +210,7 @@ Test(replication_meta, an_instance_that_nobody_was_told_of_is_given_up_everywher
 Test(replication_meta, a_member_that_was_cut_back_still_holds_what_was_agreed)
 {
 	rig_start(3, NULL);
-	rig_open();
-	cr_assert_eq(ask_topic("one"), 1);
-	cluster_cut(&rig.c, 0, 2);
-	rig_publish(3, 100);
-	rig_pass(2 * MS);
-	cr_assert_eq(rig_end(1), 3);
-	cr_assert_eq(rig_end(2), 0);
-	lose_what_only_server_1_holds();
+	server_1_goes_ahead();
 	rig.number = 0;
 	rig_publish(1, 50); // the log of server 1 goes on otherwise: it is to be cut back
 	rig_pass(RIG_STEP);
@@ -243,19 +260,8 @@ Test(replication_meta, a_member_of_an_empty_stream_keeps_its_tables_in_whatever_
 Test(replication_meta, records_of_before_the_first_epoch_are_cut_and_the_tables_stay)
 {
 	rig_start(3, NULL);
-	rig_open();
-	cr_assert_eq(ask_topic("one"), 1);
-	cluster_cut(&rig.c, 0, 2);
-	rig_publish(3, 100);
-	rig_pass(2 * MS);
-	cr_assert_eq(rig_end(1), 3);
-	lose_what_only_server_1_holds();
-	cluster_restart(&rig.c, 2);
-	rig_put_out(2);
-	rig_write();
-	rig_pass(200 * MS);
-	cr_assert(rig_in_set(2));
-	cr_assert_eq(rig_stream(2)->epoch, 2);
+	server_1_goes_ahead();
+	server_2_begins_anew();
 	restart_primary(); // from server 2, while server 1 is away
 	cr_assert_eq(rig_end(0), 0);
 	cluster_isolate(&rig.c, 1, false);
@@ -272,19 +278,8 @@ Test(replication_meta,
 {
 	rig.min_in_sync = 3; // nobody can leave
 	rig_start(3, NULL);
-	rig_open();
-	cr_assert_eq(ask_topic("one"), 1);
-	cluster_cut(&rig.c, 0, 2);
-	rig_publish(3, 100);
-	rig_pass(2 * MS);
-	cr_assert_eq(rig_end(1), 3);
-	lose_what_only_server_1_holds();
-	cluster_restart(&rig.c, 2);
-	rig_put_out(2);
-	rig_write();
-	rig_pass(200 * MS);
-	cr_assert(rig_in_set(2));
-	cr_assert_eq(rig_stream(2)->epoch, 2);
+	server_1_goes_ahead();
+	server_2_begins_anew();
 	cluster_isolate(&rig.c, 1, false);
 	cluster_isolate(&rig.c, 2, true);
 	restart_primary(); // from server 1, while server 2 is away
