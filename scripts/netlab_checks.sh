@@ -3,9 +3,9 @@
 # What tests of several servers ask of a lab; sourced by scripts/netlab.sh. Those marked * say nothing: they are for
 # lab_wait_for.
 #
-#   lab_trio [PRIMARY]                  lab_test, hosts pub and sub, servers 1 to 3 of the stream trades, all of them its
-#                                       replicas; edit their files, add hosts and faults before lab_trio_start
-#   lab_trio_start [PRIMARY]            starts those three, until all are in sync
+#   lab_trio                            lab_test, hosts pub and sub, servers 1 to 3 with the stream trades: LAB_PRIMARY (1)
+#                                       and its replicas; edit their files, add hosts and faults before lab_trio_start
+#   lab_trio_start                      starts those three, until all are in sync
 #   lab_publish LABEL HOST STREAM OPTION...   publishes made up messages until lab_finish, 3000 a second: a log of
 #                                       64 MiB holds those of minutes, for who begins late and for slow machines
 #   lab_follow LABEL HOST STREAM ID OPTION... subscribes from the earliest message, at server ID first, until lab_finish
@@ -26,7 +26,7 @@
 #   lab_counter_above ID NAME COUNT   * it has more
 
 lab_trio() {
-	local primary=${1:-1} replicas
+	local primary=${LAB_PRIMARY:-1} replicas
 	replicas=$(printf '%s\n' 1 2 3 | grep -vx "$primary" | paste -sd +)
 	lab_test
 	lab_host pub 10.77.0.2/24
@@ -37,7 +37,7 @@ lab_trio() {
 lab_trio_start() {
 	lab_cluster_start 1 2 3
 	lab_cluster_wait_ready 1 2 3
-	lab_wait_for 20 "all in sync" lab_in_sync "${1:-1}" 1,2,3
+	lab_wait_for 20 "all in sync" lab_in_sync "${LAB_PRIMARY:-1}" 1,2,3
 }
 
 lab_publish() {

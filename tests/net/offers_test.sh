@@ -34,8 +34,9 @@ LAB_MULTIPLIER=5
 # A client holds an offer for three of its intervals: long enough that something can happen to its home meanwhile, and
 # shorter than the server waits for it.
 LAB_CONFIG_MORE="clients: {interval: 2 s, lapse: 9 s}"
-lab_trio 2
-lab_trio_start 2
+LAB_PRIMARY=2
+lab_trio
+lab_trio_start
 lab_follow s1 sub trades 2 --client 1
 lab_publish one pub trades
 lab_wait_for 20 "its cursor" lab_cursors_are 1 2 1
