@@ -30,7 +30,7 @@ lab_wait_for 20 "the cursors" lab_cursors_are 1 2 5
 lab_wait_for 20 "some of it" lab_holds 3 10000
 
 # Nothing large gets to a replica, nor to a client: it is fed in smaller frames.
-lab_swallow srv3 1000
+lab_swallow srv3 600
 lab_swallow narrow 1300
 lab_wait_for 20 "more of it" lab_holds 3 30000
 lab_wait_for 20 "the narrow one to have it" lab_says narrow '"delivered":[3-9][0-9]{4}'
