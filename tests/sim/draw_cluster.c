@@ -194,6 +194,23 @@ static void draw_faults(struct sim *sim)
 		draw_fault(sim, &sim->faults[sim->fault_count++]);
 }
 
+// Orders to even out the cores, more than one in a world. Numbers of their own: what is drawn before and after stays.
+static void draw_rebalances(struct sim *sim)
+{
+	struct rng rng = {.state = sim->seed ^ 0x7265626c616e6365ull};
+
+	if (!rng_percent(&rng, 30))
+		return;
+	for (uint64_t n = 1 + rng_below(&rng, 3); n > 0; n--) {
+		struct fault *f = &sim->faults[sim->fault_count++];
+
+		f->kind = FAULT_REBALANCE;
+		f->a = f->b = (uint32_t)rng_below(&rng, sim->host_count);
+		f->from_ns = sim->now_ns + FAULTS_FROM_NS + rng_below(&rng, FAULTS_SPAN_NS);
+		f->to_ns = f->from_ns;
+	}
+}
+
 void draw_cluster(struct sim *sim)
 {
 	struct rng *rng = &sim->rng;
@@ -220,4 +237,5 @@ void draw_cluster(struct sim *sim)
 	for (uint32_t i = 0; i < sim->host_count; i++)
 		if (rng_percent(rng, 10))
 			sim->hosts[i].bad_disk = 5 + (uint32_t)rng_below(rng, 40);
+	draw_rebalances(sim);
 }
