@@ -195,6 +195,8 @@ static const struct admin_command commands[] = {
 	 admin_migrations},
 	{"/godwit/drain", "Hand all clients over. Parameter: id of this server", admin_drain},
 	{"/godwit/undrain", "Take clients again. Parameter: id of this server", admin_undrain},
+	{"/godwit/rebalance", "Even the clients out over the cores. Parameter: id of this server",
+	 admin_rebalance},
 	{"/godwit/resolve",
 	 "Where an identifier leads. Parameters: SESSION:SEQ:EPOCH, client, subscription",
 	 admin_resolve},

@@ -51,7 +51,7 @@ typedef int admin_answer(struct daemon *daemon, const char *params, struct rte_t
 admin_answer admin_servers, admin_history;		     // admin_servers.c
 admin_answer admin_streams, admin_replicas;		     // admin_streams.c
 admin_answer admin_clients, admin_cursors, admin_migrations; // admin_cursors.c
-admin_answer admin_drain, admin_undrain;		     // admin_orders.c
+admin_answer admin_drain, admin_undrain, admin_rebalance;    // admin_orders.c
 admin_answer admin_resolve;				     // admin_streams.c
 
 // Monotonic, now.

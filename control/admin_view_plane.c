@@ -132,6 +132,33 @@ static enum view_order drain_order(void *arg, bool on, uint64_t now_ns)
 	}
 }
 
+static void rebalance_state(void *arg, struct view_rebalance *rebalance)
+{
+	const struct view_parts *parts = arg;
+	struct migration_rebalance_state state = migration_rebalance_state(parts->migration);
+
+	*rebalance = (struct view_rebalance){
+		.is_active = state.is_active,
+		.left = state.left,
+		.moved = state.moved,
+		.stuck = state.stuck,
+	};
+}
+
+static enum view_order rebalance_order(void *arg, uint64_t now_ns)
+{
+	static const enum view_order answers[] = {
+		[MIGRATION_REBALANCE_BEGUN] = VIEW_ORDER_DONE,
+		[MIGRATION_REBALANCE_AGAIN] = VIEW_ORDER_ALREADY,
+		[MIGRATION_REBALANCE_EVEN] = VIEW_ORDER_EVEN,
+		[MIGRATION_REBALANCE_ONE_CORE] = VIEW_ORDER_ONE_CORE,
+		[MIGRATION_REBALANCE_DRAINING] = VIEW_ORDER_DRAINING,
+	};
+	struct view_parts *parts = arg;
+
+	return answers[migration_rebalance(parts->migration, now_ns)];
+}
+
 struct view_plane view_plane_of(struct view_parts *parts)
 {
 	struct view_plane plane = {.arg = parts};
@@ -144,6 +171,8 @@ struct view_plane view_plane_of(struct view_parts *parts)
 		plane.migration = migration_view_of;
 		plane.drain_state = drain_state;
 		plane.drain = drain_order;
+		plane.rebalance_state = rebalance_state;
+		plane.rebalance = rebalance_order;
 	}
 	return plane;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The view of the control plane: what keeper and migration know, and the order to drain, behind the
+// The view of the control plane: what keeper and migration know, and the orders to drain and to rebalance, behind the
 // functions of struct view_plane. Thread: as admin_view.h.
 #ifndef CONTROL_ADMIN_VIEW_PLANE_H
 #define CONTROL_ADMIN_VIEW_PLANE_H
