@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// /godwit/drain, /godwit/undrain and /godwit/rebalance: orders. Telemetry's thread leaves the order with the
+// /godwit/drain, /godwit/undrain, /godwit/rebalance and /godwit/adopt: orders. Telemetry's thread leaves the order with the
 // daemon and waits; the control thread carries it out in its next step and leaves the answer.
 #define _GNU_SOURCE // pthread_cond_clockwait
 
@@ -18,6 +18,9 @@ static const char *const order_names[VIEW_ORDERS] = {
 	[VIEW_ORDER_DRAINING] = "draining",
 	[VIEW_ORDER_LAST] = "last",
 	[VIEW_ORDER_STREAM] = "stream",
+	[VIEW_ORDER_NOT_WAITING] = "not-waiting",
+	[VIEW_ORDER_HOLDS_NOTHING] = "holds-nothing",
+	[VIEW_ORDER_GIVES_UP] = "gives-up",
 	[VIEW_ORDER_UNKNOWN] = "unknown",
 	[VIEW_ORDER_ELSEWHERE] = "elsewhere",
 	[VIEW_ORDER_ALONE] = "alone",
@@ -33,6 +36,9 @@ void admin_orders_step(struct daemon *daemon, uint64_t now_ns)
 		return;
 	if (order->kind == ADMIN_ORDER_REBALANCE)
 		order->answer = plane->rebalance(plane->arg, now_ns);
+	else if (order->kind == ADMIN_ORDER_ADOPT)
+		order->answer = plane->adopt(plane->arg, order->stream, order->server,
+					     order->gives_up, &order->other);
 	else
 		order->answer = plane->drain(plane->arg, order->kind == ADMIN_ORDER_DRAIN, now_ns);
 	order->state = ADMIN_ORDER_ANSWERED;
@@ -134,4 +140,26 @@ int admin_undrain(struct daemon *daemon, const char *params, struct rte_tel_data
 int admin_rebalance(struct daemon *daemon, const char *params, struct rte_tel_data *data)
 {
 	return order_answer(daemon, params, ADMIN_ORDER_REBALANCE, data);
+}
+
+int admin_adopt(struct daemon *daemon, const char *params, struct rte_tel_data *data)
+{
+	struct admin_order *order = &daemon->order;
+	uint64_t values[3] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	enum view_order answer = VIEW_ORDER_NOT_WAITING; // it leads no stream that has replicas
+
+	if (!admin_numbers(params, values, 3) || values[0] >= daemon->server.stream_count ||
+	    values[1] > UINT16_MAX || values[2] > 1)
+		return -EINVAL;
+	order->stream = (uint32_t)values[0];
+	order->server = (uint16_t)values[1];
+	order->gives_up = values[2] == 1;
+	order->other = 0;
+	if (daemon->sources.plane.adopt != NULL)
+		answer = order_give(daemon, ADMIN_ORDER_ADOPT);
+	tell_count(data, "server", values[1]);
+	tell_text(data, "answer", order_names[answer]);
+	if (order->other != 0)
+		tell_count(data, "other", order->other);
+	return 0;
 }

@@ -25,12 +25,15 @@ struct view_migration;
 
 enum view_order { // answers to an order
 	VIEW_ORDER_DONE,
-	VIEW_ORDER_ALREADY,    // it is drained, or not, already; its cores are being evened out
-	VIEW_ORDER_EVEN,       // its cores are even: nothing to do
-	VIEW_ORDER_ONE_CORE,   // refused: no second core takes clients
-	VIEW_ORDER_DRAINING,   // refused: all are to leave it anyway
-	VIEW_ORDER_LAST,       // refused: no other live server takes clients
-	VIEW_ORDER_STREAM,     // refused: of those that do, none holds one of its streams
+	VIEW_ORDER_ALREADY,	  // it is drained, or not, already; its cores are being evened out
+	VIEW_ORDER_EVEN,	  // its cores are even: nothing to do
+	VIEW_ORDER_ONE_CORE,	  // refused: no second core takes clients
+	VIEW_ORDER_DRAINING,	  // refused: all are to leave it anyway
+	VIEW_ORDER_LAST,	  // refused: no other live server takes clients
+	VIEW_ORDER_STREAM,	  // refused: of those that do, none holds one of its streams
+	VIEW_ORDER_NOT_WAITING,	  // refused: the stream waits for nobody's word
+	VIEW_ORDER_HOLDS_NOTHING, // refused: that server is not there, or holds nothing of the stream
+	VIEW_ORDER_GIVES_UP,   // refused: another replica does not answer, or holds another session
 	VIEW_ORDER_UNKNOWN,    // there is no such server in the cluster
 	VIEW_ORDER_ELSEWHERE,  // it is a member, but another process: to be asked there
 	VIEW_ORDER_ALONE,      // this server is in no cluster
@@ -67,6 +70,9 @@ struct view_plane {
 	void (*rebalance_state)(void *arg, struct view_rebalance *rebalance);
 	// Even its cores out. Thread: control.
 	enum view_order (*rebalance)(void *arg, uint64_t now_ns);
+	// Go on with what a server holds of a stream (keeper_adopt). Thread: control.
+	enum view_order (*adopt)(void *arg, uint32_t number, uint16_t server, bool gives_up,
+				 uint16_t *other);
 };
 
 struct view_sources {

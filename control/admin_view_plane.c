@@ -72,6 +72,20 @@ static void stream_view(void *arg, uint32_t number, struct view_stream *view)
 		keeper_text(&kept, view->explanation);
 }
 
+static enum view_order adopt_order(void *arg, uint32_t number, uint16_t server, bool gives_up,
+				   uint16_t *other)
+{
+	static const enum view_order answers[] = {
+		[KEEPER_ADOPT_DONE] = VIEW_ORDER_DONE,
+		[KEEPER_ADOPT_NOT_WAITING] = VIEW_ORDER_NOT_WAITING,
+		[KEEPER_ADOPT_HOLDS_NOTHING] = VIEW_ORDER_HOLDS_NOTHING,
+		[KEEPER_ADOPT_GIVES_UP] = VIEW_ORDER_GIVES_UP,
+	};
+	struct view_parts *parts = arg;
+
+	return answers[keeper_adopt(parts->keeper, number, server, gives_up, other)];
+}
+
 // ---- migration -----------------------------------------------------------------------------------
 
 static bool migration_view_of(void *arg, uint32_t i, struct view_migration *view)
@@ -165,8 +179,10 @@ struct view_plane view_plane_of(struct view_parts *parts)
 
 	if (parts->link != NULL)
 		plane.link = link_view;
-	if (parts->keeper != NULL)
+	if (parts->keeper != NULL) {
 		plane.stream = stream_view;
+		plane.adopt = adopt_order;
+	}
 	if (parts->migration != NULL) {
 		plane.migration = migration_view_of;
 		plane.drain_state = drain_state;

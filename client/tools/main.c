@@ -37,6 +37,7 @@ static const struct command commands[] = {
 	{"undrain", "godwit undrain", tool_undrain, "Have a drained server take clients again"},
 	{"rebalance", "godwit rebalance", tool_rebalance,
 	 "Even the clients of a server out over its cores"},
+	{"adopt", "godwit adopt", tool_adopt, "Have a stream that lost its record go on"},
 	{"resolve", "godwit resolve", tool_resolve, "Show where an identifier leads"},
 };
 
