@@ -100,11 +100,14 @@ void core_move_ended(struct migration *m, enum migration_outcome outcome)
 	struct evening *e = &m->evening;
 
 	e->pending--;
-	e->moved += outcome == MIGRATION_MOVED;
 	e->stuck += outcome == MIGRATION_EXPIRED;
-	e->has_missed |= outcome != MIGRATION_MOVED;
-	if (outcome == MIGRATION_MOVED && e->left > 0)
-		e->left--;
+	if (outcome != MIGRATION_MOVED) {
+		e->has_missed = true;
+		return;
+	}
+	MCOUNT(m, rebalance_moved);
+	e->moved++;
+	e->left -= e->left > 0;
 }
 
 // A round begins, or there is nothing left to do in one.

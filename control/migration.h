@@ -147,6 +147,7 @@ struct migration_record {
 	X(feed_lost, "streams whose feed we lost while another server had it")                     \
 	X(rebalances, "orders to even out the cores that were begun")                              \
 	X(rebalance_moves, "cursors offered by a core that had fewer")                             \
+	X(rebalance_moved, "... and that went there")                                              \
 	X(rebalance_again, "orders to even out the cores while one was carried out")               \
 	X(rebalance_even, "orders to even out cores that were even")                               \
 	X(rebalance_one_core, "orders refused: no second core takes clients")                      \

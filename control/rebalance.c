@@ -15,9 +15,12 @@ static uint32_t rank(const struct rebalance_core *cores, uint32_t count, uint32_
 {
 	uint32_t before = 0;
 
-	for (uint32_t i = 0; i < count; i++)
-		before += cores[i].takes && (cores[i].cursors > cores[core].cursors ||
-					     (cores[i].cursors == cores[core].cursors && i < core));
+	for (uint32_t i = 0; i < count; i++) {
+		bool is_even = cores[i].cursors == cores[core].cursors;
+
+		if (cores[i].takes)
+			before += is_even ? i < core : cores[i].cursors > cores[core].cursors;
+	}
 	return before;
 }
 

@@ -76,7 +76,7 @@ int order_print(uint64_t server, enum order order, const json_t *answer, FILE *o
 			"%s: refused: no other live server that takes clients has stream %s of "
 			"server %" PRIu64 "\n",
 			name, field_text(answer, "stream"), server);
-	else if (strcmp(word, "one core") == 0)
+	else if (strcmp(word, "one-core") == 0)
 		fprintf(err,
 			"%s: refused: server %" PRIu64 " has no two cores that take clients: they "
 			"need a queue of a port each, and threads that turn\n",

@@ -88,7 +88,7 @@ Test(tools_orders, says_what_is_to_move_in_a_rebalance)
 
 Test(tools_orders, says_why_a_rebalance_is_refused)
 {
-	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"one core\"}"), TOOL_FAILED);
+	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"one-core\"}"), TOOL_FAILED);
 	expect("", "godwit rebalance: refused: server 1 has no two cores that take clients: they "
 		   "need a queue of a port each, and threads that turn\n");
 	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"draining\"}"), TOOL_FAILED);
