@@ -46,6 +46,7 @@ struct admin_order { // under the daemon's lock
 	enum admin_order_state state;
 	bool is_drain; // else undrain
 	enum view_order answer;
+	const char *stream; // of the answer VIEW_ORDER_STREAM, else NULL
 	pthread_cond_t answered;
 };
 

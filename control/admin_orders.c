@@ -24,7 +24,7 @@ void admin_orders_step(struct daemon *daemon, uint64_t now_ns)
 
 	if (order->state != ADMIN_ORDER_ASKED)
 		return;
-	order->answer = plane->drain(plane->arg, order->is_drain, now_ns);
+	order->answer = plane->drain(plane->arg, order->is_drain, now_ns, &order->stream);
 	order->state = ADMIN_ORDER_ANSWERED;
 	pthread_cond_signal(&order->answered);
 }
@@ -86,8 +86,8 @@ static int order_answer(struct daemon *daemon, const char *params, bool is_drain
 	tell_count(data, "left", drain.left);
 	tell_count(data, "moved", drain.moved);
 	tell_count(data, "stuck", drain.stuck);
-	if (answer == VIEW_ORDER_STREAM && drain.held_by_none != NULL)
-		tell_text(data, "stream", drain.held_by_none);
+	if (answer == VIEW_ORDER_STREAM && daemon->order.stream != NULL)
+		tell_text(data, "stream", daemon->order.stream);
 	return 0;
 }
 

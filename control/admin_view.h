@@ -37,10 +37,9 @@ enum view_order { // answers to an order
 
 struct view_drain {
 	bool is_draining;
-	uint32_t left;		  // cursors that are still here
-	uint32_t moved;		  // since it began
-	uint32_t stuck;		  // attempts that no client accepted
-	const char *held_by_none; // VIEW_ORDER_STREAM: the stream; else NULL
+	uint32_t left;	// cursors that are still here
+	uint32_t moved; // since it began
+	uint32_t stuck; // attempts that no client accepted
 };
 
 // What only the control plane can tell or do. A function that is NULL has nothing to tell.
@@ -52,8 +51,8 @@ struct view_plane {
 	// The i-th last migration, 0 the newest. False: not kept, or none.
 	bool (*migration)(void *arg, uint32_t i, struct view_migration *view);
 	void (*drain_state)(void *arg, struct view_drain *drain);
-	// Drain this server, or no more. Thread: control.
-	enum view_order (*drain)(void *arg, bool on, uint64_t now_ns);
+	// Drain this server, or no more. *stream: of VIEW_ORDER_STREAM its name, else NULL. Thread: control.
+	enum view_order (*drain)(void *arg, bool on, uint64_t now_ns, const char **stream);
 };
 
 struct view_sources {

@@ -108,21 +108,21 @@ static void drain_state(void *arg, struct view_drain *drain)
 		.left = state.left,
 		.moved = state.moved,
 		.stuck = state.stuck,
-		.held_by_none = state.held_by_none,
 	};
 }
 
-static enum view_order drain_order(void *arg, bool on, uint64_t now_ns)
+static enum view_order drain_order(void *arg, bool on, uint64_t now_ns, const char **stream)
 {
 	struct view_parts *parts = arg;
 
+	*stream = NULL;
 	if (migration_drain_state(parts->migration).is_draining == on)
 		return VIEW_ORDER_ALREADY;
 	if (!on) {
 		migration_undrain(parts->migration, now_ns);
 		return VIEW_ORDER_DONE;
 	}
-	switch (migration_drain(parts->migration, now_ns)) {
+	switch (migration_drain(parts->migration, now_ns, stream)) {
 	case GODWIT_OK:
 		return VIEW_ORDER_DONE;
 	case GODWIT_UNKNOWN_STREAM:

@@ -83,11 +83,12 @@ static bool is_held_elsewhere(const struct migration *m, const struct migration_
 	return false;
 }
 
-enum godwit_code migration_drain(struct migration *m, uint64_t now_ns)
+enum godwit_code migration_drain(struct migration *m, uint64_t now_ns, const char **stream)
 {
 	bool any = false;
 
-	m->held_by_none = NULL;
+	if (stream != NULL)
+		*stream = NULL;
 	if (m->is_draining)
 		return GODWIT_OK;
 	for (uint32_t i = 0; i < m->view.peers_count; i++)
@@ -95,11 +96,12 @@ enum godwit_code migration_drain(struct migration *m, uint64_t now_ns)
 	if (!any)
 		return GODWIT_NOT_ALLOWED;
 	for (uint32_t i = 0; i < m->view.streams_count; i++) {
-		const struct migration_stream *stream = &m->view.streams[i];
+		const struct migration_stream *ours = &m->view.streams[i];
 
-		if (stream->own.session == 0 || is_held_elsewhere(m, stream))
+		if (ours->own.session == 0 || is_held_elsewhere(m, ours))
 			continue;
-		m->held_by_none = stream->name;
+		if (stream != NULL)
+			*stream = ours->name;
 		return GODWIT_UNKNOWN_STREAM;
 	}
 	m->is_draining = true;
@@ -127,6 +129,5 @@ struct migration_drain_state migration_drain_state(const struct migration *m)
 		.left = cursor_table_home_live(m->table, m->config.server),
 		.moved = m->drained,
 		.stuck = m->stuck,
-		.held_by_none = m->held_by_none,
 	};
 }

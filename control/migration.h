@@ -179,16 +179,16 @@ void migration_step(struct migration *migration, uint64_t now_ns);
 
 // Hand all cursors over, and take none (but orphans that nobody else can serve), until migration_undrain.
 // GODWIT_OK, also of a server that is drained; GODWIT_NOT_ALLOWED: no other server is up and takes clients;
-// GODWIT_UNKNOWN_STREAM: none of those holds one of our streams (drain_state tells which).
-enum godwit_code migration_drain(struct migration *migration, uint64_t now_ns);
+// GODWIT_UNKNOWN_STREAM: none of those holds one of our streams. *stream: that one's name, as in the view; else
+// NULL. stream may be NULL.
+enum godwit_code migration_drain(struct migration *migration, uint64_t now_ns, const char **stream);
 void migration_undrain(struct migration *migration, uint64_t now_ns);
 
 struct migration_drain_state {
 	bool is_draining;
-	uint32_t left;		  // cursors that are still served here
-	uint32_t moved;		  // since it began
-	uint32_t stuck;		  // attempts that no client accepted within the lapse time
-	const char *held_by_none; // the stream for which the last order was refused; NULL: none
+	uint32_t left;	// cursors that are still served here
+	uint32_t moved; // since it began
+	uint32_t stuck; // attempts that no client accepted within the lapse time
 };
 struct migration_drain_state migration_drain_state(const struct migration *migration);
 

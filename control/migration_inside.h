@@ -119,7 +119,6 @@ struct migration {
 	// drain and feed
 	bool is_draining;
 	uint32_t drained, stuck;
-	const char *held_by_none;
 	struct cursor_page away; // walk over own cursors
 	uint64_t away_next_ns;
 	bool feed_is_lost[SERVER_STREAMS_MAX];	   // its cursors are to leave

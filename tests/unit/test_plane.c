@@ -125,7 +125,7 @@ Checked(plane, a_drained_server_hands_over_and_serves_until_then, stop)
 
 	subscribe(1);
 	old = client;
-	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns, NULL), GODWIT_OK);
 	pass(20 * MS);
 	migrate = harness_take(cluster_harness(&c, 1), &client.address, GODWIT_MIGRATE);
 	cr_assert_not_null(migrate);
@@ -192,9 +192,9 @@ Checked(plane, who_is_drained_gets_no_client_of_another_that_is, stop)
 	const struct godwit_take *take;
 
 	subscribe(1);
-	cr_assert_eq(migration_drain(plane_migration(own[2].plane), c.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[2].plane), c.now_ns, NULL), GODWIT_OK);
 	pass(20 * MS);
-	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns, NULL), GODWIT_OK);
 	pass(20 * MS);
 	cr_assert_eq(taker(&take), 0);
 	accept_offer(0, take);
@@ -202,10 +202,11 @@ Checked(plane, who_is_drained_gets_no_client_of_another_that_is, stop)
 	cr_assert_eq(taker(&take), SERVERS, "nobody wants it from there");
 	cr_assert_eq(home_at(0), 1);
 	// It is the last one that takes clients.
-	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns), GODWIT_NOT_ALLOWED);
+	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns, NULL),
+		     GODWIT_NOT_ALLOWED);
 	migration_undrain(plane_migration(own[2].plane), c.now_ns);
 	pass(20 * MS);
-	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns, NULL), GODWIT_OK);
 }
 
 // The server that a client is sent to by the answer to its request; 0: it was answered otherwise.
@@ -231,8 +232,8 @@ Checked(plane, a_drained_server_sends_new_clients_elsewhere_while_there_is_one, 
 	for (uint32_t i = 0; i < SERVERS; i++)
 		for (uint32_t k = 0; k < SERVERS; k++)
 			cluster_server(&c, i)->list[k].weight = godwit_be16(1);
-	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns), GODWIT_OK);
-	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns, NULL), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns, NULL), GODWIT_OK);
 	pass(20 * MS);
 	cr_assert(harness_connect(&late, NULL));
 	peer_proof(&late, NULL); // a repeat is answered alike
@@ -255,7 +256,7 @@ Checked(plane, a_drained_server_sends_new_clients_elsewhere_while_there_is_one, 
 
 Checked(plane, a_server_that_is_started_again_is_not_drained, stop)
 {
-	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns, NULL), GODWIT_OK);
 	pass(20 * MS);
 	cr_assert(peers_is_draining(cluster_server(&c, 0), 2));
 	restart(1);
