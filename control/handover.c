@@ -58,7 +58,7 @@ static uint32_t choose(const struct migration *m, const struct move *move, uint3
 	for (uint32_t i = 0; stream != NULL && i < m->view.peers_count; i++) {
 		const struct migration_peer *peer = &m->view.peers[i];
 
-		if (!may_give(peer) || (move->tried >> i & 1) != 0 ||
+		if (!peer_takes_cursors(peer) || (move->tried >> i & 1) != 0 ||
 		    !log_serves(&stream->peers[i], &move->cursor))
 			continue;
 		if (i == prefer)

@@ -121,8 +121,8 @@ struct migration {
 	uint32_t drained, stuck;
 	struct cursor_page away; // walk over own cursors
 	uint64_t away_next_ns;
-	bool feed_is_lost[SERVER_STREAMS_MAX];	   // its cursors are to leave
-	uint64_t fed_since_ns[SERVER_STREAMS_MAX]; // that another server has its feed; 0: none has
+	bool leaves_for_feed[SERVER_STREAMS_MAX];	 // its cursors are to leave
+	uint64_t elsewhere_since_ns[SERVER_STREAMS_MAX]; // that another server has its feed; 0: none has
 	// Masks of the servers that were asked in vain, by the cursor's key. Cursors may share one: it says
 	// no more than who is asked first.
 	uint16_t tried[TRIED_SLOTS];
@@ -157,7 +157,7 @@ bool feed_is_lost(const struct migration *m, const struct migration_stream *stre
 // Whether this server may offer a home for the cursor at all.
 bool may_take(struct migration *m, const struct cursor *cursor);
 // Whether that server is up and takes cursors.
-static inline bool may_give(const struct migration_peer *peer)
+static inline bool peer_takes_cursors(const struct migration_peer *peer)
 {
 	return peer->is_up && !peer->is_draining;
 }
