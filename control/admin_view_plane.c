@@ -87,7 +87,7 @@ static bool migration_view_of(void *arg, uint32_t i, struct view_migration *view
 		.subscription = record->subscription,
 		.from = record->from,
 		.to = record->to,
-		.reason = migration_reason_name(record->reason),
+		.reason = godwit_migration_reason_name(record->reason),
 		.outcome = migration_outcome_name(record->outcome),
 		.detected_ns = record->detected_ns,
 		.first_ns = record->first_ns,

@@ -199,7 +199,6 @@ const char *migration_counter_name(enum migration_counter which);
 // The i-th last move, 0 the newest; NULL where it is not kept or there was none.
 const struct migration_record *migration_record(const struct migration *migration, uint32_t i);
 uint32_t migration_pending(const struct migration *migration);
-const char *migration_reason_name(uint32_t reason);
 const char *migration_outcome_name(uint32_t outcome);
 
 #endif
