@@ -208,6 +208,12 @@ void handover_confirmed(struct migration *m, uint32_t peer,
 		gone(m, move, m->view.peers[peer].id, godwit_get64(frame->cursor_epoch), now_ns);
 		return;
 	}
+	// Its tombstone was there before it is here.
+	if (godwit_get16(frame->code) == GODWIT_UNSUBSCRIBED) {
+		MCOUNT(m, ended);
+		stays(m, move, MIGRATION_ENDED, now_ns);
+		return;
+	}
 	MCOUNT(m, handover_refused);
 	if (move->has_left)
 		return; // nobody else is asked

@@ -266,6 +266,26 @@ Test(handover, a_cursor_that_ends_meanwhile_ends_its_move)
 	cr_assert_eq(RIG_COUNTER(expired), 0);
 }
 
+Test(handover, a_target_that_says_that_the_client_unsubscribed_ends_the_move)
+{
+	struct rig_command c;
+	uint32_t asked;
+
+	populate(1, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns, NULL);
+	rig_pass(5 * RIG_MS);
+	confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_UNSUBSCRIBED, 0);
+	cr_assert_eq(migration_pending(rig.m), 0);
+	cr_assert_eq(last()->outcome, MIGRATION_ENDED);
+	cr_assert_eq(RIG_COUNTER(ended), 1);
+	cr_assert_eq(RIG_COUNTER(handover_refused), 0);
+	cr_assert_eq(migration_drain_state(rig.m).stuck, 0);
+	rig_sent(GODWIT_HANDOVER, &asked);
+	cr_assert_eq(asked, 1, "nobody else is asked");
+	rig_count(CORE_COMMAND_MIGRATE, &c);
+	cr_assert_eq(c.command.target, 0);
+}
+
 Test(handover, the_last_server_is_not_drained)
 {
 	for (uint32_t i = 0; i < 3; i++)
