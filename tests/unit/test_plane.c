@@ -151,14 +151,26 @@ Checked(plane, forgets_what_nobody_speaks_of_but_not_when_it_did_not_listen, sto
 	const uint64_t second = 1000 * MS, life = 600 * second;
 	struct cursor_table *table = plane_cursors(own[0].plane);
 	struct cursor cursor = {.key = {77, 5, 1}, .cursor_epoch = 1ull << 16 | 1, .home = 1};
+	struct cursor buried = {.key = {78, 5, 1},
+				.cursor_epoch = 1ull << 16 | 1,
+				.home = 1,
+				.flags = GODWIT_CURSOR_TOMBSTONE};
 	uint64_t now = c.now_ns, end;
 
 	cursor_table_merge(table, &cursor, now);
+	cursor_table_merge(table, &buried, now);
 	// Stopped, it goes on. The cursor is its own, and no core speaks of it.
 	end = now + 2 * life - 5 * second;
-	for (now += life + second; now < end; now += 5 * second)
+	for (now += life + second; now < end; now += 5 * second) {
 		plane_step(own[0].plane, now);
+		if (now < end - life + 60 * second)
+			cr_assert(cursor_table_find(table, &buried.key, &buried));
+		else if (now > end - life + 75 * second)
+			cr_assert_not(cursor_table_find(table, &buried.key, &buried),
+				      "the short life of tombstones is not made a long one");
+	}
 	cr_assert(cursor_table_find(table, &cursor.key, &cursor));
+	cr_assert_eq(cursor_table_counter(table, CURSOR_TABLE_excuses), 1);
 	for (end = now + 15 * second; now < end; now += 5 * second)
 		plane_step(own[0].plane, now);
 	cr_assert_not(cursor_table_find(table, &cursor.key, &cursor));
