@@ -483,6 +483,22 @@ Test(replication, a_path_that_swallows_large_frames_carries_small_ones)
 	rig_stop();
 }
 
+// A path of a long round trip: by the time that the repair arrives it was asked for many times.
+Test(replication, a_repair_that_is_long_on_its_way_narrows_no_feed)
+{
+	rig_start(3, NULL);
+	rig_open();
+	rig_publish(10, 100);
+	rig.c.filter = narrow_wire;
+	rig_pass(180 * MS);
+	rig.c.filter = NULL;
+	rig_pass(50 * MS);
+	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_feeds_narrowed), 0);
+	cr_assert_gt(cluster_count(&rig.c, 0, COUNTER_nak_ranges), 6);
+	cr_assert_eq(rig_commit(0), 10);
+	rig_stop();
+}
+
 // Messages of many publishers in turn, so that runs take more room than records.
 Test(replication, frames_are_cut_so_that_runs_and_records_fit_the_mtu)
 {
