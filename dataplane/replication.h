@@ -290,10 +290,8 @@ void meta_begin(struct replication *r, uint64_t last);
 // meta_is_full() is false.
 struct meta_entry *meta_add(struct core *core, struct replication *r);
 bool meta_is_full(const struct replication *r);
-// Its number may not be told yet: the answer that an asker waits for is on its way, or, known by a fetch, it is
-// not held by all that count.
-bool meta_waits_topic(const struct replication *r, uint32_t topic);
 // The answer that an asker waits for is on its way already.
+bool meta_waits_topic(const struct replication *r, uint32_t topic);
 bool meta_waits_publisher(const struct replication *r, uint64_t publisher);
 void meta_answer(struct core *core, struct replication *r); // those that are held now
 uint32_t meta_feed(struct core *core, struct replication *r, struct peer *peer);
