@@ -257,10 +257,10 @@ static void notify_lags(struct core *core, struct replication *r, uint32_t peer)
 		.incarnation = r->incarnations[peer],
 	};
 
-	if (core->now_ns - r->notice_ns[peer] < LAGS_AGAIN_NS)
+	if (core->now_ns - r->lags_ns[peer] < LAGS_AGAIN_NS)
 		return;
 	if (notify(core, CORE_NOTICE_LAGS, &notice))
-		r->notice_ns[peer] = core->now_ns;
+		r->lags_ns[peer] = core->now_ns;
 	COUNT(core, insync_lags, 1);
 }
 

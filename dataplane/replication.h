@@ -176,7 +176,8 @@ struct replication {
 	uint64_t incarnations[SERVER_PEERS_MAX]; // of members and proposed
 	uint64_t proposal[SERVER_PEERS_MAX];	 // number of its PROPOSE
 	uint64_t proposals;			 // number of the last one made
-	uint64_t notice_ns[SERVER_PEERS_MAX];	 // last PROPOSE or LAGS of it
+	uint64_t notice_ns[SERVER_PEERS_MAX];	 // last PROPOSE of it
+	uint64_t lags_ns[SERVER_PEERS_MAX];	 // last LAGS of it
 	bool room_known;			 // the logs of all that count
 	struct feed feeds[SERVER_PEERS_MAX];
 	struct sink sink;

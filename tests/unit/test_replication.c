@@ -105,6 +105,24 @@ Test(replication, who_is_proposed_counts_before_the_record_has_it)
 	rig_stop();
 }
 
+// Its log begins anew again and again, each time with a word that it lags.
+Test(replication, a_proposal_is_repeated_whatever_else_is_told_of_the_peer)
+{
+	uint32_t proposed;
+
+	rig.idle = true;
+	rig_start(2, NULL);
+	proposed = rig.proposed;
+	cr_assert_gt(proposed, 0);
+	for (uint32_t i = 0; i < 220; i++) {
+		insync_put_out(rig_core(0), rig_of(0), rig_index(0, 1));
+		rig_pass(10 * MS);
+	}
+	cr_assert_gt(rig.lags, 100);
+	cr_assert_eq(rig.proposed, proposed + 2);
+	rig_stop();
+}
+
 Test(replication, acknowledged_in_the_turn_of_the_append_and_committed_in_the_turn_of_the_ack)
 {
 	rig_start(2, NULL);
