@@ -145,12 +145,15 @@ static void send_take(struct core *core, struct offer *offer)
 		.reason = godwit_be16(offer->reason),
 	};
 
-	if (core_send(core, client, &take, sizeof(take))) {
+	if (core_try_send(core, client, &take, sizeof(take)) == TX_OK) {
 		offer->takes++;
 		COUNT(core, takes, 1);
-	} else if (core->now_ns - begun_ns < half_ns(core)) {
-		list_add(core, offer, MOVES_UNSENT, MOVES_UNSENT_NS);
-		return;
+	} else {
+		COUNT(core, takes_unsent, 1);
+		if (core->now_ns - begun_ns < half_ns(core)) {
+			list_add(core, offer, MOVES_UNSENT, MOVES_UNSENT_NS);
+			return;
+		}
 	}
 	if (offer->takes == 1 && half_ns(core) > MOVES_ONCE_NS)
 		list_add(core, offer, MOVES_ONCE, MOVES_ONCE_NS);

@@ -398,8 +398,11 @@ Checked(moves, an_offer_without_a_way_for_long_is_tried_rarely_and_ends, stop)
 	h.tx[0].no_route = true;
 	command(CORE_COMMAND_OFFER, offer_of(1, EPOCH(4, 7)));
 	harness_pass_steps(&h, HARNESS_LAPSE_MS * MS + HALF_NS, MS);
-	cr_assert_leq(COUNTED(tx_no_route),
+	cr_assert_gt(COUNTED(takes_unsent), HALF_NS / MOVES_UNSENT_NS / 2);
+	cr_assert_leq(COUNTED(takes_unsent),
 		      HALF_NS / MOVES_UNSENT_NS + HARNESS_LAPSE_MS * MS / HALF_NS + 2);
+	cr_assert_eq(COUNTED(tx_no_route), 0);
+	cr_assert_eq(COUNTED(tx_control_lost), 0, "nothing is lost of it");
 	cr_assert_eq(COUNTED(offers_expired), 1);
 	cr_assert_eq(COUNTED(takes), 0);
 	cr_assert_null(client());
