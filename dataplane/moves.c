@@ -288,12 +288,15 @@ uint32_t moves_burst(struct core *core)
 	struct moves *moves = &core->moves;
 	uint32_t n = 0;
 
-	// What could not be sent is older than what is due to be repeated.
-	for (uint32_t list = MOVES_LISTS; list-- > 0;)
+	// What could not be sent is last: it is due each millisecond, and all of it together is more than a turn's.
+	for (uint32_t list = 0; list < MOVES_LISTS; list++)
 		while (n < BURST_BUDGET && moves->lists[list].head != NONE &&
 		       core->now_ns >= moves->offers[moves->lists[list].head].due_ns) {
 			n++;
 			offer_look(core, &moves->offers[moves->lists[list].head]);
+			// A full port takes no other one either; one a turn still comes to its end.
+			if (list == MOVES_UNSENT && core->tx_is_full)
+				break;
 		}
 	return n;
 }
