@@ -173,6 +173,7 @@ struct replication {
 	uint32_t record_epoch;			 // 0: no record yet
 	uint32_t members, proposed;		 // bits of peers
 	uint32_t small;				 // bits of peers whose log is too small for the set
+	uint64_t small_ns[SERVER_PEERS_MAX];	 // when that was looked at
 	uint64_t incarnations[SERVER_PEERS_MAX]; // of members and proposed
 	uint64_t proposal[SERVER_PEERS_MAX];	 // number of its PROPOSE
 	uint64_t proposals;			 // number of the last one made

@@ -349,6 +349,17 @@ Test(replication, a_replica_with_less_than_a_quarter_of_the_log_follows_outside_
 	cr_assert_eq(rig_commit(1), 10);
 	cr_assert_eq(rig_stream(0)->room_bytes, 1 << 18);
 	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_insync_log_small), 1);
+	// With a larger one it is taken in, but not looked at each turn for that.
+	rig.c.config.log_bytes[1] = 1 << 19;
+	rig_pass(1000 * MS);
+	cluster_restart(&rig.c, 1);
+	rig_expel_dead();
+	rig_pass(500 * MS);
+	cr_assert_eq(rig_end(1), 10);
+	cr_assert_not(rig_in_set(1));
+	rig_pass(600 * MS);
+	cr_assert(rig_in_set(1));
+	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_insync_log_small), 1);
 	rig_stop();
 }
 
