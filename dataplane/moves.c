@@ -200,8 +200,7 @@ static struct offer *offer_add(struct core *core, struct client *client, uint32_
 	uint32_t index = moves->offer_free;
 	struct offer *offer;
 
-	if (index == NONE)
-		return NULL;
+	assert(index != NONE);
 	offer = &moves->offers[index];
 	moves->offer_free = offer->next;
 	moves->offer_count++;
