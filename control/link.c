@@ -222,6 +222,16 @@ uint32_t link_peer_silent(struct link_detector *link, uint32_t ask, uint32_t ser
 	return judge(link, now_ns);
 }
 
+uint32_t link_peer_asks(struct link_detector *link, uint32_t server, uint64_t now_ns)
+{
+	uint32_t bit = server < LINK_PEERS_MAX ? 1u << server : 0;
+
+	if (link->state != LINK_SUSPECT || (link->heard_now & bit) == 0)
+		return 0;
+	link->heard_now &= ~bit;
+	return question(link, now_ns);
+}
+
 void link_data_missing(struct link_detector *link, uint64_t now_ns)
 {
 	link->data_missed++;

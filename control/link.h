@@ -6,7 +6,8 @@
 //   UP ------ silent for interval x multiplier -------> SUSPECT   ask the other servers
 //   SUSPECT - all asked say silent, or no answer that
 //             it is heard within confirm_ns -----------> DEAD
-//   SUSPECT - one of them hears it --------------------> SUSPECT   ask again after confirm_ns
+//   SUSPECT - one of them hears it --------------------> SUSPECT   ask again after confirm_ns, or
+//                                                                  as soon as that one asks itself
 //   any ----- heard -----------------------------------> UP
 //   UP ------ a port: too many clients silent at once --> SUSPECT   ask the other servers
 //   any ----- known to be dead (link_kill) ------------> DEAD
@@ -134,6 +135,10 @@ uint32_t link_peer_hears(struct link_detector *link, uint32_t ask, uint32_t serv
 			 uint64_t now_ns);
 uint32_t link_peer_silent(struct link_detector *link, uint32_t ask, uint32_t server,
 			  uint64_t now_ns);
+
+// A server asks for it, so does not hear it itself. Where it said otherwise to the question in force, that is no
+// more so, and all are asked anew at once; nothing is taken for an answer that is none.
+uint32_t link_peer_asks(struct link_detector *link, uint32_t server, uint64_t now_ns);
 
 // Data that the other side announced is missing; or nothing is missing (any longer). Missing without a
 // break for interval x multiplier makes the link unreliable; the tick says so.

@@ -167,6 +167,7 @@ bool plane_links_frame(struct plane *plane, uint32_t peer, const struct godwit_p
 		bool hears = plane->links[i].state == LINK_UP;
 
 		post_probe(plane, peer, GODWIT_PROBE_RESULT, ask, &about, hears ? 1 : 2);
+		act(plane, i, link_peer_asks(&plane->links[i], peer, now_ns), now_ns);
 	} else if (godwit_get16(frame->result) == 1) {
 		act(plane, i, link_peer_hears(&plane->links[i], ask, peer, now_ns), now_ns);
 	} else {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The swarm's frames. One queue pair; IPv4 and ARP only; checksums in software. Every address of the
-// swarm is answered by ARP; servers are asked for in the name of client 0.
+// swarm is answered by ARP; servers are asked for in the name of client 0. What goes to a
+// server whose hardware address is not known is dropped, where a kernel would keep it until it has the address.
+// So the address is also taken from what a server sends: an answer is never dropped.
 #include <errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -239,10 +241,17 @@ bool swarm_port_send(struct swarm_port *port, uint64_t now_ns, uint32_t client,
 
 // ---- receiving ----------------------------------------------------------------------------------
 
+static void learn(struct swarm_peer *peer, const uint8_t mac[6])
+{
+	if (peer == NULL)
+		return;
+	memcpy(peer->mac, mac, 6);
+	peer->is_known = true;
+}
+
 static void take_arp(struct swarm_port *port, const uint8_t *at, uint32_t bytes)
 {
 	uint32_t operation, sender, target;
-	struct swarm_peer *peer;
 
 	if (bytes < ETHER_BYTES + ARP_BYTES)
 		return;
@@ -252,22 +261,19 @@ static void take_arp(struct swarm_port *port, const uint8_t *at, uint32_t bytes)
 	target = read32(at + 24);
 	if (target < port->options->address || target > port->last_ip)
 		return;
-	peer = find_peer(port, sender);
-	if (peer != NULL) {
-		memcpy(peer->mac, at + 8, 6);
-		peer->is_known = true;
-	}
+	learn(find_peer(port, sender), at + 8);
 	if (operation == 1)
 		send_arp(port, 2, target, at + 8, sender);
 }
 
 // False: it is not for one of our clients.
-static bool take_ip(const struct swarm_port *port, const uint8_t *frame, uint32_t bytes,
+static bool take_ip(struct swarm_port *port, const uint8_t *frame, uint32_t bytes,
 		    struct swarm_datagram *datagram)
 {
 	const struct swarm_options *options = port->options;
 	const uint8_t *ip = frame + ETHER_BYTES, *udp = ip + IP_BYTES;
 	uint32_t to, udp_port, length;
+	struct swarm_peer *peer;
 	uint64_t client;
 
 	if (bytes < HEADERS || ip[0] != 0x45 || ip[9] != 17)
@@ -283,6 +289,9 @@ static bool take_ip(const struct swarm_port *port, const uint8_t *frame, uint32_
 		 SWARM_PORT_FIRST;
 	if (client >= options->clients)
 		return false;
+	peer = find_peer(port, read32(ip + 12));
+	if (peer != NULL && !peer->is_known)
+		learn(peer, frame + 6);
 	*datagram = (struct swarm_datagram){
 		.client = (uint32_t)client,
 		.from = godwit_address_v4(read32(ip + 12), read16(udp)),

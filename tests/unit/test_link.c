@@ -126,6 +126,43 @@ Test(link, stays_suspect_while_another_server_hears_it)
 	cr_assert_eq(link_tick(&link, START + 90), LINK_TURNED_DEAD);
 }
 
+Test(link, asks_anew_as_soon_as_one_that_heard_it_asks_itself)
+{
+	struct link_detector link = link_suspect();
+	uint32_t first = link.ask;
+
+	cr_assert_eq(link_peer_asks(&link, 1, START + 31), 0, "its answer is on the way");
+	link_peer_silent(&link, link.ask, 1, START + 31);
+	link_peer_hears(&link, link.ask, 2, START + 32);
+	cr_assert_eq(link_peer_asks(&link, 1, START + 33), 0, "that is known");
+	cr_assert_eq(link_peer_asks(&link, LINK_PEERS_MAX, START + 33), 0, "nobody");
+	cr_assert_eq(link_peer_asks(&link, 2, START + 34), LINK_ASK);
+	cr_assert_eq(link.ask, first + 1);
+	cr_assert_eq(link.state, LINK_SUSPECT, "it is a question and no answer");
+	cr_assert_eq(link.heard_by, 0);
+	link_asked(&link, 1 << 1 | 1 << 2, START + 34);
+	cr_assert_eq(link_peer_asks(&link, 2, START + 35), 0, "once");
+	link_peer_silent(&link, link.ask, 1, START + 35);
+	cr_assert_eq(link_peer_silent(&link, link.ask, 2, START + 36), LINK_TURNED_DEAD);
+	cr_assert_eq(link_peer_asks(&link, 2, START + 37), 0, "it is settled");
+}
+
+Test(link, goes_on_asking_where_one_hears_it_and_another_does_not_any_more)
+{
+	struct link_detector link = link_suspect();
+
+	link_peer_hears(&link, link.ask, 1, START + 31);
+	link_peer_hears(&link, link.ask, 2, START + 31);
+	cr_assert_eq(link_peer_asks(&link, 2, START + 33), LINK_ASK);
+	cr_assert_eq(link.heard_by, 1 << 1);
+	link_asked(&link, 1 << 1 | 1 << 2, START + 33);
+	link_peer_silent(&link, link.ask, 2, START + 34);
+	link_peer_hears(&link, link.ask, 1, START + 34);
+	quiet_ticks(&link, START + 35, START + 62);
+	cr_assert_eq(link_tick(&link, START + 63), LINK_ASK, "confirm_ns from the last question");
+	cr_assert_eq(link.state, LINK_SUSPECT);
+}
+
 Test(link, takes_the_last_of_two_answers)
 {
 	struct link_detector link = link_suspect();

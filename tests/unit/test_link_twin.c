@@ -180,6 +180,14 @@ static uint32_t twin_answer(enum kind kind, uint32_t server, uint64_t now)
 	return saying(SILENT) == last(ASKED)->what ? turn(LINK_DEAD, now) : 0;
 }
 
+static uint32_t twin_asks(uint32_t server, uint64_t now)
+{
+	if (state() != LINK_SUSPECT || (saying(HEARS) >> server & 1) == 0)
+		return 0;
+	add(ASKED, now, 0);
+	return LINK_ASK;
+}
+
 static uint32_t twin_excuse(uint64_t now)
 {
 	if (state() != LINK_SUSPECT)
@@ -213,6 +221,13 @@ static void step(struct link_detector *link, uint64_t now)
 		real = link_peer_hears(link, link->ask, server, now);
 		expected = twin_answer(HEARS, server, now);
 	} else if (choice < 97) {
+		real = link_peer_asks(link, server, now);
+		expected = twin_asks(server, now);
+		if (real & LINK_ASK && random_below(8) != 0) {
+			real |= link_asked(link, mask, now);
+			expected |= twin_asked(mask, now);
+		}
+	} else if (choice < 98) {
 		real = link_excuse(link, now);
 		expected = twin_excuse(now);
 		is_silence &= state() != LINK_UP;

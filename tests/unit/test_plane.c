@@ -311,6 +311,28 @@ Checked(plane, a_link_in_one_direction_is_asked_for_before_it_counts_as_dead, st
 	cr_assert_eq(taker(&take), SERVERS);
 }
 
+// Each hears its last packet of the dead one at another time. Whoever is the first to ask hears that the other
+// one still hears it, which soon is not so any more.
+Checked(plane, a_death_is_known_to_all_as_soon_as_the_last_one_suspects_it, stop)
+{
+	uint64_t died_ns[SERVERS] = {0};
+
+	subscribe(1);
+	cluster_cut(&c, 1, 2);
+	pass(10 * MS);
+	kill_server(1);
+	for (uint32_t n = 0; n < 100; n++) {
+		pass(MS);
+		for (uint32_t i = 0; i < SERVERS; i += 2)
+			if (died_ns[i] == 0 && plane_links(own[i].plane)[i / 2].state == LINK_DEAD)
+				died_ns[i] = c.now_ns;
+	}
+	cr_assert_eq(plane_links(own[2].plane)[1].why, LINK_WHY_AGREED);
+	cr_assert_neq(died_ns[0], 0);
+	cr_assert_neq(died_ns[2], 0);
+	cr_assert_lt(died_ns[2], died_ns[0] + 4 * MS);
+}
+
 Checked(plane, a_home_that_its_source_does_not_hear_hands_its_clients_over, stop)
 {
 	const struct godwit_take *take;
