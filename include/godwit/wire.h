@@ -497,13 +497,7 @@ enum godwit_migration_reason {
 static inline const char *godwit_migration_reason_name(unsigned int reason)
 {
 	static const char *const names[GODWIT_MIGRATION_REASONS] = {
-		[0] = "unknown",
-		[GODWIT_MIGRATION_CLIENT] = "client",
-		[GODWIT_MIGRATION_LINK] = "link",
-		[GODWIT_MIGRATION_DEATH] = "death",
-		[GODWIT_MIGRATION_FEED] = "feed",
-		[GODWIT_MIGRATION_DRAIN] = "drain",
-		[GODWIT_MIGRATION_CORE] = "core",
+		"unknown", "client", "link", "death", "feed", "drain", "core",
 	};
 
 	return names[reason < GODWIT_MIGRATION_REASONS ? reason : 0];
