@@ -168,8 +168,10 @@ bool take_token(struct migration *m, uint64_t now_ns);
 // The core of this server that offers a client of the lost core a home: any other one; the lost one where there is
 // no other.
 uint32_t offer_core_but(const struct migration *m, uint64_t client, uint32_t lost);
-void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reason,
-		 uint32_t asked_by, uint32_t request, uint64_t now_ns);
+// Offer a cursor that nobody moves yet a home. asked_by: the peer whose HANDOVER `request` it is, and which is told
+// how it ends, or MIGRATION_NOBODY. NULL: full, counted, and who asked was told.
+struct move *offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reason,
+			 uint32_t asked_by, uint32_t request, uint64_t now_ns);
 void offer_look(struct migration *m, struct move *move, uint64_t now_ns);
 void offer_entry(struct migration *m, struct move *move, const struct cursor *now_held,
 		 uint64_t now_ns);

@@ -39,15 +39,15 @@ uint32_t offer_core_but(const struct migration *m, uint64_t client, uint32_t los
 	return lost;
 }
 
-void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reason,
-		 uint32_t asked_by, uint32_t request, uint64_t now_ns)
+struct move *offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reason,
+			 uint32_t asked_by, uint32_t request, uint64_t now_ns)
 {
 	struct move *move = move_add(m, cursor, reason, now_ns);
 
 	if (move == NULL) {
 		if (asked_by != MIGRATION_NOBODY)
 			handover_confirm(m, asked_by, cursor, request, 0, GODWIT_LIMIT);
-		return;
+		return NULL;
 	}
 	move->by_home = asked_by != MIGRATION_NOBODY || reason == GODWIT_MIGRATION_CORE;
 	move->peer = asked_by;
@@ -58,6 +58,7 @@ void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reas
 			     m->ops.core_of(m->ops.arg, cursor->key.client, 0);
 	MCOUNT(m, offers);
 	offer_send(m, move, now_ns);
+	return move;
 }
 
 // Over without the client: whoever asked is told why.
