@@ -132,7 +132,9 @@ struct migration_record {
 	X(handed, "cursors handed over")                                                           \
 	X(handover_refused, "answers of servers that would not take a cursor")                     \
 	X(asked_refused, "cursors that we were asked to take and would not")                       \
-	X(arrived, "cursors that came by a RESUME of their clients' own")                          \
+	X(arrived, "cursors that came by a RESUME before a move of theirs was known here")         \
+	X(arrivals_crowded,                                                                        \
+	  "arrivals forgotten before their first message: others took their place")                \
 	X(dropped, "subscriptions dropped because their cursor has a newer home")                  \
 	X(suspects, "clients that fell silent")                                                    \
 	X(suspects_back, "... and were heard again before anybody took them")                      \
