@@ -5,7 +5,7 @@
 #define CONTROL_MIGRATION_INSIDE_H
 
 #include "control/migration.h"
-#include "control/rendezvous.h"
+#include "dataplane/rendezvous.h"
 
 // An insertion without memory is refused like one above the maximum.
 #define HASH_NONFATAL_OOM 1

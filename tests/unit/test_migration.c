@@ -2,9 +2,8 @@
 //
 // Who takes which cursor, when, and what ends it: the share of a dead server, offers and their answers, and
 // the fencing of a home that is none any more.
+#include "dataplane/rendezvous.h"
 #include "tests/unit/migration_rig.h"
-
-#include "control/rendezvous.h"
 
 static void start(void)
 {
