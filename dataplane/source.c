@@ -7,9 +7,8 @@
 #include "dataplane/stages.h"
 
 #define STUCK_REPAIRS 4
-#define STUCK_NS      200000000ull   // longer than any round trip that is served
-#define NARROW_NS     10000000000ull // then large ones are tried again
-#define NAK_QUIET_US  1000	     // a range is resent at most once a millisecond
+#define STUCK_NS      200000000ull // longer than any round trip that is served
+#define NAK_QUIET_US  1000	   // a range is resent at most once a millisecond
 
 static void answer(struct core *core, struct replication *r, struct peer *peer,
 		   struct godwit_reconcile answer)
@@ -248,7 +247,7 @@ static void note_stuck(struct core *core, struct feed *feed, uint64_t first)
 	if (++feed->stuck < STUCK_REPAIRS || core->now_ns - feed->stuck_ns < STUCK_NS ||
 	    core->now_ns < feed->narrow_ns)
 		return;
-	feed->narrow_ns = core->now_ns + NARROW_NS;
+	feed->narrow_ns = core->now_ns + PEERS_NARROW_NS;
 	COUNT(core, feeds_narrowed, 1);
 }
 

@@ -23,12 +23,13 @@
 #   lab_expect FILE EXPRESSION... Python over the values of a JSON file; prints those that are not true
 #   lab_down                      at once; also done at the end of the shell, before lab_at_end STATUS (the caller's)
 #
-# Several servers: scripts/netlab_cluster.sh. Cuts, loss and other faults of the hub: scripts/netlab_faults.sh.
+# Several servers: scripts/netlab_cluster.sh; what tests ask of them: scripts/netlab_checks.sh. Cuts, loss and other
+# faults of the hub: scripts/netlab_faults.sh.
 #
 # Several labs can stand at the same time: every name begins with LAB_ID (gw and the shell's process id).
 # Reads: GODWITD, GODWIT, CHAOS (the programs; else of the build directory), LAB_CPUS, LAB_IDLE, LAB_QUEUES,
 # LAB_HUGEPAGES, LAB_SEED, LAB_PREFIX; GODWIT_PAUSE=1: wait for Enter before a failed lab is taken away;
-# GODWIT_KEEP=1: keep $LAB_DIR.
+# GODWIT_KEEP=1: keep $LAB_DIR (one that has a file `kept` is not swept by later labs either).
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -75,6 +76,13 @@ lab_sweep() {
 		done
 		ip netns del "$name" 2>/dev/null || true
 	done || true
+	for name in /tmp/gw*.??????; do
+		[[ $name =~ ^/tmp/gw([0-9]+)\.[A-Za-z0-9]{6}$ ]] || continue
+		if [ ! -e "/proc/${BASH_REMATCH[1]}" ] && [ -d "$name" ] && [ ! -L "$name" ] && [ -O "$name" ] &&
+			[ ! -e "$name/kept" ]; then
+			rm -rf "$name"
+		fi
+	done
 }
 
 lab_up() {
@@ -338,6 +346,7 @@ lab_down() {
 	LAB_FAULTS=()
 	LAB_IDS=()
 	if [ "${GODWIT_KEEP:-0}" = 1 ]; then
+		: >"$LAB_DIR/kept"
 		say "kept: $LAB_DIR" >&2
 	else
 		rm -rf "$LAB_DIR"
@@ -351,7 +360,7 @@ lab_end() {
 	trap '' INT TERM HUP
 	set +e
 	case $rc in
-	0 | 77 | 130 | 143) ;; # passed, skipped, interrupted
+	0 | 77 | 130) ;; # passed, skipped, interrupted
 	*) [ -z "$LAB_DIR" ] || is_failure=yes ;;
 	esac
 	if [ "$is_failure" = yes ]; then
@@ -360,7 +369,8 @@ lab_end() {
 				[ ! -s "$file" ] || { say "-- ${file##*/}:"; tail -n 12 "$file"; } >&2
 			done
 		fi
-		if [ "${GODWIT_PAUSE:-0}" = 1 ] && { : </dev/tty; } 2>/dev/null; then
+		# Who ends it from outside, as a test runner at its timeout, wants no lab to look at.
+		if [ "${GODWIT_PAUSE:-0}" = 1 ] && [ "$rc" -ne 143 ] && { : </dev/tty; } 2>/dev/null; then
 			say "failed with status $rc; the lab stands: ip netns exec $LAB_ID-srv ..., files in $LAB_DIR"
 			read -rp "Enter takes it away " _ </dev/tty
 		fi

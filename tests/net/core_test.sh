@@ -50,7 +50,7 @@ done
 stuck=$(clients_on 1 | wc -w)
 [ "$stuck" -gt 0 ] || die "nobody is at core 1: $(lab_godwit 2 cursors)"
 lab_publish one pub trades
-lab_wait_for 20 "some of it" lab_holds 2 10000
+lab_wait_for 20 "some of it" lab_holds 2 3000
 
 # Who is to fill the queue of the core that stands still has asked for the server's hardware address before.
 lab_run noise ping -c 1 -W 5 -q "$(lab_host_of 1)" >"$LAB_DIR/ping.out"

@@ -15,16 +15,14 @@ lab_host deaf 10.77.0.3/24
 lab_host mute 10.77.0.4/24
 lab_host lone 10.77.0.5/24
 lab_cluster 1 2 3 trades=64MiB,primary=1,replicas=2+3
-lab_cluster_start 1 2 3
-lab_cluster_wait_ready 1 2 3
-lab_wait_for 20 "all in sync" lab_in_sync 1 1,2,3
+lab_trio_start
 
 for host in deaf mute lone; do
 	lab_follow "$host" "$host" trades 2
 done
 lab_publish one pub trades
 lab_wait_for 20 "the cursors" lab_cursors_are 1 2 3
-lab_wait_for 20 "some of it" lab_holds 2 10000
+lab_wait_for 20 "some of it" lab_holds 2 3000
 
 # It hears its home no more.
 lab_cut srv2 deaf

@@ -34,17 +34,13 @@ LAB_MULTIPLIER=5
 # A client holds an offer for three of its intervals: long enough that something can happen to its home meanwhile, and
 # shorter than the server waits for it.
 LAB_CONFIG_MORE="clients: {interval: 2 s, lapse: 9 s}"
-lab_test
-lab_host pub 10.77.0.2/24
-lab_host sub 10.77.0.3/24
-lab_cluster 1 2 3 trades=64MiB,primary=2,replicas=1+3
-lab_cluster_start 1 2 3
-lab_cluster_wait_ready 1 2 3
-lab_wait_for 20 "all in sync" lab_in_sync 2 1,2,3
+LAB_PRIMARY=2
+lab_trio
+lab_trio_start
 lab_follow s1 sub trades 2 --client 1
 lab_publish one pub trades
 lab_wait_for 20 "its cursor" lab_cursors_are 1 2 1
-lab_wait_for 20 "some of it" lab_holds 2 10000
+lab_wait_for 20 "some of it" lab_holds 2 3000
 
 cut_off 0
 lab_wait_for 20 "it to be kept" ended 1 kept

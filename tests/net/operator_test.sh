@@ -20,15 +20,6 @@ shows() {
 shows_quietly() {
 	shows "$@" 2>/dev/null
 }
-# ends_with STATUS PATTERN COMMAND...: on server 1.
-ends_with() {
-	local rc=0
-	lab_godwit 1 "${@:3}" >"$LAB_DIR/said.txt" 2>&1 || rc=$?
-	if [ "$rc" -ne "$1" ] || ! grep -q "$2" "$LAB_DIR/said.txt"; then
-		warn "godwit ${*:3}: status $rc, not $1, or does not say \"$2\": $(cat "$LAB_DIR/said.txt")"
-		return 1
-	fi
-}
 
 LAB_INTERVAL="50 ms"
 lab_test
@@ -53,15 +44,15 @@ lab_wait_for 10 "the replica" shows_quietly 2 'streams[0]["role"] == "replica"' 
 
 session=$(lab_status 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["streams"]["0"]["session"])')
 shows 1 'answer == "OK"' 'stream == "trades"' 'next == 11' -- resolve "$session:10:1"
-ends_with 1 'FUTURE' resolve "$session:1001:1"
-ends_with 1 'UNKNOWN_SESSION' resolve 0000000000000001:10:1
-ends_with 2 'not an identifier' resolve "$session:10"
+lab_ends 1 'FUTURE' 1 resolve "$session:1001:1"
+lab_ends 1 'UNKNOWN_SESSION' 1 resolve 0000000000000001:10:1
+lab_ends 2 'not an identifier' 1 resolve "$session:10"
 
-ends_with 1 'run this beside it\|in no cluster\|there is no server' drain 2
-ends_with 1 'there is no server 9' drain 9
-ends_with 2 'which server' drain
-ends_with 2 'did you mean --history' servers --histry
-ends_with 3 'no godwitd runs here' streams --prefix nobody
+lab_ends 1 'run this beside it\|in no cluster\|there is no server' 1 drain 2
+lab_ends 1 'there is no server 9' 1 drain 9
+lab_ends 2 'which server' 1 drain
+lab_ends 2 'did you mean --history' 1 servers --histry
+lab_ends 3 'no godwitd runs here' 1 streams --prefix nobody
 
 lab_cluster_kill 2
 lab_wait_for 10 "its death" shows_quietly 1 'servers[1]["link"] == "dead"' 'servers[1]["history"][0]["to"] == "dead"' -- servers
@@ -69,5 +60,5 @@ lab_wait_for 10 "the smaller set" shows_quietly 1 'streams[0]["in_sync_servers"]
 	'streams[0]["replicas"][0]["in_sync"] == 0' -- streams
 lab_godwit 1 servers --history >"$LAB_DIR/said.txt"
 grep -q 'suspect  dead' "$LAB_DIR/said.txt"
-ends_with 1 'refused: no other live server\|in no cluster' drain 1
+lab_ends 1 'refused: no other live server\|in no cluster' 1 drain 1
 lab_stop sub

@@ -15,15 +15,8 @@ last_word() {
 leads_with() {
 	[[ $(last_word) =~ led\ in\ epoch\ $1,\ in\ sync:\ $2$ ]]
 }
-expect_all() {
-	lab_expect "$LAB_DIR/$1.json" "delivered == $2" 'generated == delivered' 'lost == 0' 'repeated == 0' \
-		'reordered == 0'
-}
 session_of() {
 	lab_status "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)["streams"]["0"]["session"])'
-}
-holds() {
-	lab_server_is "$1" "it['streams']['0']['commit'] >= $2"
 }
 
 # Three servers and their clients share the machine: silence means something only after a while.
@@ -45,19 +38,19 @@ lab_wait one 30
 lab_expect "$LAB_DIR/one.json" 'committed == 100000' 'in_doubt == 0'
 for id in 1 2 3; do
 	lab_wait "at$id" 20
-	expect_all "at$id" 100000
+	lab_sub_has_all "at$id" 100000
 done
 
 # A stream that only one server has may be asked for at any.
 lab_run pub "$GODWIT" pub alone --server "$(lab_order 1)" --generate 10000 --size 19-60 --count 1000
 lab_run sub "$GODWIT" sub alone --server "$(lab_order 2)" --from earliest --until 1000 --check --count \
 	--summary "$LAB_DIR/alone.json"
-expect_all alone 1000
+lab_sub_has_all alone 1000
 
 # A replica dies and comes back without its memory, while others publish and read.
 lab_sub across sub trades --server "$(lab_order 3)" --from earliest --until 300000
 lab_pub two pub trades --publisher 8 --generate 20000 --size 19-60 --count 100000
-lab_wait_for 10 "some of it" holds 1 110000
+lab_wait_for 10 "some of it" lab_holds 1 110000
 lab_cluster_kill 2
 lab_wait_for 10 "the set without it" leads_with 1 '1 3'
 lab_cluster_restart 2
@@ -68,25 +61,25 @@ lab_expect "$LAB_DIR/two.json" 'committed == 100000' 'in_doubt == 0'
 # The primary dies in the middle, and takes its messages back from a replica.
 session=$(session_of 2)
 lab_pub three pub trades --publisher 9 --generate 20000 --size 19-60 --count 100000
-lab_wait_for 10 "some of it" holds 1 220000
+lab_wait_for 10 "some of it" lab_holds 1 220000
 lab_cluster_restart 1
 lab_wait_for 20 "the primary to lead with all" leads_with 2 '1 2 3'
 lab_wait three 60
 lab_expect "$LAB_DIR/three.json" 'committed == 100000' 'in_doubt == 0'
 [ "$(session_of 1)" = "$session" ] || die "it is another session"
 lab_wait across 20
-expect_all across 300000
+lab_sub_has_all across 300000
 for id in 1 2 3; do
 	lab_run sub "$GODWIT" sub trades --server "$(lab_order $id)" --from earliest --until 300000 --check --count \
 		--summary "$LAB_DIR/all$id.json"
-	expect_all "all$id" 300000
+	lab_sub_has_all "all$id" 300000
 done
 
 # A subscriber's server dies: it goes on at the next one.
 lab_sub moves sub trades --server "$(lab_order 3)" --from earliest --until 400000
 lab_pub four pub trades --publisher 10 --generate 20000 --size 19-60 --count 100000
-lab_wait_for 10 "some of it" holds 3 320000
+lab_wait_for 10 "some of it" lab_holds 3 320000
 lab_cluster_kill 3
 lab_wait four 30
 lab_wait moves 20
-expect_all moves 400000
+lab_sub_has_all moves 400000

@@ -19,13 +19,8 @@ instance_of() {
 }
 
 LAB_INTERVAL="50 ms"
-lab_test
-lab_host pub 10.77.0.2/24
-lab_host sub 10.77.0.3/24
-lab_cluster 1 2 3 trades=64MiB,primary=1,replicas=2+3
-lab_cluster_start 1 2 3
-lab_cluster_wait_ready 1 2 3
-lab_wait_for 20 "all in sync" lab_in_sync 1 1,2,3
+lab_trio
+lab_trio_start
 
 subscribe first
 lab_follow all sub trades 3
@@ -47,14 +42,16 @@ lab_wait_for 20 "server 2 to be in sync again" lab_in_sync 1 1,2,3
 
 # A new instance, while the primary comes back.
 lab_pub three pub trades --publisher 7 --generate 5000 --size 19-60 --count 20000
-lab_wait_for 20 "some of it" lab_holds 3 35000
+lab_goes_on 3 3000
+lab_cluster_kill 1
+! lab_is_gone "${LAB_PIDS[three]}" || die "it was done before the primary died"
 lab_cluster_restart 1
 lab_wait three 30
 lab_pub_has_all three 20000
 [ "$(instance_of three)" -gt "$(instance_of two)" ] || die "its instance is not above"
 
 lab_wait_for 20 "the primary's word" lab_holds 1 50000
-count=$(lab_status 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["streams"]["0"]["commit"])')
+count=$(lab_committed 1)
 lab_wait_for 20 "one to have all" lab_says all "\"delivered\":${count}[,}]"
 lab_stop all || die "ended with status $?"
 lab_sub_has_all all "$count"

@@ -24,14 +24,11 @@ all_agree() {
 	known=$(homes 1)
 	[ "$(tr -cd '(' <<<"$known" | wc -c)" -eq "${#SUBS[@]}" ] && [ "$(homes 2)" = "$known" ] && [ "$(homes 3)" = "$known" ]
 }
-committed() {
-	lab_status 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["streams"]["0"]["commit"])'
-}
 # lags SUB: it has begun, and is far behind.
 lags() {
 	local delivered
-	delivered=$(sed -n 's/.*"delivered":\([0-9]*\).*}$/\1/p' "$LAB_DIR/$1.out" | tail -n 1)
-	[ "${delivered:-0}" -gt 0 ] && [ "$((delivered + 10000))" -lt "$(committed)" ]
+	delivered=$(lab_delivered "$1")
+	[ "$delivered" -gt 0 ] && [ "$((delivered + 10000))" -lt "$(lab_committed 1)" ]
 }
 all_lag() {
 	local sub
@@ -39,24 +36,16 @@ all_lag() {
 		lags "$sub" || return
 	done
 }
-counts_above() {
-	[ "$(lab_counter "$1" "$2")" -gt "$3" ]
-}
 
 LAB_INTERVAL="50 ms"
 LAB_MULTIPLIER=5
-lab_test
-lab_host pub 10.77.0.2/24
-lab_host sub 10.77.0.3/24
-lab_cluster 1 2 3 trades=64MiB,primary=1,replicas=2+3
-lab_cluster_start 1 2 3
-lab_cluster_wait_ready 1 2 3
-lab_wait_for 20 "all in sync" lab_in_sync 1 1,2,3
+lab_trio
+lab_trio_start
 
 for i in "${!SUBS[@]}"; do
 	lab_follow "${SUBS[i]}" sub trades 2 --client "$((i + 1))"
 done
-lab_publish one pub trades
+lab_publish one pub trades --generate 10000 # who is paced must not catch up
 lab_wait_for 20 "the cursors" lab_cursors_are 1 2 "${#SUBS[@]}"
 lab_wait_for 20 "some of it" lab_holds 1 10000
 
@@ -76,7 +65,7 @@ done
 lab_cut_both srv3 sub
 offers=$(lab_counter 3 offers)
 lab_godwit 2 drain 2 >"$LAB_DIR/drain.out"
-lab_wait_for 20 "server 3 to offer a home" counts_above 3 offers "$offers"
+lab_wait_for 20 "server 3 to offer a home" lab_counter_above 3 offers "$offers"
 lab_cluster_kill 3
 lab_wait_for 20 "all to be at server 1" lab_cursors_are 1 1 "$((${#SUBS[@]} + ${#HANDED[@]}))"
 lab_godwit 2 undrain 2 >"$LAB_DIR/drain.out"

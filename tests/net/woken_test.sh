@@ -8,20 +8,15 @@ exec </dev/null
 . "$(dirname "$0")/../../scripts/netlab.sh"
 
 LAB_INTERVAL="50 ms"
-lab_test
-lab_host pub 10.77.0.2/24
-lab_host sub 10.77.0.3/24
-lab_cluster 1 2 3 trades=64MiB,primary=1,replicas=2+3
-lab_cluster_start 1 2 3
-lab_cluster_wait_ready 1 2 3
-lab_wait_for 20 "all in sync" lab_in_sync 1 1,2,3
+lab_trio
+lab_trio_start
 
 for i in 1 2 3 4; do
 	lab_follow "s$i" sub trades 2 --client "$i"
 done
 lab_publish one pub trades
 lab_wait_for 20 "the cursors" lab_cursors_are 1 2 4
-lab_wait_for 20 "some of it" lab_holds 1 10000
+lab_wait_for 20 "some of it" lab_holds 1 3000
 
 lab_cluster_kill 2 STOP
 lab_wait_for 20 "the others to have them" lab_cursors_are 1 2 0
