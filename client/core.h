@@ -50,7 +50,8 @@ enum client_link_state {
 struct client_link {
 	struct godwit_address address;
 	enum client_link_state state;
-	bool is_said; // CONNECTED was said of it
+	bool is_said;	 // CONNECTED was said of it
+	bool has_failed; // in this round of turning to one after another
 	bool takes_none; // its weight was 0 in the last WELCOME that named it: only where no other is left
 	uint32_t request;  // of the HELLO
 	uint32_t tries;	   // of the frame that repeats
@@ -235,7 +236,7 @@ struct client_link *client_links_named(struct godwit_core *core,
 struct client_link *client_links_next(struct godwit_core *core, const struct client_link *link);
 
 // The one to turn to when it is lost: the next that is up, else the next of the list; each time rather one that
-// takes clients.
+// takes clients. Where none is up each has its turn before one has it again.
 struct client_link *client_links_after(struct godwit_core *core, const struct client_link *link);
 
 // Somebody uses it from now on: it is connected to, if it is not yet.

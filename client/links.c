@@ -65,10 +65,26 @@ struct client_link *client_links_next(struct godwit_core *core, const struct cli
 	return &core->links[next < core->link_count ? next : 0];
 }
 
-// Which of two is the better one to turn to.
+// Which of two is the better one to turn to. One that takes none is turned to when all others have failed.
 static uint32_t links_rank(const struct client_link *link)
 {
-	return 2 * client_is_up(link) + !link->takes_none;
+	return 4 * client_is_up(link) + 2 * !link->has_failed + !link->takes_none;
+}
+
+static void links_round(struct godwit_core *core)
+{
+	for (uint32_t i = 0; i < core->link_count; i++)
+		core->links[i].has_failed = false;
+}
+
+// It failed; when all have, the round begins anew.
+static void links_note_failed(struct godwit_core *core, struct client_link *link)
+{
+	link->has_failed = true;
+	for (uint32_t i = 0; i < core->link_count; i++)
+		if (!core->links[i].has_failed)
+			return;
+	links_round(core);
 }
 
 struct client_link *client_links_after(struct godwit_core *core, const struct client_link *link)
@@ -150,6 +166,7 @@ void client_links_up(struct godwit_core *core, struct client_link *link, uint64_
 		return;
 	}
 	core->backoff_ns = CLIENT_BACKOFF_NS;
+	links_round(core);
 	links_say(core, link);
 	for (uint32_t i = 0; i < core->subscription_max; i++)
 		client_move_on_up(core, &core->subscriptions[i], link, now_ns);
@@ -182,8 +199,10 @@ static void links_warm_lost(struct godwit_core *core, struct client_link *link, 
 static void links_turn(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 		       enum godwit_code code)
 {
-	struct client_link *next = client_links_after(core, link);
+	struct client_link *next;
 
+	links_note_failed(core, link);
+	next = client_links_after(core, link);
 	core->is_unsettled = true;
 	if (next->state == CLIENT_LINK_DOWN)
 		client_link_start(core, next, now_ns, links_backoff(core, &core->backoff_ns));

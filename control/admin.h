@@ -54,10 +54,11 @@ struct admin_order { // under the daemon's lock
 	enum admin_order_state state;
 	enum admin_order_kind kind;
 	// ADOPT
-	uint32_t stream;
+	uint32_t number; // the stream
 	uint16_t server, other;
 	bool gives_up;
 	enum view_order answer;
+	const char *stream; // of the answer VIEW_ORDER_STREAM, else NULL
 	pthread_cond_t answered;
 };
 

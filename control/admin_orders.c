@@ -37,10 +37,11 @@ void admin_orders_step(struct daemon *daemon, uint64_t now_ns)
 	if (order->kind == ADMIN_ORDER_REBALANCE)
 		order->answer = plane->rebalance(plane->arg, now_ns);
 	else if (order->kind == ADMIN_ORDER_ADOPT)
-		order->answer = plane->adopt(plane->arg, order->stream, order->server,
+		order->answer = plane->adopt(plane->arg, order->number, order->server,
 					     order->gives_up, &order->other);
 	else
-		order->answer = plane->drain(plane->arg, order->kind == ADMIN_ORDER_DRAIN, now_ns);
+		order->answer = plane->drain(plane->arg, order->kind == ADMIN_ORDER_DRAIN, now_ns,
+					     &order->stream);
 	order->state = ADMIN_ORDER_ANSWERED;
 	pthread_cond_signal(&order->answered);
 }
@@ -79,7 +80,7 @@ static enum view_order order_give(struct daemon *daemon, enum admin_order_kind k
 	return order->answer;
 }
 
-static void drain_tell(const struct view_plane *plane, enum view_order answer,
+static void drain_tell(const struct view_plane *plane, enum view_order answer, const char *stream,
 		       struct rte_tel_data *data)
 {
 	struct view_drain drain;
@@ -89,8 +90,8 @@ static void drain_tell(const struct view_plane *plane, enum view_order answer,
 	tell_count(data, "left", drain.left);
 	tell_count(data, "moved", drain.moved);
 	tell_count(data, "stuck", drain.stuck);
-	if (answer == VIEW_ORDER_STREAM && drain.held_by_none != NULL)
-		tell_text(data, "stream", drain.held_by_none);
+	if (answer == VIEW_ORDER_STREAM && stream != NULL)
+		tell_text(data, "stream", stream);
 }
 
 static void rebalance_tell(const struct view_plane *plane, struct rte_tel_data *data)
@@ -123,7 +124,7 @@ static int order_answer(struct daemon *daemon, const char *params, enum admin_or
 	if (kind == ADMIN_ORDER_REBALANCE && plane->rebalance_state != NULL)
 		rebalance_tell(plane, data);
 	else if (kind != ADMIN_ORDER_REBALANCE && plane->drain_state != NULL)
-		drain_tell(plane, answer, data);
+		drain_tell(plane, answer, daemon->order.stream, data);
 	return 0;
 }
 
@@ -151,7 +152,7 @@ int admin_adopt(struct daemon *daemon, const char *params, struct rte_tel_data *
 	if (!admin_numbers(params, values, 3) || values[0] >= daemon->server.stream_count ||
 	    values[1] > UINT16_MAX || values[2] > 1)
 		return -EINVAL;
-	order->stream = (uint32_t)values[0];
+	order->number = (uint32_t)values[0];
 	order->server = (uint16_t)values[1];
 	order->gives_up = values[2] == 1;
 	order->other = 0;

@@ -43,10 +43,9 @@ enum view_order { // answers to an order
 
 struct view_drain {
 	bool is_draining;
-	uint32_t left;		  // cursors that are still here
-	uint32_t moved;		  // since it began
-	uint32_t stuck;		  // attempts that no client accepted
-	const char *held_by_none; // VIEW_ORDER_STREAM: the stream; else NULL
+	uint32_t left;	// cursors that are still here
+	uint32_t moved; // since it began
+	uint32_t stuck; // attempts that no client accepted
 };
 
 struct view_rebalance {
@@ -65,8 +64,8 @@ struct view_plane {
 	// The i-th last migration, 0 the newest. False: not kept, or none.
 	bool (*migration)(void *arg, uint32_t i, struct view_migration *view);
 	void (*drain_state)(void *arg, struct view_drain *drain);
-	// Drain this server, or no more. Thread: control.
-	enum view_order (*drain)(void *arg, bool on, uint64_t now_ns);
+	// Drain this server, or no more. *stream: of VIEW_ORDER_STREAM its name, else NULL. Thread: control.
+	enum view_order (*drain)(void *arg, bool on, uint64_t now_ns, const char **stream);
 	void (*rebalance_state)(void *arg, struct view_rebalance *rebalance);
 	// Even its cores out. Thread: control.
 	enum view_order (*rebalance)(void *arg, uint64_t now_ns);

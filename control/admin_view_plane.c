@@ -101,7 +101,7 @@ static bool migration_view_of(void *arg, uint32_t i, struct view_migration *view
 		.subscription = record->subscription,
 		.from = record->from,
 		.to = record->to,
-		.reason = migration_reason_name(record->reason),
+		.reason = godwit_migration_reason_name(record->reason),
 		.outcome = migration_outcome_name(record->outcome),
 		.detected_ns = record->detected_ns,
 		.first_ns = record->first_ns,
@@ -122,21 +122,21 @@ static void drain_state(void *arg, struct view_drain *drain)
 		.left = state.left,
 		.moved = state.moved,
 		.stuck = state.stuck,
-		.held_by_none = state.held_by_none,
 	};
 }
 
-static enum view_order drain_order(void *arg, bool on, uint64_t now_ns)
+static enum view_order drain_order(void *arg, bool on, uint64_t now_ns, const char **stream)
 {
 	struct view_parts *parts = arg;
 
+	*stream = NULL;
 	if (migration_drain_state(parts->migration).is_draining == on)
 		return VIEW_ORDER_ALREADY;
 	if (!on) {
 		migration_undrain(parts->migration, now_ns);
 		return VIEW_ORDER_DONE;
 	}
-	switch (migration_drain(parts->migration, now_ns)) {
+	switch (migration_drain(parts->migration, now_ns, stream)) {
 	case GODWIT_OK:
 		return VIEW_ORDER_DONE;
 	case GODWIT_UNKNOWN_STREAM:

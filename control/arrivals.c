@@ -17,14 +17,16 @@ static bool is_of(const struct arrival *a, const struct cursor_key *key, uint64_
 	return a->cursor_epoch == cursor_epoch && cursor_key_equal(&a->key, key);
 }
 
-// The slot of this arrival; another one makes room. again: it is the one before under a new epoch, and goes on
-// with its record.
+// The slot of this arrival; another one makes room, and its record is left as it is. again: it is the one before
+// under a new epoch, and goes on with its record.
 static struct arrival *claim(struct migration *m, const struct cursor_key *key,
 			     uint64_t cursor_epoch, bool again)
 {
 	struct arrival *a = slot_of(m, key);
 	uint64_t record = again && cursor_key_equal(&a->key, key) ? a->record : 0;
 
+	if (a->cursor_epoch != 0 && a->first_ns == 0 && !cursor_key_equal(&a->key, key))
+		MCOUNT(m, arrivals_crowded);
 	if (!is_of(a, key, cursor_epoch))
 		*a = (struct arrival){.key = *key, .cursor_epoch = cursor_epoch, .record = record};
 	return a;

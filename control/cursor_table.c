@@ -302,7 +302,7 @@ static enum cursor_verdict change(struct cursor_table *t, struct slot *slot,
 	    cursor_is_tombstone(&before) != cursor_is_tombstone(&after)) {
 		slot_leave(t, index, &before);
 		slot_enter(t, index, &after);
-	} else {
+	} else if (before.flags != after.flags) {
 		live_move(t, &before, -1);
 		live_move(t, &after, 1);
 	}

@@ -68,6 +68,8 @@ enum cursor_verdict {
 	X(instance_older, "entries whose client facts are of an older process, not taken")         \
 	X(removed, "cursors and tombstones removed by name")                                       \
 	X(expired, "cursors and tombstones that were not heard of for too long")                   \
+	X(excuses,                                                                                 \
+	  "times that nobody listened: what was heard of before is held that much longer")         \
 	X(reclaimed, "slots freed after the readers had gone on")                                  \
 	X(grace_periods, "times that readers were waited for")                                     \
 	X(cursors, "cursors now")                                                                  \
@@ -182,6 +184,9 @@ struct cursor_expiry {
 // Look at the next `slots` slots, round and round, and remove what is too old. Returns how many.
 uint32_t cursor_table_expire(struct cursor_table *table, const struct cursor_expiry *expiry,
 			     uint64_t now_ns, uint32_t slots);
+
+// Nobody listened until now: what was heard of before counts as heard of now. Counted.
+void cursor_table_excuse(struct cursor_table *table, uint64_t now_ns);
 
 // Free what was removed before the readers were last waited for, if they have gone on. Where nobody is waited for,
 // begin with all that was removed by now; not if that is nothing, or if the last time was less than

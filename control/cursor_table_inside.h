@@ -106,6 +106,7 @@ struct cursor_table {
 	// first of what was retired before the grace period that runs, linked as those
 	uint32_t slots_waiting, rows_waiting;
 	uint32_t expire_next;
+	uint64_t excused_ns; // what was heard of before counts as heard of then
 	bool is_waiting, has_waited;
 	uint64_t waited_ns;
 	struct reclaim reclaim;

@@ -101,11 +101,19 @@ uint32_t cursor_table_page(const struct cursor_table *t, struct cursor_page *pag
 
 // ---- time ------------------------------------------------------------------------------------------
 
-static bool is_expired(const struct slot *slot, const struct cursor_expiry *expiry, uint64_t now_ns)
+void cursor_table_excuse(struct cursor_table *t, uint64_t now_ns)
+{
+	t->excused_ns = now_ns;
+	counter_move(t, CURSOR_TABLE_excuses, 1);
+}
+
+static bool is_expired(const struct cursor_table *t, const struct slot *slot,
+		       const struct cursor_expiry *expiry, uint64_t now_ns)
 {
 	uint64_t heard_ns = atomic_load_explicit(&slot->heard_ns, memory_order_relaxed);
 	uint64_t flags = atomic_load_explicit(&slot->words[SLOT_FLAGS], memory_order_relaxed);
-	uint64_t age_ns = now_ns > heard_ns ? now_ns - heard_ns : 0;
+	uint64_t from_ns = heard_ns > t->excused_ns ? heard_ns : t->excused_ns;
+	uint64_t age_ns = now_ns > from_ns ? now_ns - from_ns : 0;
 
 	return age_ns >
 	       ((flags & GODWIT_CURSOR_TOMBSTONE) != 0 ? expiry->tombstone_ns : expiry->cursor_ns);
@@ -122,7 +130,7 @@ uint32_t cursor_table_expire(struct cursor_table *t, const struct cursor_expiry 
 		uint32_t index = t->expire_next == 0 ? 1 : t->expire_next;
 
 		if (t->slots[index].state == SLOT_USED &&
-		    is_expired(&t->slots[index], expiry, now_ns)) {
+		    is_expired(t, &t->slots[index], expiry, now_ns)) {
 			slot_retire(t, index);
 			expired++;
 		}

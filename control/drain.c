@@ -15,22 +15,23 @@ static uint16_t reason_to_leave(const struct migration *m, const struct cursor *
 
 	if (m->is_draining)
 		return GODWIT_MIGRATION_DRAIN;
-	return stream != NULL && m->feed_is_lost[stream - m->view.streams] ? GODWIT_MIGRATION_FEED :
-									     0;
+	return stream != NULL && m->leaves_for_feed[stream - m->view.streams] ?
+		       GODWIT_MIGRATION_FEED :
+		       0;
 }
 
 // Whether a stream's feed is lost here, and has been there for long enough: who has it anew is the primary that
 // was started again, and we are about to follow it.
-static bool leaves_for_feed(struct migration *m, uint32_t i, uint64_t now_ns)
+static bool is_to_leave(struct migration *m, uint32_t i, uint64_t now_ns)
 {
 	const struct migration_stream *stream = &m->view.streams[i];
 
 	if (!feed_is_elsewhere(m, stream))
-		m->fed_since_ns[i] = 0;
-	else if (m->fed_since_ns[i] == 0)
-		m->fed_since_ns[i] = now_ns;
+		m->elsewhere_since_ns[i] = 0;
+	else if (m->elsewhere_since_ns[i] == 0)
+		m->elsewhere_since_ns[i] = now_ns;
 	return stream->own.session != 0 && feed_is_lost(m, stream) &&
-	       now_ns - m->fed_since_ns[i] >= m->config.detect_ns;
+	       now_ns - m->elsewhere_since_ns[i] >= m->config.detect_ns;
 }
 
 static bool has_reason(struct migration *m, uint64_t now_ns)
@@ -38,11 +39,11 @@ static bool has_reason(struct migration *m, uint64_t now_ns)
 	bool any = m->is_draining;
 
 	for (uint32_t i = 0; i < m->view.streams_count; i++) {
-		bool lost = leaves_for_feed(m, i, now_ns);
+		bool lost = is_to_leave(m, i, now_ns);
 
-		if (lost && !m->feed_is_lost[i])
+		if (lost && !m->leaves_for_feed[i])
 			MCOUNT(m, feed_lost);
-		m->feed_is_lost[i] = lost;
+		m->leaves_for_feed[i] = lost;
 		any |= lost;
 	}
 	return any;
@@ -78,28 +79,31 @@ void drain_step(struct migration *m, uint64_t now_ns)
 static bool is_held_elsewhere(const struct migration *m, const struct migration_stream *stream)
 {
 	for (uint32_t i = 0; i < m->view.peers_count; i++)
-		if (may_give(&m->view.peers[i]) && stream->peers[i].session == stream->own.session)
+		if (peer_takes_cursors(&m->view.peers[i]) &&
+		    stream->peers[i].session == stream->own.session)
 			return true;
 	return false;
 }
 
-enum godwit_code migration_drain(struct migration *m, uint64_t now_ns)
+enum godwit_code migration_drain(struct migration *m, uint64_t now_ns, const char **stream)
 {
 	bool any = false;
 
-	m->held_by_none = NULL;
+	if (stream != NULL)
+		*stream = NULL;
 	if (m->is_draining)
 		return GODWIT_OK;
 	for (uint32_t i = 0; i < m->view.peers_count; i++)
-		any |= may_give(&m->view.peers[i]);
+		any |= peer_takes_cursors(&m->view.peers[i]);
 	if (!any)
 		return GODWIT_NOT_ALLOWED;
 	for (uint32_t i = 0; i < m->view.streams_count; i++) {
-		const struct migration_stream *stream = &m->view.streams[i];
+		const struct migration_stream *ours = &m->view.streams[i];
 
-		if (stream->own.session == 0 || is_held_elsewhere(m, stream))
+		if (ours->own.session == 0 || is_held_elsewhere(m, ours))
 			continue;
-		m->held_by_none = stream->name;
+		if (stream != NULL)
+			*stream = ours->name;
 		return GODWIT_UNKNOWN_STREAM;
 	}
 	m->is_draining = true;
@@ -127,6 +131,5 @@ struct migration_drain_state migration_drain_state(const struct migration *m)
 		.left = cursor_table_home_live(m->table, m->config.server),
 		.moved = m->drained,
 		.stuck = m->stuck,
-		.held_by_none = m->held_by_none,
 	};
 }

@@ -58,7 +58,7 @@ static uint32_t choose(const struct migration *m, const struct move *move, uint3
 	for (uint32_t i = 0; stream != NULL && i < m->view.peers_count; i++) {
 		const struct migration_peer *peer = &m->view.peers[i];
 
-		if (!may_give(peer) || (move->tried >> i & 1) != 0 ||
+		if (!peer_takes_cursors(peer) || (move->tried >> i & 1) != 0 ||
 		    !log_serves(&stream->peers[i], &move->cursor))
 			continue;
 		if (i == prefer)
@@ -206,6 +206,12 @@ void handover_confirmed(struct migration *m, uint32_t peer,
 	if (godwit_get16(frame->code) == GODWIT_OK &&
 	    godwit_get64(frame->cursor_epoch) > move->cursor.cursor_epoch) {
 		gone(m, move, m->view.peers[peer].id, godwit_get64(frame->cursor_epoch), now_ns);
+		return;
+	}
+	// Its tombstone was there before it is here.
+	if (godwit_get16(frame->code) == GODWIT_UNSUBSCRIBED) {
+		MCOUNT(m, ended);
+		stays(m, move, MIGRATION_ENDED, now_ns);
 		return;
 	}
 	MCOUNT(m, handover_refused);

@@ -13,7 +13,8 @@
 // - Lost is a member of which a newer incarnation was seen, and what we recorded of ourselves. Who is only
 //   not reachable is waited for: one at least; for the others start_timeout from the first one on.
 // - A member that refuses to be fetched from for start_timeout (its log was being filled anew when we went) is
-//   left out, and the next one asked.
+//   left out, and the next one asked. When all that are there were, they are asked again after start_timeout: one
+//   epoch for each that is asked.
 // - Only who proposed itself by its home core's word is added, in that incarnation. A member that lost its
 //   memory is removed at once; one that is dead, cut off or lags only while min_in_sync remain: below it nothing
 //   commits, so nothing is gained, and what it holds would be given up.
@@ -52,7 +53,7 @@ enum keeper_why { // why it goes no further
 	KEEPER_REFUSES_PEER,   // `server` and we do not take part with each other
 	KEEPER_HELD_ELSEWHERE, // there is no record, but `server` holds a session of the stream
 	KEEPER_NOBODY,	       // the record names nobody
-	KEEPER_NOT_WHOLE,      // `server` is there, but nobody can go on from what it holds
+	KEEPER_NOT_WHOLE,      // `server` is there, but nobody can go on from what it holds now
 	KEEPER_NO_RECORD,      // the record cannot be read or written: `text`
 };
 

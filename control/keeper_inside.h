@@ -30,6 +30,7 @@ struct kept {
 	uint64_t retry_ns;	 // no request before
 	// the start
 	uint64_t first_ns; // since when a member with its log is there; 0: none is
+	uint64_t unfit_ns; // since when those with its log that are there are all unfit; 0: not so
 	struct cluster_replica source;
 	bool is_fetched;
 	uint64_t refuses_ns,

@@ -96,6 +96,18 @@ static bool is_unfit(const struct kept *kept, const struct peer *peer)
 	return kept->peers[peer->index].unfit == kept_incarnation(peer);
 }
 
+// Nobody that is there is fit. What made them refuse may pass, and they may hold the only copy.
+static void ask_again_later(const struct keeper *keeper, struct kept *kept, uint64_t now_ns)
+{
+	if (kept->unfit_ns == 0)
+		kept->unfit_ns = now_ns;
+	if (now_ns - kept->unfit_ns < keeper->config.start_timeout_ns)
+		return;
+	kept->unfit_ns = 0;
+	for (uint32_t i = 0; i < SERVER_PEERS_MAX; i++)
+		kept->peers[i].unfit = 0;
+}
+
 void kept_choose(struct keeper *keeper, struct kept *kept, uint64_t now_ns)
 {
 	uint16_t other;
@@ -137,6 +149,10 @@ void kept_choose(struct keeper *keeper, struct kept *kept, uint64_t now_ns)
 		kept->first_ns = 0;
 	else if (kept->first_ns == 0)
 		kept->first_ns = now_ns;
+	if (best != NULL || unfit == NULL)
+		kept->unfit_ns = 0;
+	else
+		ask_again_later(keeper, kept, now_ns);
 	if (best == NULL && missing == NULL) {
 		kept_waits(kept, KEEPER_NOT_WHOLE, unfit->server);
 		return;

@@ -99,8 +99,7 @@ void keeper_text(const struct keeper_view *view, char text[KEEPER_TEXT_BYTES])
 	case KEEPER_NOT_WHOLE:
 		snprintf(
 			text, KEEPER_TEXT_BYTES,
-			"does not go on: what server %u holds of it is not whole; restart its replicas "
-			"to give its messages up",
+			"does not go on: what server %u holds of it is not whole now; it is asked again",
 			view->server);
 		break;
 	case KEEPER_NO_RECORD:

@@ -187,6 +187,11 @@ static void name_default(struct config *config)
 		config->server.name[0] = '\0';
 }
 
+static const char *plural(uint32_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -214,8 +219,10 @@ int main(int argc, char **argv)
 	if (arguments.is_print)
 		config_print(&config, stdout);
 	if (arguments.is_check && !arguments.is_print)
-		printf("%s: good: %u ports, %u cores, %u streams\n", arguments.path,
-		       config.ports_count, config.cores.cpus.count, config.streams_count);
+		printf("%s: good: %u port%s, %u core%s, %u stream%s\n", arguments.path,
+		       config.ports_count, plural(config.ports_count), config.cores.cpus.count,
+		       plural(config.cores.cpus.count), config.streams_count,
+		       plural(config.streams_count));
 	if (arguments.is_check || arguments.is_print)
 		return EXIT_SUCCESS;
 	name_default(&config);

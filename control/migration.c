@@ -377,14 +377,6 @@ uint32_t migration_pending(const struct migration *m)
 	return m->moves_count;
 }
 
-const char *migration_reason_name(uint32_t reason)
-{
-	static const char *const names[] = {"none", "client", "link", "death",
-					    "feed", "drain",  "core"};
-
-	return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "unknown";
-}
-
 const char *migration_outcome_name(uint32_t outcome)
 {
 	static const char *const names[] = {"pending", "moved",	  "kept",      "elsewhere",

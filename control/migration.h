@@ -135,7 +135,9 @@ struct migration_record {
 	X(handed, "cursors handed over")                                                           \
 	X(handover_refused, "answers of servers that would not take a cursor")                     \
 	X(asked_refused, "cursors that we were asked to take and would not")                       \
-	X(arrived, "cursors that came by a RESUME of their clients' own")                          \
+	X(arrived, "cursors that came by a RESUME before a move of theirs was known here")         \
+	X(arrivals_crowded,                                                                        \
+	  "arrivals forgotten before their first message: others took their place")                \
 	X(dropped, "subscriptions dropped because their cursor has a newer home")                  \
 	X(suspects, "clients that fell silent")                                                    \
 	X(suspects_back, "... and were heard again before anybody took them")                      \
@@ -189,16 +191,16 @@ void migration_step(struct migration *migration, uint64_t now_ns);
 
 // Hand all cursors over, and take none (but orphans that nobody else can serve), until migration_undrain.
 // GODWIT_OK, also of a server that is drained; GODWIT_NOT_ALLOWED: no other server is up and takes clients;
-// GODWIT_UNKNOWN_STREAM: none of those holds one of our streams (drain_state tells which).
-enum godwit_code migration_drain(struct migration *migration, uint64_t now_ns);
+// GODWIT_UNKNOWN_STREAM: none of those holds one of our streams. *stream: that one's name, as in the view; else
+// NULL. stream may be NULL.
+enum godwit_code migration_drain(struct migration *migration, uint64_t now_ns, const char **stream);
 void migration_undrain(struct migration *migration, uint64_t now_ns);
 
 struct migration_drain_state {
 	bool is_draining;
-	uint32_t left;		  // cursors that are still served here
-	uint32_t moved;		  // since it began
-	uint32_t stuck;		  // attempts that no client accepted within the lapse time
-	const char *held_by_none; // the stream for which the last order was refused; NULL: none
+	uint32_t left;	// cursors that are still served here
+	uint32_t moved; // since it began
+	uint32_t stuck; // attempts that no client accepted within the lapse time
 };
 struct migration_drain_state migration_drain_state(const struct migration *migration);
 
@@ -232,7 +234,6 @@ const char *migration_counter_name(enum migration_counter which);
 // The i-th last move, 0 the newest; NULL where it is not kept or there was none.
 const struct migration_record *migration_record(const struct migration *migration, uint32_t i);
 uint32_t migration_pending(const struct migration *migration);
-const char *migration_reason_name(uint32_t reason);
 const char *migration_outcome_name(uint32_t outcome);
 
 #endif

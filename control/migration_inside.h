@@ -5,7 +5,7 @@
 #define CONTROL_MIGRATION_INSIDE_H
 
 #include "control/migration.h"
-#include "control/rendezvous.h"
+#include "dataplane/rendezvous.h"
 
 // An insertion without memory is refused like one above the maximum.
 #define HASH_NONFATAL_OOM 1
@@ -133,11 +133,10 @@ struct migration {
 	// drain and feed
 	bool is_draining;
 	uint32_t drained, stuck;
-	const char *held_by_none;
 	struct cursor_page away; // walk over own cursors
 	uint64_t away_next_ns;
-	bool feed_is_lost[SERVER_STREAMS_MAX];	   // its cursors are to leave
-	uint64_t fed_since_ns[SERVER_STREAMS_MAX]; // that another server has its feed; 0: none has
+	bool leaves_for_feed[SERVER_STREAMS_MAX];	 // its cursors are to leave
+	uint64_t elsewhere_since_ns[SERVER_STREAMS_MAX]; // that another server has its feed; 0: none has
 	// Masks of the servers that were asked in vain, by the cursor's key. Cursors may share one: it says
 	// no more than who is asked first.
 	uint16_t tried[TRIED_SLOTS];
@@ -175,7 +174,7 @@ bool feed_is_lost(const struct migration *m, const struct migration_stream *stre
 // Whether this server may offer a home for the cursor at all.
 bool may_take(struct migration *m, const struct cursor *cursor);
 // Whether that server is up and takes cursors.
-static inline bool may_give(const struct migration_peer *peer)
+static inline bool peer_takes_cursors(const struct migration_peer *peer)
 {
 	return peer->is_up && !peer->is_draining;
 }
@@ -183,8 +182,10 @@ uint32_t peer_by_id(const struct migration *m, uint16_t id);
 bool take_token(struct migration *m, uint64_t now_ns);
 
 // offers.c
-void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reason,
-		 uint32_t asked_by, uint32_t request, uint64_t now_ns);
+// Offer a cursor that nobody moves yet a home. asked_by: the peer whose HANDOVER `request` it is, and which is told
+// how it ends, or MIGRATION_NOBODY. NULL: full, counted, and who asked was told.
+struct move *offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reason,
+			 uint32_t asked_by, uint32_t request, uint64_t now_ns);
 // A cursor of our own is offered to its client by another core, for CORE. NULL: full, counted.
 struct move *offer_within(struct migration *m, const struct cursor *cursor, uint32_t core,
 			  uint64_t now_ns);

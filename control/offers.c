@@ -36,20 +36,21 @@ static void begin(struct migration *m, struct move *move, uint32_t core, uint64_
 	offer_send(m, move, now_ns);
 }
 
-void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reason,
-		 uint32_t asked_by, uint32_t request, uint64_t now_ns)
+struct move *offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reason,
+			 uint32_t asked_by, uint32_t request, uint64_t now_ns)
 {
 	struct move *move = move_add(m, cursor, reason, now_ns);
 
 	if (move == NULL) {
 		if (asked_by != MIGRATION_NOBODY)
 			handover_confirm(m, asked_by, cursor, request, 0, GODWIT_LIMIT);
-		return;
+		return NULL;
 	}
 	move->by_home = asked_by != MIGRATION_NOBODY;
 	move->peer = asked_by;
 	move->request = request;
 	begin(m, move, m->ops.core_of(m->ops.arg, cursor->key.client, 0), now_ns);
+	return move;
 }
 
 struct move *offer_within(struct migration *m, const struct cursor *cursor, uint32_t core,

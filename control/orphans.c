@@ -102,8 +102,7 @@ static void consider(struct migration *m, const struct orphans *o, const struct 
 		return;
 	if (move_find(m, &cursor->key) != NULL || !may_take(m, cursor) || !is_my_share(m, cursor))
 		return;
-	offer_begin(m, cursor, GODWIT_MIGRATION_DEATH, MIGRATION_NOBODY, 0, now_ns);
-	move = move_find(m, &cursor->key);
+	move = offer_begin(m, cursor, GODWIT_MIGRATION_DEATH, MIGRATION_NOBODY, 0, now_ns);
 	if (move != NULL)
 		move->detected_ns = o->died_ns;
 }

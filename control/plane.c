@@ -261,7 +261,7 @@ static void tell_draining(struct plane *plane)
 }
 
 // What nobody spoke of is forgotten, our own like all others: its core would have. Where we did not listen,
-// that says nothing.
+// that says nothing yet: everything gets its life once more, tombstones their short one.
 static void expire(struct plane *plane, uint64_t now_ns)
 {
 	const struct cursor_expiry expiry = {
@@ -270,10 +270,9 @@ static void expire(struct plane *plane, uint64_t now_ns)
 	};
 
 	if (plane->stepped_ns != 0 && now_ns - plane->stepped_ns > LATE_NS)
-		plane->expires_ns = now_ns + CURSOR_LIFE_NS;
+		cursor_table_excuse(plane->table, now_ns);
 	plane->stepped_ns = now_ns;
-	if (now_ns >= plane->expires_ns)
-		cursor_table_expire(plane->table, &expiry, now_ns, EXPIRE_SLOTS);
+	cursor_table_expire(plane->table, &expiry, now_ns, EXPIRE_SLOTS);
 }
 
 void plane_step(struct plane *plane, uint64_t now_ns)

@@ -20,7 +20,6 @@ struct plane {
 	struct plane_peer peers[SERVER_PEERS_MAX];
 	uint64_t random[2];
 	uint64_t stepped_ns; // last step
-	uint64_t expires_ns; // nothing is forgotten before
 };
 
 uint64_t plane_random(struct plane *plane);

@@ -92,7 +92,7 @@ static void ask(struct migration *m, struct suspect *suspect, uint64_t now_ns)
 	suspect->was_asked = true;
 	suspect->due_ns = now_ns + 2 * PROBE_ALL_NS;
 	for (uint32_t i = 0; i < m->view.peers_count; i++) {
-		if (!may_give(&m->view.peers[i]))
+		if (!peer_takes_cursors(&m->view.peers[i]))
 			continue;
 		suspect->asked |= 1u << i;
 		post_probe(m, i, GODWIT_PROBE_FOR, suspect->tag, suspect->nonce, &suspect->address,

@@ -23,7 +23,7 @@ void arrival_opened(struct core *core, struct subscription *s, const struct arri
 	uint16_t from = before->again ? before->came_from : (uint16_t)before->epoch;
 
 	if (server->peers.count == 0 || (before->epoch == 0 && !before->again) ||
-	    (from == server->id && !before->invited))
+	    (from == server->id && !before->invited && !before->again))
 		return;
 	s->first_due = true;
 	s->came_from = from;

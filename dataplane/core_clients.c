@@ -178,7 +178,8 @@ void client_close(struct core *core, struct client *client, enum godwit_code cod
 	COUNT(core, clients_closed, 1);
 }
 
-bool core_send(struct core *core, struct client *client, const void *frame, uint32_t length)
+enum tx_verdict core_try_send(struct core *core, struct client *client, const void *frame,
+			      uint32_t length)
 {
 	uint8_t *at;
 	enum tx_verdict verdict = core->tx_is_full ?
@@ -190,12 +191,20 @@ bool core_send(struct core *core, struct client *client, const void *frame, uint
 		core->tx.end(core->tx.arg, length, 0, TX_NO_SUM);
 		COUNT(core, tx_datagrams, 1);
 		COUNT(core, tx_bytes, length);
-		return true;
+	} else if (verdict == TX_FULL) {
+		core->tx_is_full = true;
 	}
+	return verdict;
+}
+
+bool core_send(struct core *core, struct client *client, const void *frame, uint32_t length)
+{
+	enum tx_verdict verdict = core_try_send(core, client, frame, length);
+
+	if (verdict == TX_OK)
+		return true;
 	if (verdict == TX_NO_ROUTE)
 		COUNT(core, tx_no_route, 1);
-	else
-		core->tx_is_full = true;
 	COUNT(core, tx_control_lost, 1);
 	return false;
 }

@@ -7,6 +7,7 @@
 
 #define PROPOSE_AGAIN_NS 1000000000ull
 #define LAGS_AGAIN_NS	 10000000ull
+#define SMALL_AGAIN_NS	 1000000000ull
 
 static bool notify(struct core *core, enum core_notice_kind kind,
 		   const struct replication_notice *notice)
@@ -175,16 +176,20 @@ void insync_room(struct core *core, struct replication *r)
 }
 
 // The primary's room above its commit follows the smallest log of the set: less than a quarter of its own
-// would hold up everybody. Counted once each time that a peer turns out so.
+// would hold up everybody. Counted once each time that a peer turns out so, and looked at again once a second.
 static bool is_log_small(struct core *core, struct replication *r, uint32_t peer)
 {
 	const struct peer *from = &core->server->peers.peers[peer];
 	struct peer_stream_facts facts;
-	bool is_small = peer_stream_get(&from->streams[r->stream->number], &facts) &&
-			facts.log_bytes != 0 && facts.log_bytes < r->stream->log.size / 4;
+	bool was_small = r->small >> peer & 1, is_small;
 
-	if (is_small && (r->small >> peer & 1) == 0)
+	if (was_small && core->now_ns - r->small_ns[peer] < SMALL_AGAIN_NS)
+		return true;
+	is_small = peer_stream_get(&from->streams[r->stream->number], &facts) &&
+		   facts.log_bytes != 0 && facts.log_bytes < r->stream->log.size / 4;
+	if (is_small && !was_small)
 		COUNT(core, insync_log_small, 1);
+	r->small_ns[peer] = core->now_ns;
 	r->small = (r->small & ~(1u << peer)) | (uint32_t)is_small << peer;
 	return is_small;
 }
@@ -257,10 +262,10 @@ static void notify_lags(struct core *core, struct replication *r, uint32_t peer)
 		.incarnation = r->incarnations[peer],
 	};
 
-	if (core->now_ns - r->notice_ns[peer] < LAGS_AGAIN_NS)
+	if (core->now_ns - r->lags_ns[peer] < LAGS_AGAIN_NS)
 		return;
 	if (notify(core, CORE_NOTICE_LAGS, &notice))
-		r->notice_ns[peer] = core->now_ns;
+		r->lags_ns[peer] = core->now_ns;
 	COUNT(core, insync_lags, 1);
 }
 

@@ -45,8 +45,6 @@ struct meta_entry *meta_add(struct core *core, struct replication *r)
 
 bool meta_waits_topic(const struct replication *r, uint32_t topic)
 {
-	if (!r->tables_agreed)
-		return true;
 	for (uint64_t n = r->meta_held + 1; n <= r->meta_last; n++)
 		if (entry_at(r, n)->kind == GODWIT_META_TOPIC && entry_at(r, n)->topic == topic)
 			return true;

@@ -145,12 +145,15 @@ static void send_take(struct core *core, struct offer *offer)
 		.reason = godwit_be16(offer->reason),
 	};
 
-	if (core_send(core, client, &take, sizeof(take))) {
+	if (core_try_send(core, client, &take, sizeof(take)) == TX_OK) {
 		offer->takes++;
 		COUNT(core, takes, 1);
-	} else if (core->now_ns - begun_ns < half_ns(core)) {
-		list_add(core, offer, MOVES_UNSENT, MOVES_UNSENT_NS);
-		return;
+	} else {
+		COUNT(core, takes_unsent, 1);
+		if (core->now_ns - begun_ns < half_ns(core)) {
+			list_add(core, offer, MOVES_UNSENT, MOVES_UNSENT_NS);
+			return;
+		}
 	}
 	if (offer->takes == 1 && half_ns(core) > MOVES_ONCE_NS)
 		list_add(core, offer, MOVES_ONCE, MOVES_ONCE_NS);
@@ -197,8 +200,7 @@ static struct offer *offer_add(struct core *core, struct client *client, uint32_
 	uint32_t index = moves->offer_free;
 	struct offer *offer;
 
-	if (index == NONE)
-		return NULL;
+	assert(index != NONE);
 	offer = &moves->offers[index];
 	moves->offer_free = offer->next;
 	moves->offer_count++;
@@ -285,12 +287,15 @@ uint32_t moves_burst(struct core *core)
 	struct moves *moves = &core->moves;
 	uint32_t n = 0;
 
-	// What could not be sent is older than what is due to be repeated.
-	for (uint32_t list = MOVES_LISTS; list-- > 0;)
+	// What could not be sent is last: it is due each millisecond, and all of it together is more than a turn's.
+	for (uint32_t list = 0; list < MOVES_LISTS; list++)
 		while (n < BURST_BUDGET && moves->lists[list].head != NONE &&
 		       core->now_ns >= moves->offers[moves->lists[list].head].due_ns) {
 			n++;
 			offer_look(core, &moves->offers[moves->lists[list].head]);
+			// A full port takes no other one either; one a turn still comes to its end.
+			if (list == MOVES_UNSENT && core->tx_is_full)
+				break;
 		}
 	return n;
 }

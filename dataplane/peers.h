@@ -120,7 +120,7 @@ struct peers {
 	//							w: link core   r: control
 	alignas(CACHE_LINE) _Atomic uint64_t known_above;
 	uint64_t incarnation_said; // ours, in the last HELLO	w, r: link core
-	uint32_t draining_said;	   // is_draining, in the last heartbeats
+	uint32_t draining_said;	   // is_draining, in the last heartbeats	w, r: link core
 	// we are drained: our clients go elsewhere, and no new ones come	w: control   r: all
 	alignas(CACHE_LINE) _Atomic uint32_t is_draining;
 	// frames for control, struct peers_head before each	w: link core   r: control

@@ -2,6 +2,7 @@
 //
 // Where clients are sent that cannot be served here, or are not to be: another server of the list, by what
 // it says of itself and of the stream.
+#include "dataplane/rendezvous.h"
 #include "dataplane/server.h"
 
 bool peer_takes_clients(const struct peer *peer)
@@ -68,7 +69,8 @@ const struct godwit_server_entry *peers_instead(const struct server *server,
 						uint64_t now_ns)
 {
 	const struct godwit_server_entry *entries[SERVER_PEERS_MAX];
-	uint32_t weights[SERVER_PEERS_MAX] = {0}, count = 0, total = 0, at, i = 0;
+	struct rendezvous_server servers[SERVER_PEERS_MAX];
+	uint32_t count = 0, picked;
 	uint32_t own_age_ms = stream_feed_age_ms(stream, now_ns);
 
 	if (atomic_load_explicit(&server->peers.is_draining, memory_order_relaxed) == 0)
@@ -78,20 +80,15 @@ const struct godwit_server_entry *peers_instead(const struct server *server,
 		const struct godwit_server_entry *entry = server_entry(server, peer->id);
 		struct peer_stream_facts facts;
 
-		if (entry == NULL || peer->weight == 0 || !peer_takes_clients(peer) ||
+		if (entry == NULL || !peer_takes_clients(peer) ||
 		    !peer_stream_get(&peer->streams[stream->number], &facts) ||
 		    facts.session != stream_session(stream) ||
 		    !is_fed(server, &facts, own_age_ms) ||
 		    (after != NULL && !holds(&facts, *after)))
 			continue;
 		entries[count] = entry;
-		weights[count++] = peer->weight;
-		total += peer->weight;
+		servers[count++] = (struct rendezvous_server){peer->id, peer->weight};
 	}
-	if (count == 0)
-		return NULL;
-	at = (uint32_t)((client * 0x9e3779b97f4a7c15ull >> 32) * total >> 32);
-	while (i + 1 < count && at >= weights[i])
-		at -= weights[i++];
-	return entries[i];
+	picked = rendezvous_pick(client, servers, count);
+	return picked != RENDEZVOUS_NONE ? entries[picked] : NULL;
 }

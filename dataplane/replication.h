@@ -67,7 +67,7 @@ struct feed {
 	struct nak_seen naks[GODWIT_NAK_RANGES];
 	uint32_t nak_slot;
 	// a path that swallows large packets: what is asked for again and again goes in small ones
-	uint64_t stuck_seq;
+	uint64_t stuck_seq, stuck_ns; // since then
 	uint32_t stuck;
 	uint64_t narrow_ns; // until then
 };
@@ -173,10 +173,12 @@ struct replication {
 	uint32_t record_epoch;			 // 0: no record yet
 	uint32_t members, proposed;		 // bits of peers
 	uint32_t small;				 // bits of peers whose log is too small for the set
+	uint64_t small_ns[SERVER_PEERS_MAX];	 // when that was looked at
 	uint64_t incarnations[SERVER_PEERS_MAX]; // of members and proposed
 	uint64_t proposal[SERVER_PEERS_MAX];	 // number of its PROPOSE
 	uint64_t proposals;			 // number of the last one made
-	uint64_t notice_ns[SERVER_PEERS_MAX];	 // last PROPOSE or LAGS of it
+	uint64_t notice_ns[SERVER_PEERS_MAX];	 // last PROPOSE of it
+	uint64_t lags_ns[SERVER_PEERS_MAX];	 // last LAGS of it
 	bool room_known;			 // the logs of all that count
 	struct feed feeds[SERVER_PEERS_MAX];
 	struct sink sink;
@@ -290,10 +292,8 @@ void meta_begin(struct replication *r, uint64_t last);
 // meta_is_full() is false.
 struct meta_entry *meta_add(struct core *core, struct replication *r);
 bool meta_is_full(const struct replication *r);
-// Its number may not be told yet: the answer that an asker waits for is on its way, or, known by a fetch, it is
-// not held by all that count.
-bool meta_waits_topic(const struct replication *r, uint32_t topic);
 // The answer that an asker waits for is on its way already.
+bool meta_waits_topic(const struct replication *r, uint32_t topic);
 bool meta_waits_publisher(const struct replication *r, uint64_t publisher);
 void meta_answer(struct core *core, struct replication *r); // those that are held now
 uint32_t meta_feed(struct core *core, struct replication *r, struct peer *peer);

@@ -7,7 +7,8 @@
 #include "dataplane/stages.h"
 
 #define STUCK_REPAIRS 4
-#define NAK_QUIET_US  1000 // a range is resent at most once a millisecond
+#define STUCK_NS      200000000ull // longer than any round trip that is served
+#define NAK_QUIET_US  1000	   // a range is resent at most once a millisecond
 
 static void answer(struct core *core, struct replication *r, struct peer *peer,
 		   struct godwit_reconcile answer)
@@ -231,17 +232,20 @@ static bool nak_too_soon(struct core *core, struct feed *feed, uint64_t first, u
 	return false;
 }
 
-// The first record that it misses was sent again, and again: that is more than loss.
+// The first record that it misses was sent again, and again, for longer than a repair is on its way: that is
+// more than loss.
 static void note_stuck(struct core *core, struct feed *feed, uint64_t first)
 {
 	if (first != feed->acked + 1)
 		return;
 	if (first != feed->stuck_seq) {
 		feed->stuck_seq = first;
+		feed->stuck_ns = core->now_ns;
 		feed->stuck = 0;
 		return;
 	}
-	if (++feed->stuck < STUCK_REPAIRS || core->now_ns < feed->narrow_ns)
+	if (++feed->stuck < STUCK_REPAIRS || core->now_ns - feed->stuck_ns < STUCK_NS ||
+	    core->now_ns < feed->narrow_ns)
 		return;
 	feed->narrow_ns = core->now_ns + PEERS_NARROW_NS;
 	COUNT(core, feeds_narrowed, 1);

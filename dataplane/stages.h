@@ -67,6 +67,9 @@ uint64_t client_lapse_ns(const struct core *core, const struct client *client);
 void client_close(struct core *core, struct client *client, enum godwit_code code);
 // Send one small frame to a client; false and counted where there is no room.
 bool core_send(struct core *core, struct client *client, const void *frame, uint32_t length);
+// The same for who counts by itself what was not sent.
+enum tx_verdict core_try_send(struct core *core, struct client *client, const void *frame,
+			      uint32_t length);
 // The same to an address that has no client; `frame` is small.
 void core_send_to(struct core *core, const struct godwit_address *address, const void *frame,
 		  uint32_t length);

@@ -126,15 +126,16 @@ void status_print(const json_t *all)
 {
 	const json_t *status = json_object_get(all, "status");
 	const char *name = field_text(status, "name");
+	uint64_t cores = field_count(status, "cores"), streams = field_count(status, "streams");
 
-	printf("server %" PRIu64 "%s%s: godwitd %s, pid %" PRIu64 ", up %s, %s cores, %s streams, "
-	       "%s of memory in %s pages\n",
+	printf("server %" PRIu64 "%s%s: godwitd %s, pid %" PRIu64
+	       ", up %s, %s core%s, %s stream%s, %s of memory in %s pages\n",
 	       field_count(status, "id"), strcmp(name, "-") != 0 ? " " : "",
 	       strcmp(name, "-") != 0 ? name : "", field_text(status, "version"),
 	       field_count(status, "pid"), format_uptime(field_count(status, "uptime_s")).text,
-	       format_count(field_count(status, "cores")).text,
-	       format_count(field_count(status, "streams")).text,
-	       format_bytes(field_count(status, "memory_bytes")).text, field_text(status, "pages"));
+	       format_count(cores).text, cores == 1 ? "" : "s", format_count(streams).text,
+	       streams == 1 ? "" : "s", format_bytes(field_count(status, "memory_bytes")).text,
+	       field_text(status, "pages"));
 	print_ports(json_object_get(status, "ports"), json_object_get(all, "ports"));
 	print_streams(json_object_get(all, "streams"));
 	print_cores(json_object_get(all, "cores"));

@@ -16,8 +16,7 @@
 #include "client/tools/tool.h"
 #include "client/tools/topics.h"
 
-#define SUB_NAME    "godwit sub"
-#define SUB_REASONS (GODWIT_MIGRATION_CORE + 1) // by enum godwit_migration_reason; 0: any other
+#define SUB_NAME "godwit sub"
 
 enum sub_output {
 	SUB_TEXT,
@@ -63,7 +62,7 @@ struct sub {
 	int exit;
 	struct godwit_identifier first, last, mark; // messages; mark: what to resume after
 	uint64_t delivered, bytes, gaps, sessions, disconnects, resumes, migrations;
-	uint64_t reasons[SUB_REASONS];			   // of the migrations
+	uint64_t reasons[GODWIT_MIGRATION_REASONS];	   // migrations, by reason; 0: any other
 	uint16_t reason;				   // of the last one
 	struct godwit_address servers[GODWIT_SERVERS_MAX]; // that were its home, each once
 	uint32_t server_count;
@@ -78,9 +77,6 @@ struct sub {
 	struct check check;
 	struct godwit_histogram latency; // ns, delivery minus ingest
 };
-
-// The name of an enum godwit_migration_reason, as `godwit migrations` has it.
-const char *sub_reason_name(uint16_t why);
 
 // Runs until a limit, a signal or the end of the subscription; the exit code.
 int sub_run(struct sub_options *options);

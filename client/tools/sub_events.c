@@ -49,25 +49,17 @@ static const char *move_text(uint16_t reason)
 										    "unknown";
 }
 
-const char *sub_reason_name(uint16_t why)
-{
-	static const char *const names[SUB_REASONS] = {"unknown", "client", "link", "death",
-						       "feed",	  "drain",  "core"};
-
-	return names[why < SUB_REASONS ? why : 0];
-}
-
 static void on_migrated(struct sub *sub, const struct godwit_event *event)
 {
 	sub->migrations++;
-	sub->reason = event->why < SUB_REASONS ? event->why : 0;
+	sub->reason = event->why < GODWIT_MIGRATION_REASONS ? event->why : 0;
 	sub->reasons[sub->reason]++;
 	sub->resumes++;
 	visit(sub, &event->server);
 	tool_say(SUB_NAME,
 		 "migrated from %s to %s (%s, %s): heard nothing for %s, %s to replay%s%s",
 		 format_address(&event->from).text, format_address(&event->server).text,
-		 sub_reason_name(event->why), move_text(event->reason),
+		 godwit_migration_reason_name(event->why), move_text(event->reason),
 		 format_ns(event->silence_ns).text, format_count(event->replayed).text,
 		 event->code != GODWIT_OK ? ": " : "",
 		 event->code != GODWIT_OK ? godwit_code_text(event->code) : "");

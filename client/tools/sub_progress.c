@@ -77,8 +77,9 @@ static json_t *progress_object(const struct sub *sub, uint64_t now_ns, bool is_l
 				    json_string(format_address(&progress->server).text) :
 				    json_null());
 	json_object_set_new(object, "reason",
-			    sub->migrations > 0 ? json_string(sub_reason_name(sub->reason)) :
-						  json_null());
+			    sub->migrations > 0 ?
+				    json_string(godwit_migration_reason_name(sub->reason)) :
+				    json_null());
 	json_object_set_new(object, "last", json_boolean(is_last));
 	return object;
 }

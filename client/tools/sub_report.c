@@ -56,9 +56,9 @@ static json_t *reasons_object(const struct sub *sub)
 {
 	json_t *object = json_object();
 
-	for (uint32_t i = 0; i < SUB_REASONS; i++)
+	for (uint32_t i = 0; i < GODWIT_MIGRATION_REASONS; i++)
 		if (sub->reasons[i] > 0)
-			set_count(object, sub_reason_name((uint16_t)i), sub->reasons[i]);
+			set_count(object, godwit_migration_reason_name(i), sub->reasons[i]);
 	return object;
 }
 

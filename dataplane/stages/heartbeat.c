@@ -154,9 +154,11 @@ static void sweep(struct core *core)
 	uint32_t max = core->config.clients_max;
 	uint32_t slots = max < SWEEP_SLOTS ? max : SWEEP_SLOTS;
 
-	if (max > SWEEP_SLOTS && core->now_ns < core->sweep_due_ns)
-		return;
-	core->sweep_due_ns = core->now_ns + SWEEP_ROUND_NS * SWEEP_SLOTS / max;
+	if (max > SWEEP_SLOTS) {
+		if (core->now_ns < core->sweep_due_ns)
+			return;
+		core->sweep_due_ns = core->now_ns + SWEEP_ROUND_NS * SWEEP_SLOTS / max;
+	}
 	for (uint32_t n = 0; n < slots; n++) {
 		uint32_t slot = core->sweep_next++ & (max - 1);
 		uint64_t heard =

@@ -363,6 +363,11 @@ static void ingest_topic(struct core *core, const struct home_origin *origin,
 		      stream->replication != NULL && topic != 0 &&
 			      meta_waits_topic(stream->replication, topic)))
 		return;
+	// Known by a fetch, and not held by all that count yet: its number may not be told.
+	if (topic != 0 && stream->replication != NULL && !stream->replication->tables_agreed) {
+		send_elsewhere(core, stream, origin, frame->request, GODWIT_BUSY);
+		return;
+	}
 	if (topic == 0)
 		topic = stream_topic(stream, frame->name, create, &made);
 	if (made)

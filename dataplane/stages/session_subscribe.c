@@ -229,7 +229,7 @@ static void open_request(struct core *core, struct client *client, struct reques
 {
 	struct subscription *old = subscription_find(core, client, r->number), *s;
 	struct godwit_identifier start = r->resolved.identifier;
-	uint64_t highest = r->highest_epoch;
+	uint64_t highest = r->highest_epoch, cursor_epoch;
 	uint32_t filter;
 
 	if (sent_elsewhere(core, client, r) || sent_instead(core, client, r))
@@ -256,7 +256,8 @@ static void open_request(struct core *core, struct client *client, struct reques
 		highest = known > highest ? known : highest;
 		r->before.epoch = known > r->before.epoch ? known : r->before.epoch;
 	}
-	if (epoch_above(core, highest) == 0) {
+	cursor_epoch = epoch_above(core, highest);
+	if (cursor_epoch == 0) {
 		refuse(core, client, GODWIT_BAD_REQUEST, r, 0);
 		return;
 	}
@@ -275,7 +276,7 @@ static void open_request(struct core *core, struct client *client, struct reques
 		refuse(core, client, GODWIT_LIMIT, r, core->config.subscriptions_max);
 		return;
 	}
-	remember(s, r, start, epoch_above(core, highest));
+	remember(s, r, start, cursor_epoch);
 	send_subscribed(core, s);
 	cursor_feed_opened(core, s);
 	if (r->attempt != 0)
@@ -349,10 +350,6 @@ void session_subscribe(struct core *core, struct client *client,
 	r.resolved = stream_start(r.stream, frame->start, value, godwit_get64(frame->session),
 				  godwit_get32(frame->epoch));
 	r.is_latest = frame->start == GODWIT_START_LATEST;
-	if (frame->start == GODWIT_START_AFTER)
-		r.asked = (struct godwit_identifier){.session = godwit_get64(frame->session),
-						     .seq = value,
-						     .epoch = godwit_get32(frame->epoch)};
 	open_request(core, client, &r);
 }
 

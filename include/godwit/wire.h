@@ -490,7 +490,18 @@ enum godwit_migration_reason {
 	GODWIT_MIGRATION_FEED = 4,   // the home lost the stream's feed
 	GODWIT_MIGRATION_DRAIN = 5,  // planned
 	GODWIT_MIGRATION_CORE = 6,   // a core or port of the same server failed or is rebalanced
+	GODWIT_MIGRATION_REASONS,    // one above the last
 };
+
+// The reason's name ("client"), or "unknown" for 0 and for a value of a later version. Thread: any.
+static inline const char *godwit_migration_reason_name(unsigned int reason)
+{
+	static const char *const names[GODWIT_MIGRATION_REASONS] = {
+		"unknown", "client", "link", "death", "feed", "drain", "core",
+	};
+
+	return names[reason < GODWIT_MIGRATION_REASONS ? reason : 0];
+}
 
 struct godwit_redirect {
 	struct godwit_frame frame;

@@ -194,9 +194,9 @@ void host_drain(struct host *host, bool begins)
 	if (plane == NULL || !host->up)
 		return;
 	if (begins)
-		sim_trace(
-			host->sim, host_node(host), "drain: %s",
-			godwit_code_name(migration_drain(plane_migration(plane), host_now(host))));
+		sim_trace(host->sim, host_node(host), "drain: %s",
+			  godwit_code_name(
+				  migration_drain(plane_migration(plane), host_now(host), NULL)));
 	else
 		migration_undrain(plane_migration(plane), host_now(host));
 }

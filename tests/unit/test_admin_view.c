@@ -371,28 +371,28 @@ Test(admin_view, drains_only_where_another_server_is_up)
 	struct view_parts parts = {.migration = migration_create(&limits, table, &ops)};
 	struct view_plane plane;
 	struct view_drain drain;
+	const char *stream = NULL;
 
 	cr_assert_not_null(parts.migration);
 	plane = view_plane_of(&parts);
 	cr_assert_null(plane.stream, "there is no keeper");
 	put_cursor(42, 1, 7, 1, 0);
-	cr_assert_eq(plane.drain(plane.arg, false, h.now_ns), VIEW_ORDER_ALREADY);
-	cr_assert_eq(plane.drain(plane.arg, true, h.now_ns), VIEW_ORDER_LAST);
+	cr_assert_eq(plane.drain(plane.arg, false, h.now_ns, &stream), VIEW_ORDER_ALREADY);
+	cr_assert_eq(plane.drain(plane.arg, true, h.now_ns, &stream), VIEW_ORDER_LAST);
 	migration_view(parts.migration)->peers_count = 1;
 	migration_view(parts.migration)->peers[0] = (struct migration_peer){.id = 8, .is_up = true};
 	migration_view(parts.migration)->streams_count = 1;
 	migration_view(parts.migration)->streams[0] =
 		(struct migration_stream){.name = "own", .own.session = 5};
-	cr_assert_eq(plane.drain(plane.arg, true, h.now_ns), VIEW_ORDER_STREAM);
-	plane.drain_state(plane.arg, &drain);
-	cr_assert_str_eq(drain.held_by_none, "own");
+	cr_assert_eq(plane.drain(plane.arg, true, h.now_ns, &stream), VIEW_ORDER_STREAM);
+	cr_assert_str_eq(stream, "own");
 	migration_view(parts.migration)->streams_count = 0;
-	cr_assert_eq(plane.drain(plane.arg, true, h.now_ns), VIEW_ORDER_DONE);
-	cr_assert_eq(plane.drain(plane.arg, true, h.now_ns), VIEW_ORDER_ALREADY);
+	cr_assert_eq(plane.drain(plane.arg, true, h.now_ns, &stream), VIEW_ORDER_DONE);
+	cr_assert_eq(plane.drain(plane.arg, true, h.now_ns, &stream), VIEW_ORDER_ALREADY);
 	plane.drain_state(plane.arg, &drain);
 	cr_assert(drain.is_draining);
 	cr_assert_eq(drain.left, 1);
-	cr_assert_eq(plane.drain(plane.arg, false, h.now_ns), VIEW_ORDER_DONE);
+	cr_assert_eq(plane.drain(plane.arg, false, h.now_ns, &stream), VIEW_ORDER_DONE);
 	plane.drain_state(plane.arg, &drain);
 	cr_assert_not(drain.is_draining);
 	migration_destroy(parts.migration);
@@ -410,6 +410,7 @@ Test(admin_view, rebalances_cores_that_are_not_even)
 		.command = no_command, .post = no_post, .core_of = core_0};
 	struct view_parts parts = {.migration = migration_create(&limits, table, &ops)};
 	struct rebalance_core *cores;
+	const char *stream;
 	struct view_server self;
 
 	cr_assert_not_null(parts.migration);
@@ -427,7 +428,7 @@ Test(admin_view, rebalances_cores_that_are_not_even)
 	cr_assert_eq(self.rebalance.left, 3);
 	migration_view(parts.migration)->peers_count = 1;
 	migration_view(parts.migration)->peers[0] = (struct migration_peer){.id = 8, .is_up = true};
-	cr_assert_eq(sources.plane.drain(&parts, true, h.now_ns), VIEW_ORDER_DONE);
+	cr_assert_eq(sources.plane.drain(&parts, true, h.now_ns, &stream), VIEW_ORDER_DONE);
 	migration_step(parts.migration, h.now_ns);
 	cr_assert_eq(sources.plane.rebalance(&parts, h.now_ns), VIEW_ORDER_DRAINING);
 	view_server(&sources, 0, h.now_ns, &self);

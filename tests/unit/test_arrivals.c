@@ -211,6 +211,8 @@ Test(arrivals, an_offer_that_comes_after_the_client_leaves_no_second_record)
 
 Test(arrivals, are_told_apart_when_many_come_at_once)
 {
+	uint64_t untold = 0;
+
 	for (uint64_t i = 1; i <= MIGRATION_RECORDS; i++)
 		arrived(i, RIG_EPOCH(4, RIG_SELF), 2, rig.now_ns);
 	for (uint64_t i = 1; i <= MIGRATION_RECORDS; i++)
@@ -221,7 +223,10 @@ Test(arrivals, are_told_apart_when_many_come_at_once)
 		// Where two share a slot, the first message of one is not known: never another's.
 		if (r->first_ns != 0)
 			cr_assert_eq(r->first_ns, rig.now_ns + r->client);
+		untold += r->first_ns == 0;
 	}
+	cr_assert_gt(untold, 0);
+	cr_assert_eq(RIG_COUNTER(arrivals_crowded), untold, "each is counted");
 	cr_assert_null(migration_record(rig.m, MIGRATION_RECORDS));
 	// One more pushes the first out, and what is told of that late finds no record.
 	arrived(5000, RIG_EPOCH(4, RIG_SELF), 2, rig.now_ns);

@@ -76,3 +76,30 @@ Test(client_weights, a_subscription_goes_on_at_one_that_takes_clients)
 	servers_expect_resume(s, 2, servers_handle(2), servers_key(2), 0);
 	servers_destroy(s);
 }
+
+// How often each server is said HELLO in this time, in which nobody answers.
+static void count_hellos(struct servers *s, uint64_t span_ns, uint32_t hellos[SERVERS_MAX])
+{
+	uint64_t end_ns = s->rig->now_ns + span_ns;
+	uint8_t type;
+
+	memset(hellos, 0, SERVERS_MAX * sizeof(hellos[0]));
+	while (s->rig->now_ns < end_ns) {
+		while ((type = rig_output(s->rig)) != 0)
+			for (uint32_t i = 0; type == GODWIT_HELLO && i < s->count; i++)
+				hellos[i] += servers_is_to(s, i);
+		s->rig->now_ns = godwit_core_due(s->rig->core, s->rig->now_ns);
+	}
+}
+
+// The others are dead, and what it said of itself may be over.
+Test(client_weights, one_that_takes_none_is_turned_to_when_all_others_have_failed)
+{
+	struct servers *s = create(3, 0x2);
+	uint32_t hellos[SERVERS_MAX];
+
+	count_hellos(s, 60000 * RIG_MS, hellos);
+	for (uint32_t i = 0; i < s->count; i++)
+		cr_assert_gt(hellos[i], 3, "server %u is said HELLO %u times", i, hellos[i]);
+	servers_destroy(s);
+}

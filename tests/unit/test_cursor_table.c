@@ -404,6 +404,25 @@ Checked(cursor_table, expires_what_was_not_heard_of_a_few_slots_a_call, stop)
 	cr_assert_eq(cursor_table_expire(t, &expiry, 50 * SEC, 100), 0);
 }
 
+Test(cursor_table, holds_for_a_life_more_what_was_heard_of_before_nobody_listened)
+{
+	const struct cursor_expiry expiry = {.cursor_ns = 10 * SEC, .tombstone_ns = 2 * SEC};
+	struct cursor entry = entry_of(2, 1, 1, 1);
+
+	entry.flags = GODWIT_CURSOR_TOMBSTONE;
+	merge(entry_of(1, 1, 1, 1), 1 * SEC);
+	merge(entry, 1 * SEC);
+	cursor_table_excuse(t, 50 * SEC);
+	cr_assert_eq(cursor_table_expire(t, &expiry, 52 * SEC, 100), 0);
+	merge(entry_of(3, 1, 1, 1), 52 * SEC);
+	cr_assert_eq(cursor_table_expire(t, &expiry, 53 * SEC, 100), 1);
+	cr_assert(is_there(1, 1));
+	cr_assert_not(is_there(2, 1));
+	cr_assert_eq(cursor_table_expire(t, &expiry, 61 * SEC, 100), 1);
+	cr_assert(is_there(3, 1));
+	cr_assert_eq(counter(CURSOR_TABLE_excuses), 1);
+}
+
 static uint32_t waits;
 static bool readers_hang;
 

@@ -68,7 +68,7 @@ Test(handover, a_drain_asks_others_and_the_clients)
 	struct rig_command c = {0};
 
 	populate(40, RIG_SELF);
-	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns, NULL), GODWIT_OK);
 	rig_pass(20 * RIG_MS);
 	rig_sent(GODWIT_HANDOVER, &asked);
 	cr_assert_eq(asked, 40);
@@ -86,7 +86,7 @@ Test(handover, is_repeated_until_it_is_answered_and_then_dropped)
 	struct rig_command c = {0};
 
 	populate(1, RIG_SELF);
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(120 * RIG_MS);
 	confirm(rig_sent(GODWIT_HANDOVER, &asked), GODWIT_OK, RIG_EPOCH(5, 2));
 	cr_assert_geq(asked, 2);
@@ -104,7 +104,7 @@ Test(handover, is_repeated_until_it_is_answered_and_then_dropped)
 Test(handover, a_higher_entry_of_anybody_is_as_good_as_a_confirm)
 {
 	populate(1, RIG_SELF);
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(5 * RIG_MS);
 	rig_entry(rig_cursor(1, 4, 6));
 	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
@@ -118,7 +118,7 @@ Test(handover, a_refusal_asks_the_next_and_the_last_refusal_stays)
 	struct rig_command c = {0};
 
 	populate(1, RIG_SELF);
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(5 * RIG_MS);
 	for (uint32_t i = 0; i < 3; i++) {
 		const struct rig_frame *f = rig_sent(GODWIT_HANDOVER, &asked);
@@ -139,7 +139,7 @@ Test(handover, a_refusal_asks_the_next_and_the_last_refusal_stays)
 Test(handover, a_client_that_accepts_no_target_is_reported_and_tried_again)
 {
 	populate(1, RIG_SELF);
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(RIG_LAPSE_NS + 20 * RIG_MS);
 	cr_assert_eq(migration_drain_state(rig.m).stuck, 1);
 	cr_assert_eq(last()->outcome, MIGRATION_EXPIRED);
@@ -170,7 +170,7 @@ Test(handover, each_attempt_in_vain_is_followed_by_one_at_another_server)
 	uint32_t first, second, third;
 
 	populate(1, RIG_SELF);
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	first = asked_in_vain();
 	second = asked_in_vain();
 	third = asked_in_vain();
@@ -187,7 +187,7 @@ Test(handover, where_the_others_refuse_it_the_one_tried_in_vain_is_asked_again)
 	uint32_t first;
 
 	populate(1, RIG_SELF);
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	first = asked_in_vain();
 	rig_pass(120 * RIG_MS);
 	for (uint32_t i = 0; i < 2; i++) {
@@ -205,7 +205,7 @@ Test(handover, what_moved_is_asked_of_its_first_server_again)
 	uint32_t first;
 
 	populate(1, RIG_SELF);
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	first = asked_in_vain();
 	rig_pass(120 * RIG_MS);
 	confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_OK, RIG_EPOCH(5, 4));
@@ -222,7 +222,7 @@ Test(handover, a_target_that_dies_is_replaced)
 	uint32_t first;
 
 	populate(1, RIG_SELF);
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(5 * RIG_MS);
 	f = rig_sent(GODWIT_HANDOVER, NULL);
 	first = f->peer;
@@ -245,7 +245,7 @@ Test(handover, a_cursor_that_ends_meanwhile_ends_its_move)
 	uint32_t asked;
 
 	populate(2, RIG_SELF);
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(5 * RIG_MS);
 	rig_entry(ended(1, RIG_SELF, GODWIT_CURSOR_TOMBSTONE));
 	rig_entry(ended(2, RIG_SELF, GODWIT_CURSOR_LAPSED));
@@ -266,11 +266,31 @@ Test(handover, a_cursor_that_ends_meanwhile_ends_its_move)
 	cr_assert_eq(RIG_COUNTER(expired), 0);
 }
 
+Test(handover, a_target_that_says_that_the_client_unsubscribed_ends_the_move)
+{
+	struct rig_command c;
+	uint32_t asked;
+
+	populate(1, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns, NULL);
+	rig_pass(5 * RIG_MS);
+	confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_UNSUBSCRIBED, 0);
+	cr_assert_eq(migration_pending(rig.m), 0);
+	cr_assert_eq(last()->outcome, MIGRATION_ENDED);
+	cr_assert_eq(RIG_COUNTER(ended), 1);
+	cr_assert_eq(RIG_COUNTER(handover_refused), 0);
+	cr_assert_eq(migration_drain_state(rig.m).stuck, 0);
+	rig_sent(GODWIT_HANDOVER, &asked);
+	cr_assert_eq(asked, 1, "nobody else is asked");
+	rig_count(CORE_COMMAND_MIGRATE, &c);
+	cr_assert_eq(c.command.target, 0);
+}
+
 Test(handover, the_last_server_is_not_drained)
 {
 	for (uint32_t i = 0; i < 3; i++)
 		migration_view(rig.m)->peers[i].is_up = false;
-	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_NOT_ALLOWED);
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns, NULL), GODWIT_NOT_ALLOWED);
 	cr_assert_not(migration_drain_state(rig.m).is_draining);
 }
 
@@ -278,34 +298,35 @@ Test(handover, the_last_server_that_takes_clients_is_not_drained)
 {
 	for (uint32_t i = 0; i < 3; i++)
 		migration_view(rig.m)->peers[i].is_draining = true;
-	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_NOT_ALLOWED);
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns, NULL), GODWIT_NOT_ALLOWED);
 	cr_assert_not(migration_drain_state(rig.m).is_draining);
 	migration_view(rig.m)->peers[1].is_draining = false;
-	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns, NULL), GODWIT_OK);
 }
 
 Test(handover, a_server_is_not_drained_where_nobody_else_has_one_of_its_streams)
 {
 	struct migration_view *view = migration_view(rig.m);
+	const char *stream = NULL;
 
 	view->streams_count = 2;
 	view->streams[0].name = "shared";
 	view->streams[1] =
 		(struct migration_stream){.name = "own", .own = {.session = 9, .end = 1}};
-	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_UNKNOWN_STREAM);
-	cr_assert_str_eq(migration_drain_state(rig.m).held_by_none, "own");
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns, &stream), GODWIT_UNKNOWN_STREAM);
+	cr_assert_str_eq(stream, "own");
 	cr_assert_not(migration_drain_state(rig.m).is_draining);
 	// Who is drained itself does not count.
 	view->streams[1].peers[2].session = 9;
 	view->peers[2].is_draining = true;
-	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_UNKNOWN_STREAM);
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns, &stream), GODWIT_UNKNOWN_STREAM);
 	view->peers[2].is_draining = false;
-	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
-	cr_assert_null(migration_drain_state(rig.m).held_by_none);
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns, &stream), GODWIT_OK);
+	cr_assert_null(stream);
 	// What is not served yet by anybody keeps nobody.
 	migration_undrain(rig.m, rig.now_ns);
 	view->streams[1] = (struct migration_stream){.name = "none"};
-	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns, &stream), GODWIT_OK);
 }
 
 Test(handover, nobody_is_handed_to_a_server_that_is_drained)
@@ -315,7 +336,7 @@ Test(handover, nobody_is_handed_to_a_server_that_is_drained)
 	populate(40, RIG_SELF);
 	migration_view(rig.m)->peers[0].is_draining = true;
 	migration_view(rig.m)->peers[2].is_draining = true;
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(20 * RIG_MS);
 	rig_sent(GODWIT_HANDOVER, &asked);
 	cr_assert_eq(asked, 40);
@@ -332,7 +353,7 @@ Test(handover, undrain_withdraws_and_takes_again)
 	uint32_t count;
 
 	populate(10, RIG_SELF);
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(10 * RIG_MS);
 	ask_us(0, rig_cursor(50, 2, 1), 4);
 	cr_assert_eq(godwit_get16(confirmed(&count)->code), GODWIT_BUSY);
@@ -345,7 +366,7 @@ Test(handover, undrain_withdraws_and_takes_again)
 Test(handover, moves_at_a_time_are_bounded)
 {
 	populate(5000, RIG_SELF);
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	for (uint32_t i = 0; i < 40; i++) {
 		rig_pass(5 * RIG_MS);
 		rig_forget();
@@ -358,7 +379,7 @@ Test(handover, a_cursor_moves_at_most_once_a_second)
 {
 	rig_entry(rig_cursor(1, 2, 3));
 	rig_entry(rig_cursor(1, RIG_SELF, 4));
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(900 * RIG_MS);
 	cr_assert_eq(migration_pending(rig.m), 0);
 	rig_pass(300 * RIG_MS);
@@ -551,7 +572,7 @@ Test(handover, a_client_that_says_first_that_it_has_a_newer_home_is_handed_over)
 	uint32_t asked;
 
 	populate(2, RIG_SELF);
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(5 * RIG_MS);
 	rig_entry(ended(1, RIG_SELF, GODWIT_CURSOR_LAPSED));
 	rig_entry(ended(2, RIG_SELF, GODWIT_CURSOR_LAPSED));

@@ -273,9 +273,9 @@ Test(keeper, takes_another_source_when_what_the_first_one_holds_is_not_whole)
 	cr_assert_eq(fetches, 2);
 	cr_assert_eq(fetched_from, 2);
 	cr_assert_eq(fetch_epoch, 3);
-	// Nobody is left: it is said of whom, and no epoch is spent on trying again.
+	// Nobody is left: it is said of whom, and all are asked again after a while, not at once.
 	refuse(2, 200, TIMEOUT + 200 * MS);
-	refuse(2, 200, 3 * TIMEOUT);
+	refuse(2, 200, TIMEOUT / 2);
 	view = look();
 	cr_assert_eq(view.state, KEEPER_CHOOSING);
 	cr_assert_eq(view.why, KEEPER_NOT_WHOLE);
@@ -283,9 +283,8 @@ Test(keeper, takes_another_source_when_what_the_first_one_holds_is_not_whole)
 	cr_assert_eq(fetches, 2);
 	cr_assert_eq(view.record.epoch, 3);
 	keeper_text(&view, text);
-	cr_assert_str_eq(text,
-			 "does not go on: what server 2 holds of it is not whole; restart its "
-			 "replicas to give its messages up");
+	cr_assert_str_eq(text, "does not go on: what server 2 holds of it is not whole now; it "
+			       "is asked again");
 	keeper_brief(&view, text);
 	cr_assert_str_eq(text, "what server 2 holds is not whole");
 	// Another process of it may only have lost it.
@@ -294,6 +293,54 @@ Test(keeper, takes_another_source_when_what_the_first_one_holds_is_not_whole)
 	step();
 	cr_assert_eq(records, 1);
 	cr_assert_neq(ordered.session, 1);
+}
+
+Test(keeper, asks_again_what_was_not_whole_when_nobody_else_is_left)
+{
+	choose_between(1, 50, 1, 51);
+	refuse(3, 300, TIMEOUT + 200 * MS);
+	refuse(2, 200, TIMEOUT + 200 * MS);
+	cr_assert_eq(look().why, KEEPER_NOT_WHOLE);
+	now_ns += TIMEOUT;
+	step();
+	cr_assert_eq(look().state, KEEPER_FETCHING);
+	cr_assert_eq(fetches, 3);
+	cr_assert_eq(fetched_from, 3, "as at first, the longest one");
+	// Who goes on refusing costs an epoch each time that it is asked: one in start_timeout at most.
+	for (uint32_t i = 0; i < 20; i++) {
+		refuse(3, 300, TIMEOUT / 2);
+		refuse(2, 200, TIMEOUT / 2);
+		refuse(look().server, look().server * 100u, TIMEOUT);
+	}
+	cr_assert_leq(fetches, 3 + 40);
+	cr_assert_eq(records, 0);
+	for (uint32_t i = 0; i < 40 && look().state != KEEPER_FETCHING; i++) {
+		now_ns += 100 * MS;
+		step();
+	}
+	// What kept it from being fetched from is over.
+	cr_assert_eq(look().state, KEEPER_FETCHING);
+	keeper_fetched(keeper, STREAM, look().server, look().server * 100u);
+	step();
+	cr_assert_eq(look().state, KEEPER_LEADING);
+	cr_assert_eq(ordered.session, 1, "no message was given up");
+	EXPECT_SET({1, 101}, {2, 200}, {3, 300});
+}
+
+Test(keeper, asks_again_who_was_not_whole_while_the_other_one_is_missing)
+{
+	choose_between(1, 50, 1, 51);
+	refuse(3, 300, TIMEOUT + 200 * MS);
+	peer_of(2)->verdict = PEER_DEAD;
+	step();
+	cr_assert_eq(look().why, KEEPER_WAITS_FOR);
+	cr_assert_eq(look().server, 2);
+	now_ns += TIMEOUT;
+	step();
+	now_ns += TIMEOUT; // for the missing one, as at first
+	step();
+	cr_assert_eq(look().state, KEEPER_FETCHING);
+	cr_assert_eq(fetched_from, 3);
 }
 
 Test(keeper, does_not_ask_a_dead_source_again_and_again)

@@ -2,9 +2,8 @@
 //
 // Who takes which cursor, when, and what ends it: the share of a dead server, offers and their answers, and
 // the fencing of a home that is none any more.
+#include "dataplane/rendezvous.h"
 #include "tests/unit/migration_rig.h"
-
-#include "control/rendezvous.h"
 
 static void start(void)
 {
@@ -108,7 +107,7 @@ Test(migration, a_drained_server_takes_orphans_that_nobody_else_can_serve)
 	struct migration_view *view = migration_view(rig.m);
 
 	populate(100, 2);
-	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns, NULL), GODWIT_OK);
 	view->peers[2].is_draining = true;
 	rig_die(0);
 	rig_pass(200 * RIG_MS);

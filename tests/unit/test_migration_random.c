@@ -327,7 +327,7 @@ static void trouble(void)
 		views_set(server);
 		break;
 	case 1:
-		migration_drain(w.m[server], w.now_ns);
+		migration_drain(w.m[server], w.now_ns, NULL);
 		break;
 	case 2:
 		migration_undrain(w.m[server], w.now_ns);

@@ -137,7 +137,7 @@ Checked(plane, a_drained_server_hands_over_and_serves_until_then, stop)
 
 	subscribe(1);
 	old = client;
-	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns, NULL), GODWIT_OK);
 	pass(20 * MS);
 	migrate = harness_take(cluster_harness(&c, 1), &client.address, GODWIT_MIGRATE);
 	cr_assert_not_null(migrate);
@@ -163,14 +163,26 @@ Checked(plane, forgets_what_nobody_speaks_of_but_not_when_it_did_not_listen, sto
 	const uint64_t second = 1000 * MS, life = 600 * second;
 	struct cursor_table *table = plane_cursors(own[0].plane);
 	struct cursor cursor = {.key = {77, 5, 1}, .cursor_epoch = 1ull << 16 | 1, .home = 1};
+	struct cursor buried = {.key = {78, 5, 1},
+				.cursor_epoch = 1ull << 16 | 1,
+				.home = 1,
+				.flags = GODWIT_CURSOR_TOMBSTONE};
 	uint64_t now = c.now_ns, end;
 
 	cursor_table_merge(table, &cursor, now);
+	cursor_table_merge(table, &buried, now);
 	// Stopped, it goes on. The cursor is its own, and no core speaks of it.
 	end = now + 2 * life - 5 * second;
-	for (now += life + second; now < end; now += 5 * second)
+	for (now += life + second; now < end; now += 5 * second) {
 		plane_step(own[0].plane, now);
+		if (now < end - life + 60 * second)
+			cr_assert(cursor_table_find(table, &buried.key, &buried));
+		else if (now > end - life + 75 * second)
+			cr_assert_not(cursor_table_find(table, &buried.key, &buried),
+				      "the short life of tombstones is not made a long one");
+	}
 	cr_assert(cursor_table_find(table, &cursor.key, &cursor));
+	cr_assert_eq(cursor_table_counter(table, CURSOR_TABLE_excuses), 1);
 	for (end = now + 15 * second; now < end; now += 5 * second)
 		plane_step(own[0].plane, now);
 	cr_assert_not(cursor_table_find(table, &cursor.key, &cursor));
@@ -204,9 +216,9 @@ Checked(plane, who_is_drained_gets_no_client_of_another_that_is, stop)
 	const struct godwit_take *take;
 
 	subscribe(1);
-	cr_assert_eq(migration_drain(plane_migration(own[2].plane), c.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[2].plane), c.now_ns, NULL), GODWIT_OK);
 	pass(20 * MS);
-	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns, NULL), GODWIT_OK);
 	pass(20 * MS);
 	cr_assert_eq(taker(&take), 0);
 	accept_offer(0, take);
@@ -214,10 +226,11 @@ Checked(plane, who_is_drained_gets_no_client_of_another_that_is, stop)
 	cr_assert_eq(taker(&take), SERVERS, "nobody wants it from there");
 	cr_assert_eq(home_at(0), 1);
 	// It is the last one that takes clients.
-	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns), GODWIT_NOT_ALLOWED);
+	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns, NULL),
+		     GODWIT_NOT_ALLOWED);
 	migration_undrain(plane_migration(own[2].plane), c.now_ns);
 	pass(20 * MS);
-	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns, NULL), GODWIT_OK);
 }
 
 // The server that a client is sent to by the answer to its request; 0: it was answered otherwise.
@@ -243,8 +256,8 @@ Checked(plane, a_drained_server_sends_new_clients_elsewhere_while_there_is_one, 
 	for (uint32_t i = 0; i < SERVERS; i++)
 		for (uint32_t k = 0; k < SERVERS; k++)
 			cluster_server(&c, i)->list[k].weight = godwit_be16(1);
-	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns), GODWIT_OK);
-	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[0].plane), c.now_ns, NULL), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns, NULL), GODWIT_OK);
 	pass(20 * MS);
 	cr_assert(harness_connect(&late, NULL));
 	peer_proof(&late, NULL); // a repeat is answered alike
@@ -267,7 +280,7 @@ Checked(plane, a_drained_server_sends_new_clients_elsewhere_while_there_is_one, 
 
 Checked(plane, a_server_that_is_started_again_is_not_drained, stop)
 {
-	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(plane_migration(own[1].plane), c.now_ns, NULL), GODWIT_OK);
 	pass(20 * MS);
 	cr_assert(peers_is_draining(cluster_server(&c, 0), 2));
 	restart(1);

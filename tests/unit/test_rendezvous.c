@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "control/cursor.h"
-#include "control/rendezvous.h"
+#include "dataplane/rendezvous.h"
 
 #define KEYS 100000u
 

@@ -105,6 +105,24 @@ Test(replication, who_is_proposed_counts_before_the_record_has_it)
 	rig_stop();
 }
 
+// Its log begins anew again and again, each time with a word that it lags.
+Test(replication, a_proposal_is_repeated_whatever_else_is_told_of_the_peer)
+{
+	uint32_t proposed;
+
+	rig.idle = true;
+	rig_start(2, NULL);
+	proposed = rig.proposed;
+	cr_assert_gt(proposed, 0);
+	for (uint32_t i = 0; i < 220; i++) {
+		insync_put_out(rig_core(0), rig_of(0), rig_index(0, 1));
+		rig_pass(10 * MS);
+	}
+	cr_assert_gt(rig.lags, 100);
+	cr_assert_eq(rig.proposed, proposed + 2);
+	rig_stop();
+}
+
 Test(replication, acknowledged_in_the_turn_of_the_append_and_committed_in_the_turn_of_the_ack)
 {
 	rig_start(2, NULL);
@@ -331,6 +349,17 @@ Test(replication, a_replica_with_less_than_a_quarter_of_the_log_follows_outside_
 	cr_assert_eq(rig_commit(1), 10);
 	cr_assert_eq(rig_stream(0)->room_bytes, 1 << 18);
 	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_insync_log_small), 1);
+	// With a larger one it is taken in, but not looked at each turn for that.
+	rig.c.config.log_bytes[1] = 1 << 19;
+	rig_pass(1000 * MS);
+	cluster_restart(&rig.c, 1);
+	rig_expel_dead();
+	rig_pass(500 * MS);
+	cr_assert_eq(rig_end(1), 10);
+	cr_assert_not(rig_in_set(1));
+	rig_pass(600 * MS);
+	cr_assert(rig_in_set(1));
+	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_insync_log_small), 1);
 	rig_stop();
 }
 
@@ -480,6 +509,22 @@ Test(replication, a_path_that_swallows_large_frames_carries_small_ones)
 	cr_assert(rig_in_set(1));
 	cr_assert_eq(rig_end(1), 200);
 	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_feeds_narrowed), 1);
+	rig_stop();
+}
+
+// A path of a long round trip: by the time that the repair arrives it was asked for many times.
+Test(replication, a_repair_that_is_long_on_its_way_narrows_no_feed)
+{
+	rig_start(3, NULL);
+	rig_open();
+	rig_publish(10, 100);
+	rig.c.filter = narrow_wire;
+	rig_pass(180 * MS);
+	rig.c.filter = NULL;
+	rig_pass(50 * MS);
+	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_feeds_narrowed), 0);
+	cr_assert_gt(cluster_count(&rig.c, 0, COUNTER_nak_ranges), 6);
+	cr_assert_eq(rig_commit(0), 10);
 	rig_stop();
 }
 

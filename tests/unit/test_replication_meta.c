@@ -165,6 +165,8 @@ Test(replication_meta, a_number_that_nobody_was_told_of_is_given_anew_and_everyw
 // A primary that was started again has it from one member, and another one that counts may lack it still.
 Test(replication_meta, a_number_that_came_by_a_fetch_is_told_when_all_in_sync_took_the_tables)
 {
+	const struct harness_frame *frame;
+
 	rig_start(3, NULL);
 	rig_connect();
 	cluster_cut(&rig.c, 0, 2);
@@ -177,6 +179,11 @@ Test(replication_meta, a_number_that_came_by_a_fetch_is_told_when_all_in_sync_to
 	cr_assert(rig_in_set(2));
 	rig_connect();
 	cr_assert_eq(ask_topic("held"), 0, "told of, and server 2 does not hold it");
+	frame = harness_take(rig.client.harness, &rig.client.address, GODWIT_ERROR);
+	cr_assert_not_null(frame, "it is answered all the same");
+	cr_assert_eq(godwit_get16(((const struct godwit_error *)frame->data)->code), GODWIT_BUSY);
+	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_answer_busy), 1);
+	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_meta_waiting), 0);
 	cluster_isolate(&rig.c, 2, false);
 	rig_pass(300 * MS);
 	cr_assert_eq(ask_topic("held"), 1);

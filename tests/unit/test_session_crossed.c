@@ -5,7 +5,7 @@
 
 #include "dataplane/stages.h"
 #include "tests/support/checked.h"
-#include "tests/support/core_harness.h"
+#include "tests/support/cluster_harness.h"
 
 static struct harness h;
 static struct client_peer p;
@@ -79,4 +79,50 @@ Checked(crossed, a_highest_epoch_without_a_next_is_refused, stop)
 	s = harness_resume(&p, &r);
 	cr_assert_not_null(s);
 	cr_assert_eq(godwit_get64(s->cursor_epoch) >> 16, (1ull << 48) - 1);
+}
+
+// A client moves to another core of its server, and asks again before it got a message here: the first
+// message is told of under the epoch that it got last.
+Test(crossed_cores, the_first_message_after_a_second_resume_is_told_of)
+{
+	static struct cluster c;
+	struct harness *home;
+	struct core_command offer = {.client = 50, .instance = 5, .subscription = 1, .tag = 0x7001};
+	struct harness_request r = {.number = 1, .attempt = 1, .highest_epoch = 3 << 16 | 1};
+	const struct godwit_subscribed *s;
+	const struct harness_frame *take;
+	struct core_notice notice;
+	uint64_t epoch;
+
+	cluster_start(&c, NULL);
+	cr_assert(cluster_meet(&c));
+	home = cluster_harness(&c, 0);
+	p = harness_peer(home, 0, 5, 50, 5);
+	offer.address = p.address;
+	offer.cursor_epoch = r.offer_epoch = 4 << 16 | 1;
+	cr_assert(harness_command(home, 0, CORE_COMMAND_OFFER, &offer));
+	harness_turn(home);
+	take = harness_take(home, &p.address, GODWIT_TAKE);
+	cr_assert_not_null(take);
+	p.handle = godwit_get64(((const struct godwit_take *)take->data)->handle);
+	p.key = godwit_get64(((const struct godwit_take *)take->data)->key);
+	s = harness_resume(&p, &r);
+	cr_assert_not_null(s);
+	cr_assert(harness_notice(home, 0, CORE_NOTICE_ARRIVED, &notice));
+	cr_assert_eq(notice.from, 1);
+	cr_assert_not(notice.again);
+	r.highest_epoch = godwit_get64(s->cursor_epoch);
+	r.attempt = 2;
+	s = harness_resume(&p, &r);
+	cr_assert_not_null(s);
+	epoch = godwit_get64(s->cursor_epoch);
+	cr_assert_gt(epoch, r.highest_epoch);
+	harness_append(home, 0, 1, 20, 5);
+	harness_turns(home, 2);
+	cr_assert(harness_notice(home, 0, CORE_NOTICE_ARRIVED, &notice));
+	cr_assert(notice.again);
+	cr_assert(harness_notice(home, 0, CORE_NOTICE_SERVED, &notice));
+	cr_assert_eq(notice.cursor_epoch, epoch);
+	cluster_stop(&c);
+	cr_assert_str_empty(c.failure, "%s", c.failure);
 }

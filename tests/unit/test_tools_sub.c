@@ -128,9 +128,6 @@ Test(tools_sub, progress_names_the_reason_of_the_last_migration)
 	object = progress_of(11 * SECOND_NS, true);
 	cr_assert_str_eq(json_string_value(json_object_get(object, "reason")), "drain");
 	json_decref(object);
-	cr_assert_str_eq(sub_reason_name(GODWIT_MIGRATION_CLIENT), "client");
-	cr_assert_str_eq(sub_reason_name(GODWIT_MIGRATION_CORE), "core");
-	cr_assert_str_eq(sub_reason_name(99), "unknown");
 }
 
 Test(tools_sub, another_server_is_one_migration_and_a_line_at_once)

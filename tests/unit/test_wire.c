@@ -610,6 +610,17 @@ Test(wire, finds_entries_runs_records_and_ranges_between_servers)
 		     0x5051525354555657u);
 }
 
+Test(wire, names_the_reasons_of_migrations_and_none_of_a_later_version)
+{
+	cr_assert_str_eq(godwit_migration_reason_name(GODWIT_MIGRATION_CLIENT), "client");
+	cr_assert_str_eq(godwit_migration_reason_name(GODWIT_MIGRATION_CORE), "core");
+	for (uint32_t i = 1; i < GODWIT_MIGRATION_REASONS; i++)
+		cr_assert_str_neq(godwit_migration_reason_name(i), "unknown");
+	cr_assert_str_eq(godwit_migration_reason_name(0), "unknown");
+	cr_assert_str_eq(godwit_migration_reason_name(GODWIT_MIGRATION_REASONS), "unknown");
+	cr_assert_str_eq(godwit_migration_reason_name(UINT32_MAX), "unknown");
+}
+
 Test(wire, takes_runs_that_ascend_and_lie_apart)
 {
 	const struct vector *v = vector_of("REPLICATE");

@@ -9,8 +9,8 @@
 // A server wins a share of keys equal to its share of the weights. The logarithm is worked out bit by
 // bit in integers, so that machines cannot differ in the last place.
 // Pure functions. Thread: any.
-#ifndef CONTROL_RENDEZVOUS_H
-#define CONTROL_RENDEZVOUS_H
+#ifndef DATAPLANE_RENDEZVOUS_H
+#define DATAPLANE_RENDEZVOUS_H
 
 #include <stdint.h>
 
@@ -22,7 +22,7 @@ struct rendezvous_server {
 };
 
 // The index in `servers` of the one that takes `key`, whatever their order is; RENDEZVOUS_NONE if none
-// has a weight. key: an even hash, as cursor_key_hash() with a seed that all servers share.
+// has a weight. key: a number, or a hash of all servers alike (cursor_key_hash() with a seed that they share).
 // About 50 ns a server.
 uint32_t rendezvous_pick(uint64_t key, const struct rendezvous_server *servers, uint32_t count);
 
