@@ -116,12 +116,14 @@ Test(cores, a_rebalance_ends_when_the_cores_are_even)
 
 Test(cores, a_rebalance_is_refused_with_its_reason)
 {
+	const char *stream;
+
 	populate(9, 2);
 	migration_view(rig.m)->cores[1].takes = false; // it has no queue, or stands still
 	cr_assert_eq(migration_rebalance(rig.m, rig.now_ns), MIGRATION_REBALANCE_ONE_CORE);
 	cr_assert_eq(RIG_COUNTER(rebalance_one_core), 1);
 	show_cores();
-	migration_drain(rig.m, rig.now_ns);
+	migration_drain(rig.m, rig.now_ns, &stream);
 	cr_assert_eq(migration_rebalance(rig.m, rig.now_ns), MIGRATION_REBALANCE_DRAINING);
 	cr_assert_eq(RIG_COUNTER(rebalance_draining), 1);
 	migration_undrain(rig.m, rig.now_ns);
@@ -227,10 +229,12 @@ Test(cores, a_client_that_came_anew_to_its_core_did_not_move)
 
 Test(cores, a_drain_ends_a_rebalance)
 {
+	const char *stream;
+
 	populate(600, 0);
 	migration_rebalance(rig.m, rig.now_ns);
 	rig_pass(20 * RIG_MS);
-	cr_assert_eq(migration_drain(rig.m, rig.now_ns), GODWIT_OK);
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns, &stream), GODWIT_OK);
 	rig_pass(5 * RIG_MS);
 	cr_assert_not(state().is_active);
 	cr_assert_eq(RIG_COUNTER(rebalance_draining), 1);
