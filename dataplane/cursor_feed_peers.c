@@ -10,7 +10,13 @@
 #define WINDOW	 768	     // entries sent to a peer and not acknowledged
 #define AGAIN_NS 50000000ull // without an acknowledgement
 #define FRAMES	 16	     // to one peer in one turn
+#define STUCK	 4	     // repeats of the same entry: its path swallows large packets, it seems
 
+#define ENTRY_BYTES (sizeof(struct godwit_record) + sizeof(struct godwit_cursor))
+#define NARROW_FRAME                                                                               \
+	((PEERS_NARROW_BYTES - sizeof(struct godwit_replicate) - GODWIT_MAC_BYTES) / ENTRY_BYTES)
+
+static_assert(ENTRY_BYTES % 4 == 0, "a record is padded to 4");
 static_assert(WINDOW + CURSOR_FEED_FRAME < CURSOR_FEED_RING, "what is in flight is kept");
 
 // ---- to a peer -----------------------------------------------------------------------------------
@@ -29,11 +35,12 @@ static bool send_entries(struct core *core, struct peer *peer, struct cursor_fee
 {
 	struct cursor_feed *feed = core->server->cursor_feed;
 	uint32_t count = (uint32_t)(feed->end - to->next + 1), bytes;
+	uint32_t count_max = core->now_ns < to->narrow_ns ? NARROW_FRAME : CURSOR_FEED_FRAME;
 	struct godwit_replicate frame;
 	uint8_t *at;
 
-	if (count > CURSOR_FEED_FRAME)
-		count = CURSOR_FEED_FRAME;
+	if (count > count_max)
+		count = count_max;
 	bytes = (uint32_t)sizeof(frame) + count * godwit_record_bytes(sizeof(struct godwit_cursor));
 	if (peers_begin(core, peer, bytes, &at) != TX_OK)
 		return false;
@@ -52,6 +59,18 @@ static bool send_entries(struct core *core, struct peer *peer, struct cursor_fee
 	peers_end(core, peer, at, bytes);
 	COUNT(core, cursor_frames, 1);
 	return true;
+}
+
+// From the first entry that is not acknowledged on.
+static void send_again(struct core *core, struct cursor_feed_peer *to)
+{
+	COUNT(core, cursor_again, 1);
+	to->next = to->acked + 1;
+	to->moved_ns = core->now_ns;
+	if (++to->repeats < STUCK || core->now_ns < to->narrow_ns)
+		return;
+	to->narrow_ns = core->now_ns + PEERS_NARROW_NS;
+	COUNT(core, cursor_narrowed, 1);
 }
 
 static void begin_peer(struct core *core, struct cursor_feed_peer *to, uint64_t incarnation)
@@ -88,11 +107,8 @@ static uint32_t feed_peer(struct core *core, struct peer *peer)
 		to->acked = feed->end;
 		cursor_feed_walk(core->server);
 	}
-	if (to->next > to->acked + 1 && core->now_ns - to->moved_ns >= AGAIN_NS) {
-		COUNT(core, cursor_again, 1);
-		to->next = to->acked + 1;
-		to->moved_ns = core->now_ns;
-	}
+	if (to->next > to->acked + 1 && core->now_ns - to->moved_ns >= AGAIN_NS)
+		send_again(core, to);
 	while (n < FRAMES && to->next <= feed->end && to->next <= to->acked + WINDOW) {
 		if (to->next == to->acked + 1)
 			to->moved_ns = core->now_ns;
@@ -128,13 +144,11 @@ static void acked(struct core *core, const struct peer *peer, const struct godwi
 	if (seq > to->acked && seq < to->next) {
 		to->acked = seq;
 		to->moved_ns = core->now_ns;
+		to->repeats = 0;
 	} else if (seq == to->acked && godwit_get16(ack->naks) > 0 && to->next > seq + 1) {
 		// It has a hole: all behind it again, once a round trip.
-		if (core->now_ns - to->moved_ns < AGAIN_NS / 10)
-			return;
-		to->next = seq + 1;
-		to->moved_ns = core->now_ns;
-		COUNT(core, cursor_again, 1);
+		if (core->now_ns - to->moved_ns >= AGAIN_NS / 10)
+			send_again(core, to);
 	}
 }
 

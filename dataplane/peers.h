@@ -26,7 +26,7 @@
 
 #define SERVER_PEERS_MAX  15
 #define SERVER_LINK_CORE  0
-#define PEERS_STREAMS_MAX 16 // entries of one PEER_HELLO or PEER_HEARTBEAT
+#define PEERS_STREAMS_MAX 8 // entries of one PEER_HELLO or PEER_HEARTBEAT
 #define PEERS_KEY_BYTES	  32
 #define PEERS_RING_SLOTS  1024
 #define PEERS_SLOT_BYTES  1600 // of punt and send rings: struct peers_head and a frame
@@ -34,6 +34,11 @@
 #define PEERS_CUT_BEATS                                                                            \
 	10 // intervals in which only one of two heard the other: the way is cut in one direction
 #define PEERS_NEVER_FED UINT32_MAX
+
+// What every path carries: 576 bytes with the headers of IPv4 (RFC 791). Frames of records and of cursors are larger
+// until a peer shows that its path swallows those, then for PEERS_NARROW_NS they are not; all others never are.
+#define PEERS_NARROW_BYTES 548
+#define PEERS_NARROW_NS	   10000000000ull
 
 struct core;
 struct datagram;

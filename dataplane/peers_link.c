@@ -10,6 +10,14 @@
 
 #define POST_BUDGET 32 // frames of control sent in one turn
 
+static_assert(sizeof(struct godwit_peer_hello) +
+			      PEERS_STREAMS_MAX * sizeof(struct godwit_peer_stream) +
+			      GODWIT_MAC_BYTES <=
+		      PEERS_NARROW_BYTES,
+	      "every path carries it");
+static_assert(sizeof(struct godwit_peer_heartbeat) <= sizeof(struct godwit_peer_hello),
+	      "so it does this");
+
 // ---- what streams look like --------------------------------------------------------------------
 
 static struct godwit_peer_stream entry_of(const struct core *core, const struct stream *stream)

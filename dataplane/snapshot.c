@@ -8,12 +8,15 @@
 #include "dataplane/replication.h"
 #include "dataplane/stages.h"
 
-#define PAGE_BYTES	1024
+#define PAGE_BYTES	448 // a frame that every path carries
 #define PAGE_PUBLISHERS (PAGE_BYTES / sizeof(struct godwit_snapshot_publisher))
 #define PAGE_TOPICS	(PAGE_BYTES / sizeof(struct godwit_snapshot_topic))
 #define PAGE_AGAIN_NS	20000000ull
 #define PAGE_TRIES	5
 #define OWNER_IDLE_NS	200000000ull // whoever asks so late has lost its turn
+
+static_assert(sizeof(struct godwit_snapshot) + PAGE_BYTES + GODWIT_MAC_BYTES <= PEERS_NARROW_BYTES,
+	      "a page is asked for until it comes");
 
 static uint32_t pages_of(uint32_t entries, uint32_t page)
 {

@@ -7,8 +7,7 @@
 #include "dataplane/stages.h"
 
 #define STUCK_REPAIRS 4
-#define NARROW_NS     10000000000ull // then large ones are tried again
-#define NAK_QUIET_US  1000	     // a range is resent at most once a millisecond
+#define NAK_QUIET_US  1000 // a range is resent at most once a millisecond
 
 static void answer(struct core *core, struct replication *r, struct peer *peer,
 		   struct godwit_reconcile answer)
@@ -244,7 +243,7 @@ static void note_stuck(struct core *core, struct feed *feed, uint64_t first)
 	}
 	if (++feed->stuck < STUCK_REPAIRS || core->now_ns < feed->narrow_ns)
 		return;
-	feed->narrow_ns = core->now_ns + NARROW_NS;
+	feed->narrow_ns = core->now_ns + PEERS_NARROW_NS;
 	COUNT(core, feeds_narrowed, 1);
 }
 

@@ -7,7 +7,6 @@
 
 #define FEED_PACKETS 64 // of one feed in one turn
 #define FEED_REPAIRS 16
-#define NARROW_BYTES 548 // every IPv4 path carries 576 with the headers
 #define TAIL_US_MAX  20000
 #define IDLE_US_MAX  100000
 #define RUNS_MAX                                                                                   \
@@ -69,8 +68,8 @@ static uint32_t room_in(const struct core *core, const struct feed *feed)
 {
 	uint32_t datagram = server_datagram(core->server);
 
-	if (core->now_ns < feed->narrow_ns && datagram > NARROW_BYTES)
-		datagram = NARROW_BYTES;
+	if (core->now_ns < feed->narrow_ns && datagram > PEERS_NARROW_BYTES)
+		datagram = PEERS_NARROW_BYTES;
 	return datagram - (uint32_t)sizeof(struct godwit_replicate) - GODWIT_MAC_BYTES;
 }
 

@@ -26,7 +26,7 @@ lab_wait_for 20 "some of it" lab_holds 3 3000
 
 # Nothing large gets to a replica, nor to a client: it is fed in smaller frames.
 before=$(lab_committed 3)
-lab_swallow srv3 1000
+lab_swallow srv3 600
 lab_swallow narrow 1300
 lab_wait_for 20 "more of it" lab_holds 3 $((before + 6000))
 lab_wait_for 20 "the narrow one to have it" lab_has narrow $((before + 3000))

@@ -142,6 +142,40 @@ Test(replication_restart, topics_are_agreed_upon_and_come_by_snapshot_too)
 	rig_stop();
 }
 
+static bool small_wire(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+		       uint32_t *length)
+{
+	(void)c, (void)from, (void)to, (void)bytes;
+	return *length <= PEERS_NARROW_BYTES;
+}
+
+// More publishers than two pages hold.
+Test(replication_restart, a_replica_gets_all_tables_over_a_path_that_swallows_large_frames)
+{
+	struct cluster_config config = {.each = {.publishers_max = 64, .runs_max = 4096}};
+
+	rig_start(3, &config);
+	rig_connect();
+	for (uint32_t i = 0; i < 40; i++) {
+		peer_open(&rig.client, "s0", 1000 + i, 0, 0);
+		rig_pass(RIG_STEP);
+		peer_publish(&rig.client, 0, 1000 + i, 1, 1, 1, 5, 100);
+		rig_pass(RIG_STEP);
+	}
+	rig_pass(10 * MS);
+	cr_assert_eq(rig_commit(0), 40);
+	cluster_kill(&rig.c, 1);
+	rig.c.filter = small_wire;
+	cluster_restart(&rig.c, 1);
+	cr_assert(cluster_meet(&rig.c));
+	rig_pass(500 * MS);
+	cr_assert_eq(cluster_count(&rig.c, 1, COUNTER_snapshots_loaded), 1);
+	cr_assert_eq(rig_end(1), 40);
+	cr_assert(rig_in_set(1));
+	rig_assert_alike(0, 1);
+	rig_stop();
+}
+
 Test(replication_restart, more_entries_than_may_wait_are_busy)
 {
 	rig_start(2, NULL);
