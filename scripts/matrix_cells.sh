@@ -243,6 +243,15 @@ mark() {
 	marks+="${marks:+,}$1=$(($(now_ms) - began))"
 }
 
+# waits NAME LABEL...: how long each thread of these was ready to run and had no CPU so far, ns: LABEL THREAD NS.
+waits() {
+	local name=$1 label
+	for label in "${@:2}"; do
+		[ -z "${LAB_PIDS[$label]:-}" ] || awk -v label="$label" '{ split(FILENAME, at, "/"); print label, at[5], $2 }' \
+			"/proc/${LAB_PIDS[$label]}"/task/*/schedstat
+	done >"$LAB_DIR/waits-$name" 2>/dev/null || true
+}
+
 # The fault, the event, and how long it lasted; what is wrong is said.
 cell_fault() {
 	local began_fault rc=0
@@ -266,6 +275,8 @@ cell_fault() {
 cell_story() {
 	local sub goal
 	in_sync_again && matrix_times || return
+	mark begin
+	waits begin srv1 srv2 srv3
 	first=$(lab_committed 1) || return
 	first=$((first + 1))
 	sub_begin watch1 "$first"
@@ -282,6 +293,7 @@ cell_story() {
 		lab_wait_for "$RECOVER_S" "$sub to go on" goes_on "$sub" $((goal + RATE / 10)) || return
 	done
 	mark caught_up
+	waits end srv1 srv2 srv3 swarm "${subs[@]}"
 	for sub in "${subs[@]}"; do
 		# A check that found something ends it with 1: the judge says what.
 		lab_stop "$sub" || [ -s "$LAB_DIR/$sub.json" ] || { warn "$sub ended with status $?"; return 1; }
@@ -296,17 +308,22 @@ cell_bound() {
 rounds=0
 cell_run() {
 	local row=$1 column=$2 victim=2 other=3 subs=() first=0 held_ms=0 swarm_due=0 frozen=0 drops=0 why='' marks=''
-	local began rc=0
+	local began sub rc=0 told=()
 	local -A start=()
 	began=$(now_ms)
 	if [ "$column" = storm ]; then
 		victim=3
 		other=2
 	fi
-	rm -f "$LAB_DIR"/{watch,late,join}*.{json,out} "$LAB_DIR"/swarm.{json,out}
+	rm -f "$LAB_DIR"/{watch,late,join}*.{json,out} "$LAB_DIR"/swarm.{json,out} "$LAB_DIR"/waits-*
 	cell_story 2>"$LAB_DIR/cell.err" || { rc=1; why=$(tail -n 3 "$LAB_DIR/cell.err"); }
+	for sub in "${subs[@]}"; do
+		told+=("$sub=${start[$sub]}")
+	done
 	python3 "$GODWIT_ROOT/scripts/matrix_judge.py" cell "$LAB_DIR" "$row" "$column" $(($(now_ms) - began)) "$(cell_bound)" \
-		"$swarm_due" "$marks" "$why" "${subs[@]}" >>"$results" || rc=1
+		"$swarm_due" "$marks" "$why" "${told[@]}" >"$LAB_DIR/result" || rc=1
+	cat "$LAB_DIR/result" >>"$results"
+	[ -s "$LAB_DIR/result" ] || die "the judge of $row:$column has no verdict"
 	[ "$rc" -eq 0 ] || GODWIT_KEEP=1 lab_down
 	return "$rc"
 }
