@@ -50,7 +50,7 @@ add_row primary process 0 'held + verdict + client + lapse' "kill -9 of the prim
 add_row stop50 process 50 'held + client' "SIGSTOP of the home for 50 ms"
 add_row stop500 process 500 'verdict + client + lapse' "SIGSTOP of the home for 500 ms"
 add_row stop5000 process 5000 'verdict + client + lapse' "SIGSTOP of the home for 5 s"
-add_row core process 1500 'core + verdict + client + lapse' "a core of the home stands still"
+add_row core path 1500 'core + verdict + client + lapse' "a core of the home stands still"
 add_row rxqueue process 0 'held + verdict + client + lapse' "the home stands still until its port's queue is full of noise"
 add_row txqueue path 0 '' "the queue in which the home's port sends is full"
 
