@@ -12,7 +12,8 @@
 //   /godwit/clients[,FIRST]             the clients of this server
 //   /godwit/cursors[,FIRST[,HOME[,CLIENT]]]  the cursors of the cluster; 0: any
 //   /godwit/migrations[,FIRST]          the last moves of cursors, newest first
-//   /godwit/drain,SERVER  /godwit/undrain,SERVER  orders; the answer is a word
+//   /godwit/drain,SERVER  /godwit/undrain,SERVER  /godwit/rebalance,SERVER  orders; the answer is a word
+//   /godwit/adopt,NUMBER,SERVER,GIVES_UP  order: stream NUMBER goes on with what SERVER holds of it; 0 or 1
 //   /godwit/resolve,SESSION:SEQ:EPOCH[,CLIENT,SUBSCRIPTION]  where an identifier leads
 //
 // Lists are dicts by number, a page at a time: `more` is then where the next page begins. The library
@@ -42,9 +43,20 @@ enum admin_order_state {
 	ADMIN_ORDER_ANSWERED,
 };
 
+enum admin_order_kind {
+	ADMIN_ORDER_DRAIN,
+	ADMIN_ORDER_UNDRAIN,
+	ADMIN_ORDER_REBALANCE,
+	ADMIN_ORDER_ADOPT,
+};
+
 struct admin_order { // under the daemon's lock
 	enum admin_order_state state;
-	bool is_drain; // else undrain
+	enum admin_order_kind kind;
+	// ADOPT
+	uint32_t stream;
+	uint16_t server, other;
+	bool gives_up;
 	enum view_order answer;
 	pthread_cond_t answered;
 };

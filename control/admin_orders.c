@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// /godwit/drain and /godwit/undrain: orders. Telemetry's thread leaves the order with the daemon and waits;
-// the control thread carries it out in its next step and leaves the answer.
+// /godwit/drain, /godwit/undrain, /godwit/rebalance and /godwit/adopt: orders. Telemetry's thread leaves the order with the
+// daemon and waits; the control thread carries it out in its next step and leaves the answer.
 #define _GNU_SOURCE // pthread_cond_clockwait
 
 #include <errno.h>
@@ -11,10 +11,20 @@
 #include "control/admin_tell.h"
 
 static const char *const order_names[VIEW_ORDERS] = {
-	[VIEW_ORDER_DONE] = "done",	  [VIEW_ORDER_ALREADY] = "already",
-	[VIEW_ORDER_LAST] = "last",	  [VIEW_ORDER_STREAM] = "stream",
-	[VIEW_ORDER_UNKNOWN] = "unknown", [VIEW_ORDER_ELSEWHERE] = "elsewhere",
-	[VIEW_ORDER_ALONE] = "alone",	  [VIEW_ORDER_UNANSWERED] = "unanswered",
+	[VIEW_ORDER_DONE] = "done",
+	[VIEW_ORDER_ALREADY] = "already",
+	[VIEW_ORDER_EVEN] = "even",
+	[VIEW_ORDER_ONE_CORE] = "one-core",
+	[VIEW_ORDER_DRAINING] = "draining",
+	[VIEW_ORDER_LAST] = "last",
+	[VIEW_ORDER_STREAM] = "stream",
+	[VIEW_ORDER_NOT_WAITING] = "not-waiting",
+	[VIEW_ORDER_HOLDS_NOTHING] = "holds-nothing",
+	[VIEW_ORDER_GIVES_UP] = "gives-up",
+	[VIEW_ORDER_UNKNOWN] = "unknown",
+	[VIEW_ORDER_ELSEWHERE] = "elsewhere",
+	[VIEW_ORDER_ALONE] = "alone",
+	[VIEW_ORDER_UNANSWERED] = "unanswered",
 };
 
 void admin_orders_step(struct daemon *daemon, uint64_t now_ns)
@@ -24,7 +34,13 @@ void admin_orders_step(struct daemon *daemon, uint64_t now_ns)
 
 	if (order->state != ADMIN_ORDER_ASKED)
 		return;
-	order->answer = plane->drain(plane->arg, order->is_drain, now_ns);
+	if (order->kind == ADMIN_ORDER_REBALANCE)
+		order->answer = plane->rebalance(plane->arg, now_ns);
+	else if (order->kind == ADMIN_ORDER_ADOPT)
+		order->answer = plane->adopt(plane->arg, order->stream, order->server,
+					     order->gives_up, &order->other);
+	else
+		order->answer = plane->drain(plane->arg, order->kind == ADMIN_ORDER_DRAIN, now_ns);
 	order->state = ADMIN_ORDER_ANSWERED;
 	pthread_cond_signal(&order->answered);
 }
@@ -44,7 +60,7 @@ static enum view_order order_check(const struct daemon *daemon, uint64_t id)
 }
 
 // One order at a time: telemetry's commands wait for one another.
-static enum view_order order_give(struct daemon *daemon, bool is_drain)
+static enum view_order order_give(struct daemon *daemon, enum admin_order_kind kind)
 {
 	struct admin_order *order = &daemon->order;
 	struct timespec until;
@@ -52,7 +68,7 @@ static enum view_order order_give(struct daemon *daemon, bool is_drain)
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += ADMIN_ORDER_S;
-	order->is_drain = is_drain;
+	order->kind = kind;
 	order->state = ADMIN_ORDER_ASKED;
 	while (order->state == ADMIN_ORDER_ASKED && rc == 0)
 		rc = pthread_cond_clockwait(&order->answered, &daemon->lock, CLOCK_MONOTONIC,
@@ -63,24 +79,11 @@ static enum view_order order_give(struct daemon *daemon, bool is_drain)
 	return order->answer;
 }
 
-static int order_answer(struct daemon *daemon, const char *params, bool is_drain,
-			struct rte_tel_data *data)
+static void drain_tell(const struct view_plane *plane, enum view_order answer,
+		       struct rte_tel_data *data)
 {
-	const struct view_plane *plane = &daemon->sources.plane;
-	enum view_order answer;
 	struct view_drain drain;
-	uint64_t id = UINT64_MAX;
 
-	if (!admin_numbers(params, &id, 1) || id == UINT64_MAX)
-		return -EINVAL;
-	answer = order_check(daemon, id);
-	if (answer == VIEW_ORDER_DONE)
-		answer = order_give(daemon, is_drain);
-	tell_count(data, "server", id);
-	tell_count(data, "self", daemon->server.id);
-	tell_text(data, "answer", order_names[answer]);
-	if (plane->drain_state == NULL)
-		return 0;
 	plane->drain_state(plane->arg, &drain);
 	tell_flag(data, "draining", drain.is_draining);
 	tell_count(data, "left", drain.left);
@@ -88,15 +91,75 @@ static int order_answer(struct daemon *daemon, const char *params, bool is_drain
 	tell_count(data, "stuck", drain.stuck);
 	if (answer == VIEW_ORDER_STREAM && drain.held_by_none != NULL)
 		tell_text(data, "stream", drain.held_by_none);
+}
+
+static void rebalance_tell(const struct view_plane *plane, struct rte_tel_data *data)
+{
+	struct view_rebalance rebalance;
+
+	plane->rebalance_state(plane->arg, &rebalance);
+	tell_flag(data, "rebalancing", rebalance.is_active);
+	tell_count(data, "left", rebalance.left);
+	tell_count(data, "moved", rebalance.moved);
+	tell_count(data, "stuck", rebalance.stuck);
+}
+
+static int order_answer(struct daemon *daemon, const char *params, enum admin_order_kind kind,
+			struct rte_tel_data *data)
+{
+	const struct view_plane *plane = &daemon->sources.plane;
+	enum view_order answer;
+	uint64_t id = UINT64_MAX;
+
+	if (!admin_numbers(params, &id, 1) || id == UINT64_MAX)
+		return -EINVAL;
+	answer = order_check(daemon, id);
+	if (answer == VIEW_ORDER_DONE)
+		answer = order_give(daemon, kind);
+	tell_count(data, "server", id);
+	tell_count(data, "self", daemon->server.id);
+	tell_text(data, "answer", order_names[answer]);
+	// A server alone has neither.
+	if (kind == ADMIN_ORDER_REBALANCE && plane->rebalance_state != NULL)
+		rebalance_tell(plane, data);
+	else if (kind != ADMIN_ORDER_REBALANCE && plane->drain_state != NULL)
+		drain_tell(plane, answer, data);
 	return 0;
 }
 
 int admin_drain(struct daemon *daemon, const char *params, struct rte_tel_data *data)
 {
-	return order_answer(daemon, params, true, data);
+	return order_answer(daemon, params, ADMIN_ORDER_DRAIN, data);
 }
 
 int admin_undrain(struct daemon *daemon, const char *params, struct rte_tel_data *data)
 {
-	return order_answer(daemon, params, false, data);
+	return order_answer(daemon, params, ADMIN_ORDER_UNDRAIN, data);
+}
+
+int admin_rebalance(struct daemon *daemon, const char *params, struct rte_tel_data *data)
+{
+	return order_answer(daemon, params, ADMIN_ORDER_REBALANCE, data);
+}
+
+int admin_adopt(struct daemon *daemon, const char *params, struct rte_tel_data *data)
+{
+	struct admin_order *order = &daemon->order;
+	uint64_t values[3] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	enum view_order answer = VIEW_ORDER_NOT_WAITING; // it leads no stream that has replicas
+
+	if (!admin_numbers(params, values, 3) || values[0] >= daemon->server.stream_count ||
+	    values[1] > UINT16_MAX || values[2] > 1)
+		return -EINVAL;
+	order->stream = (uint32_t)values[0];
+	order->server = (uint16_t)values[1];
+	order->gives_up = values[2] == 1;
+	order->other = 0;
+	if (daemon->sources.plane.adopt != NULL)
+		answer = order_give(daemon, ADMIN_ORDER_ADOPT);
+	tell_count(data, "server", values[1]);
+	tell_text(data, "answer", order_names[answer]);
+	if (order->other != 0)
+		tell_count(data, "other", order->other);
+	return 0;
 }

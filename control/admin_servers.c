@@ -30,6 +30,12 @@ static void server_tell(const struct view_server *view, struct rte_tel_data *dat
 		tell_count(data, "drain_moved", view->drain.moved);
 		tell_count(data, "drain_stuck", view->drain.stuck);
 	}
+	if (view->is_self) {
+		tell_flag(data, "rebalancing", view->rebalance.is_active);
+		tell_count(data, "rebalance_left", view->rebalance.left);
+		tell_count(data, "rebalance_moved", view->rebalance.moved);
+		tell_count(data, "rebalance_stuck", view->rebalance.stuck);
+	}
 }
 
 int admin_servers(struct daemon *daemon, const char *params, struct rte_tel_data *data)

@@ -48,11 +48,11 @@ void tell_identifier(struct rte_tel_data *data, const char *name,
 
 typedef int admin_answer(struct daemon *daemon, const char *params, struct rte_tel_data *data);
 
-admin_answer admin_servers, admin_history;		     // admin_servers.c
-admin_answer admin_streams, admin_replicas;		     // admin_streams.c
-admin_answer admin_clients, admin_cursors, admin_migrations; // admin_cursors.c
-admin_answer admin_drain, admin_undrain;		     // admin_orders.c
-admin_answer admin_resolve;				     // admin_streams.c
+admin_answer admin_servers, admin_history;			       // admin_servers.c
+admin_answer admin_streams, admin_replicas;			       // admin_streams.c
+admin_answer admin_clients, admin_cursors, admin_migrations;	       // admin_cursors.c
+admin_answer admin_drain, admin_undrain, admin_rebalance, admin_adopt; // admin_orders.c
+admin_answer admin_resolve;					       // admin_streams.c
 
 // Monotonic, now.
 uint64_t admin_now_ns(void);

@@ -25,9 +25,15 @@ struct view_migration;
 
 enum view_order { // answers to an order
 	VIEW_ORDER_DONE,
-	VIEW_ORDER_ALREADY,    // it is drained, or not, already
-	VIEW_ORDER_LAST,       // refused: no other live server takes clients
-	VIEW_ORDER_STREAM,     // refused: of those that do, none holds one of its streams
+	VIEW_ORDER_ALREADY,	  // it is drained, or not, already; its cores are being evened out
+	VIEW_ORDER_EVEN,	  // its cores are even: nothing to do
+	VIEW_ORDER_ONE_CORE,	  // refused: no second core takes clients
+	VIEW_ORDER_DRAINING,	  // refused: all are to leave it anyway
+	VIEW_ORDER_LAST,	  // refused: no other live server takes clients
+	VIEW_ORDER_STREAM,	  // refused: of those that do, none holds one of its streams
+	VIEW_ORDER_NOT_WAITING,	  // refused: the stream waits for nobody's word
+	VIEW_ORDER_HOLDS_NOTHING, // refused: that server is not there, or holds nothing of the stream
+	VIEW_ORDER_GIVES_UP,   // refused: another replica does not answer, or holds another session
 	VIEW_ORDER_UNKNOWN,    // there is no such server in the cluster
 	VIEW_ORDER_ELSEWHERE,  // it is a member, but another process: to be asked there
 	VIEW_ORDER_ALONE,      // this server is in no cluster
@@ -43,6 +49,13 @@ struct view_drain {
 	const char *held_by_none; // VIEW_ORDER_STREAM: the stream; else NULL
 };
 
+struct view_rebalance {
+	bool is_active;
+	uint32_t left;	// cursors that are to move, or at the end could not be
+	uint32_t moved; // since it began
+	uint32_t stuck; // attempts that no client accepted
+};
+
 // What only the control plane can tell or do. A function that is NULL has nothing to tell.
 struct view_plane {
 	void *arg;
@@ -54,6 +67,12 @@ struct view_plane {
 	void (*drain_state)(void *arg, struct view_drain *drain);
 	// Drain this server, or no more. Thread: control.
 	enum view_order (*drain)(void *arg, bool on, uint64_t now_ns);
+	void (*rebalance_state)(void *arg, struct view_rebalance *rebalance);
+	// Even its cores out. Thread: control.
+	enum view_order (*rebalance)(void *arg, uint64_t now_ns);
+	// Go on with what a server holds of a stream (keeper_adopt). Thread: control.
+	enum view_order (*adopt)(void *arg, uint32_t number, uint16_t server, bool gives_up,
+				 uint16_t *other);
 };
 
 struct view_sources {
@@ -79,9 +98,10 @@ struct view_server {
 	uint32_t multiplier;		// in force
 	uint64_t heard_ms, hears_us_ms; // ago
 	uint64_t flaps, heartbeats_missed, data_missed;
-	uint32_t cursors;	 // at home there
-	uint32_t share;		 // of all live cursors, in thousandths
-	struct view_drain drain; // of another server: is_draining only
+	uint32_t cursors;		 // at home there
+	uint32_t share;			 // of all live cursors, in thousandths
+	struct view_drain drain;	 // of another server: is_draining only
+	struct view_rebalance rebalance; // of this one only
 };
 
 // How many servers there are; the first is this one, the others in the order of its peers.

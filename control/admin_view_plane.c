@@ -72,6 +72,20 @@ static void stream_view(void *arg, uint32_t number, struct view_stream *view)
 		keeper_text(&kept, view->explanation);
 }
 
+static enum view_order adopt_order(void *arg, uint32_t number, uint16_t server, bool gives_up,
+				   uint16_t *other)
+{
+	static const enum view_order answers[] = {
+		[KEEPER_ADOPT_DONE] = VIEW_ORDER_DONE,
+		[KEEPER_ADOPT_NOT_WAITING] = VIEW_ORDER_NOT_WAITING,
+		[KEEPER_ADOPT_HOLDS_NOTHING] = VIEW_ORDER_HOLDS_NOTHING,
+		[KEEPER_ADOPT_GIVES_UP] = VIEW_ORDER_GIVES_UP,
+	};
+	struct view_parts *parts = arg;
+
+	return answers[keeper_adopt(parts->keeper, number, server, gives_up, other)];
+}
+
 // ---- migration -----------------------------------------------------------------------------------
 
 static bool migration_view_of(void *arg, uint32_t i, struct view_migration *view)
@@ -132,18 +146,49 @@ static enum view_order drain_order(void *arg, bool on, uint64_t now_ns)
 	}
 }
 
+static void rebalance_state(void *arg, struct view_rebalance *rebalance)
+{
+	const struct view_parts *parts = arg;
+	struct migration_rebalance_state state = migration_rebalance_state(parts->migration);
+
+	*rebalance = (struct view_rebalance){
+		.is_active = state.is_active,
+		.left = state.left,
+		.moved = state.moved,
+		.stuck = state.stuck,
+	};
+}
+
+static enum view_order rebalance_order(void *arg, uint64_t now_ns)
+{
+	static const enum view_order answers[] = {
+		[MIGRATION_REBALANCE_BEGUN] = VIEW_ORDER_DONE,
+		[MIGRATION_REBALANCE_AGAIN] = VIEW_ORDER_ALREADY,
+		[MIGRATION_REBALANCE_EVEN] = VIEW_ORDER_EVEN,
+		[MIGRATION_REBALANCE_ONE_CORE] = VIEW_ORDER_ONE_CORE,
+		[MIGRATION_REBALANCE_DRAINING] = VIEW_ORDER_DRAINING,
+	};
+	struct view_parts *parts = arg;
+
+	return answers[migration_rebalance(parts->migration, now_ns)];
+}
+
 struct view_plane view_plane_of(struct view_parts *parts)
 {
 	struct view_plane plane = {.arg = parts};
 
 	if (parts->link != NULL)
 		plane.link = link_view;
-	if (parts->keeper != NULL)
+	if (parts->keeper != NULL) {
 		plane.stream = stream_view;
+		plane.adopt = adopt_order;
+	}
 	if (parts->migration != NULL) {
 		plane.migration = migration_view_of;
 		plane.drain_state = drain_state;
 		plane.drain = drain_order;
+		plane.rebalance_state = rebalance_state;
+		plane.rebalance = rebalance_order;
 	}
 	return plane;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The view of the control plane: what keeper and migration know, and the order to drain, behind the
+// The view of the control plane: what keeper and migration know, and the orders to drain, to rebalance and to adopt, behind the
 // functions of struct view_plane. Thread: as admin_view.h.
 #ifndef CONTROL_ADMIN_VIEW_PLANE_H
 #define CONTROL_ADMIN_VIEW_PLANE_H
@@ -12,7 +12,7 @@
 static_assert(VIEW_EXPLAIN_BYTES >= KEEPER_TEXT_BYTES, "a view holds the keeper's words");
 
 struct view_parts { // NULL: there is none
-	const struct keeper *keeper;
+	struct keeper *keeper;
 	struct migration *migration;
 	// the link to a peer, by index, of whoever watches it
 	const struct link_detector *(*link)(const void *links, uint32_t peer);

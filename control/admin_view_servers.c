@@ -78,6 +78,8 @@ static void self_view(const struct view_sources *sources, struct view_server *vi
 	view->multiplier = (uint32_t)config->cluster.multiplier;
 	if (sources->plane.drain_state != NULL)
 		sources->plane.drain_state(sources->plane.arg, &view->drain);
+	if (sources->plane.rebalance_state != NULL)
+		sources->plane.rebalance_state(sources->plane.arg, &view->rebalance);
 }
 
 static void peer_view(const struct view_sources *sources, uint32_t number, uint64_t now_ns,

@@ -28,15 +28,17 @@ static bool command_send(struct daemon *daemon, uint32_t core, enum core_command
 // No notice is taken while a fence waits for its mailbox: the fences stay in order, and bounded.
 static bool fence_send(struct daemon *daemon)
 {
-	const struct registry_fence *fence = &daemon->fence;
+	struct registry_fence *fence = &daemon->fence;
 
-	if (daemon->has_fence)
-		daemon->has_fence =
-			!command_send(daemon, fence->core, CORE_COMMAND_CLOSE_CLIENT,
-				      &(struct core_command){.handle = fence->handle,
-							     .instance = fence->instance,
-							     .code = fence->code});
-	return !daemon->has_fence;
+	while (daemon->has_fence) {
+		if (!command_send(daemon, fence->core, CORE_COMMAND_CLOSE_CLIENT,
+				  &(struct core_command){.handle = fence->handle,
+							 .instance = fence->instance,
+							 .code = fence->code}))
+			return false;
+		daemon->has_fence = registry_fence_next(daemon->registry, fence);
+	}
+	return true;
 }
 
 static void notice_take(struct daemon *daemon, uint32_t core, const struct crossing_slot *slot,

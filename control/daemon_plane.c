@@ -30,6 +30,13 @@ static uint32_t core_of(void *arg, uint64_t client, uint32_t attempt)
 	return count > 0 ? feeding[(client + attempt) % count] : SERVER_LINK_CORE;
 }
 
+static bool core_turns(void *arg, uint32_t core)
+{
+	const struct daemon *daemon = arg;
+
+	return !daemon->cores[core].is_stuck && !daemon->cores[core].has_stopped;
+}
+
 // ---- start and end -----------------------------------------------------------------------------
 
 int daemon_plane_start(struct daemon *daemon, uint64_t now_ns)
@@ -46,6 +53,7 @@ int daemon_plane_start(struct daemon *daemon, uint64_t now_ns)
 		.reclaim = reclaim_by_rcu(&daemon->cluster.grace),
 		.random = {system_random(), system_random()},
 		.core_of = core_of,
+		.core_turns = core_turns,
 		.arg = daemon,
 	};
 

@@ -115,7 +115,7 @@ void keeper_step(struct keeper *keeper, uint64_t now_ns)
 
 // ---- notices -----------------------------------------------------------------------------------
 
-static struct kept *kept_find(struct keeper *keeper, uint32_t number)
+struct kept *kept_find(struct keeper *keeper, uint32_t number)
 {
 	for (uint32_t i = 0; i < keeper->config.stream_count; i++)
 		if (keeper->streams[i].config.number == number)

@@ -29,11 +29,12 @@
 
 #define KEEPER_RETRY_NS                                                                            \
 	1000000000ull // until a record is tried again that could not be read or written
-#define KEEPER_LAGS_NS	   100000000ull // so long the word holds that a member lags
-#define KEEPER_STILL_NS	   20000000ull	// without a step: the process stood still
-#define KEEPER_REFUSED_NS  500000000ull // without its word: it refuses no more
-#define KEEPER_BRIEF_BYTES 64
-#define KEEPER_TEXT_BYTES  (CLUSTER_WHY_BYTES + 128)
+#define KEEPER_LAGS_NS	    100000000ull // so long the word holds that a member lags
+#define KEEPER_STILL_NS	    20000000ull	 // without a step: the process stood still
+#define KEEPER_REFUSED_NS   500000000ull // without its word: it refuses no more
+#define KEEPER_ADOPT_EPOCHS 65536	 // above what logs show, where no record shows more
+#define KEEPER_BRIEF_BYTES  64
+#define KEEPER_TEXT_BYTES   (CLUSTER_WHY_BYTES + 128)
 
 struct keeper;
 
@@ -116,6 +117,22 @@ void keeper_fetched(struct keeper *keeper, uint32_t number, uint16_t server, uin
 // The server that FETCH named does not let it be fetched now.
 void keeper_refused(struct keeper *keeper, uint32_t number, uint16_t server, uint64_t incarnation,
 		    uint64_t now_ns);
+
+// ---- an operator's order -------------------------------------------------------------------------
+
+enum keeper_adoption {
+	KEEPER_ADOPT_DONE,
+	KEEPER_ADOPT_NOT_WAITING, // the stream is led, goes on by itself, or its record cannot be written now
+	KEEPER_ADOPT_HOLDS_NOTHING, // that server is no replica of it, is not there, or holds nothing
+	KEEPER_ADOPT_GIVES_UP,	    // another replica does not answer, or holds another session
+};
+
+// Go on with what `server` holds: it and the others that hold the same session are made the in-sync set, in their
+// present incarnations, and the longest log of those is fetched. For a stream that waits for a record or for a server
+// that is lost for good; what was acknowledged and none of them holds is lost. gives_up: also where a replica does
+// not answer or holds another session, *other (0: none).
+enum keeper_adoption keeper_adopt(struct keeper *keeper, uint32_t number, uint16_t server,
+				  bool gives_up, uint16_t *other);
 
 // The streams kept, and each of them. i: below the count.
 uint32_t keeper_count(const struct keeper *keeper);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The inside of the keeper, for its own files only: keeper.c (steps, notices), keeper_record.c (requests and
-// their answers), keeper_start.c (until the stream is led), keeper_set.c (its in-sync set while it is).
+// their answers), keeper_start.c (until the stream is led), keeper_adopt.c (an order, until then), keeper_set.c (its in-sync set while it is).
 #ifndef CONTROL_KEEPER_INSIDE_H
 #define CONTROL_KEEPER_INSIDE_H
 
@@ -66,6 +66,8 @@ static inline uint32_t kept_verdict(const struct peer *peer)
 	return atomic_load_explicit(&peer->verdict, memory_order_relaxed);
 }
 
+// NULL: that stream is not kept here.
+struct kept *kept_find(struct keeper *keeper, uint32_t number);
 void kept_waits(struct kept *kept, enum keeper_why why, uint16_t server);
 
 // ---- keeper_record.c ----------------------------------------------------------------------------
@@ -79,6 +81,8 @@ void kept_answer(const struct keeper *keeper, struct kept *kept, const struct cl
 
 // ---- keeper_start.c -----------------------------------------------------------------------------
 
+// What a server says of the stream; false: nothing yet, or it takes no part. peer: may be NULL.
+bool kept_facts(const struct kept *kept, const struct peer *peer, struct peer_stream_facts *facts);
 void kept_meet(struct keeper *keeper, struct kept *kept);
 void kept_choose(struct keeper *keeper, struct kept *kept, uint64_t now_ns);
 void kept_fetch(struct keeper *keeper, struct kept *kept);

@@ -36,9 +36,7 @@ static void wait_for(struct kept *kept, const struct peer *peer, uint16_t server
 		   server);
 }
 
-// What a server says of the stream; false: nothing yet.
-static bool facts_of(const struct kept *kept, const struct peer *peer,
-		     struct peer_stream_facts *facts)
+bool kept_facts(const struct kept *kept, const struct peer *peer, struct peer_stream_facts *facts)
 {
 	return peer != NULL && peer_takes_part(peer) &&
 	       peer_stream_get(&peer->streams[kept->config.number], facts);
@@ -52,7 +50,7 @@ void kept_meet(struct keeper *keeper, struct kept *kept)
 		const struct peer *peer = kept_peer(keeper, kept->config.replicas[i]);
 		struct peer_stream_facts facts;
 
-		if (!facts_of(kept, peer, &facts)) {
+		if (!kept_facts(kept, peer, &facts)) {
 			if (is_complete)
 				wait_for(kept, peer, kept->config.replicas[i]);
 			is_complete = false;
@@ -121,7 +119,7 @@ void kept_choose(struct keeper *keeper, struct kept *kept, uint64_t now_ns)
 		const struct cluster_replica *member = &next.in_sync[i];
 		const struct peer *peer = kept_peer(keeper, member->server);
 
-		if (!facts_of(kept, peer, &facts) || facts.session != kept->record.session ||
+		if (!kept_facts(kept, peer, &facts) || facts.session != kept->record.session ||
 		    kept_incarnation(peer) != member->incarnation ||
 		    kept_verdict(peer) == PEER_DEAD) {
 			if (missing == NULL)

@@ -88,8 +88,7 @@ void keeper_text(const struct keeper_view *view, char text[KEEPER_TEXT_BYTES])
 		snprintf(
 			text, KEEPER_TEXT_BYTES,
 			"does not begin: there is no record of it here, but server %u holds messages of "
-			"it; restore the file in cluster.state_dir, or restart that server to give "
-			"them up",
+			"it; restore the file in cluster.state_dir, or use `godwit adopt'",
 			view->server);
 		break;
 	case KEEPER_NOBODY:

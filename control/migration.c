@@ -143,7 +143,7 @@ bool moved_lately(struct migration *m, const struct cursor_key *key, uint64_t no
 	       (uint32_t)(now_ns / 1000000) - recent->at_ms < MIGRATION_PAUSE_NS / 1000000;
 }
 
-static void note_move(struct migration *m, const struct cursor_key *key, uint64_t now_ns)
+void note_move(struct migration *m, const struct cursor_key *key, uint64_t now_ns)
 {
 	uint32_t hash;
 	struct recent *recent = recent_of(m, key, &hash);
@@ -224,6 +224,8 @@ void move_end(struct migration *m, struct move *move, enum migration_outcome out
 		*tried_of(m, &move->cursor.key) =
 			outcome == MIGRATION_EXPIRED ? (uint16_t)move->tried : 0;
 	m->giving_count -= move->giving;
+	if (move->evens_out)
+		core_move_ended(m, outcome);
 	m->moves_count--;
 	HASH_DEL(m->moves, move);
 	free(move);
@@ -349,6 +351,7 @@ void migration_step(struct migration *m, uint64_t now_ns)
 	orphans_step(m, now_ns);
 	suspects_step(m, now_ns);
 	drain_step(m, now_ns);
+	cores_step(m, now_ns);
 }
 
 // ---- for people --------------------------------------------------------------------------------

@@ -23,6 +23,7 @@
 //   suspects.c   a client fell silent: the others are asked to reach it, and one that does gets it
 //   arrivals.c   nobody here: the client resumed by itself; and the records of all
 //   drain.c      this server is drained, or has lost a stream's feed while another has it: all go elsewhere
+//   cores.c      a core of this server stands still, or has more than its share: others offer
 //
 // What fences: an entry with a higher epoch for a cursor that is ours makes the core drop it (migration.c).
 // A server that hears fewer than half of the others (of two or more), or lost the stream's feed, offers
@@ -34,6 +35,7 @@
 #define CONTROL_MIGRATION_H
 
 #include "control/cursor_table.h"
+#include "control/rebalance.h"
 #include "dataplane/core.h"
 #include "dataplane/peers.h"
 
@@ -92,6 +94,7 @@ struct migration_view {
 	uint32_t peers_count, streams_count;
 	struct migration_peer peers[SERVER_PEERS_MAX];
 	struct migration_stream streams[SERVER_STREAMS_MAX];
+	struct rebalance_core cores[SERVER_CORES_MAX]; // of this server
 };
 
 enum migration_outcome {
@@ -142,6 +145,13 @@ struct migration_record {
 	X(crowds, "times that too many clients fell silent at once: the port is suspect")          \
 	X(isolated, "times that we offered nothing: too few servers are heard")                    \
 	X(feed_lost, "streams whose feed we lost while another server had it")                     \
+	X(rebalances, "orders to even out the cores that were begun")                              \
+	X(rebalance_moves, "cursors offered by a core that had fewer")                             \
+	X(rebalance_moved, "... and that went there")                                              \
+	X(rebalance_again, "orders to even out the cores while one was carried out")               \
+	X(rebalance_even, "orders to even out cores that were even")                               \
+	X(rebalance_one_core, "orders refused: no second core takes clients")                      \
+	X(rebalance_draining, "orders refused, or not carried on: the server is drained")          \
 	X(frames_odd, "frames of peers that made no sense here")
 
 enum migration_counter {
@@ -191,6 +201,29 @@ struct migration_drain_state {
 	const char *held_by_none; // the stream for which the last order was refused; NULL: none
 };
 struct migration_drain_state migration_drain_state(const struct migration *migration);
+
+// ---- rebalance -----------------------------------------------------------------------------------
+
+enum migration_rebalance {
+	MIGRATION_REBALANCE_BEGUN,
+	MIGRATION_REBALANCE_AGAIN,    // one is carried out already
+	MIGRATION_REBALANCE_EVEN,     // nothing to do: two cores differ by one cursor at most
+	MIGRATION_REBALANCE_ONE_CORE, // no two cores send and make turns
+	MIGRATION_REBALANCE_DRAINING, // all are to leave the server anyway
+};
+
+// Even the cursors out over the cores of this server: each is offered to its client by the core that lacks most,
+// so many at a time. It ends when they are even, after EVENING_ROUNDS rounds, or with a drain. What comes and goes
+// meanwhile is looked at in the next round.
+enum migration_rebalance migration_rebalance(struct migration *migration, uint64_t now_ns);
+
+struct migration_rebalance_state {
+	bool is_active;
+	uint32_t left;	// cursors to move of this round; at the end: that could not be moved
+	uint32_t moved; // since it began
+	uint32_t stuck; // attempts that no client accepted within the lapse time
+};
+struct migration_rebalance_state migration_rebalance_state(const struct migration *migration);
 
 // ---- for people ----------------------------------------------------------------------------------
 

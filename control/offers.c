@@ -28,15 +28,12 @@ static void offer_send(struct migration *m, struct move *move, uint64_t now_ns)
 	move->due_ns = move->until_ns;
 }
 
-uint32_t offer_core_but(const struct migration *m, uint64_t client, uint32_t lost)
+static void begin(struct migration *m, struct move *move, uint32_t core, uint64_t now_ns)
 {
-	for (uint32_t attempt = 1; attempt <= m->config.cores; attempt++) {
-		uint32_t core = m->ops.core_of(m->ops.arg, client, attempt);
-
-		if (core != lost)
-			return core;
-	}
-	return lost;
+	move->epoch = cursor_epoch_after(move->cursor.cursor_epoch, m->config.server);
+	move->core = core;
+	MCOUNT(m, offers);
+	offer_send(m, move, now_ns);
 }
 
 void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reason,
@@ -49,15 +46,22 @@ void offer_begin(struct migration *m, const struct cursor *cursor, uint16_t reas
 			handover_confirm(m, asked_by, cursor, request, 0, GODWIT_LIMIT);
 		return;
 	}
-	move->by_home = asked_by != MIGRATION_NOBODY || reason == GODWIT_MIGRATION_CORE;
+	move->by_home = asked_by != MIGRATION_NOBODY;
 	move->peer = asked_by;
 	move->request = request;
-	move->epoch = cursor_epoch_after(cursor->cursor_epoch, m->config.server);
-	move->core = reason == GODWIT_MIGRATION_CORE ?
-			     offer_core_but(m, cursor->key.client, cursor->core) :
-			     m->ops.core_of(m->ops.arg, cursor->key.client, 0);
-	MCOUNT(m, offers);
-	offer_send(m, move, now_ns);
+	begin(m, move, m->ops.core_of(m->ops.arg, cursor->key.client, 0), now_ns);
+}
+
+struct move *offer_within(struct migration *m, const struct cursor *cursor, uint32_t core,
+			  uint64_t now_ns)
+{
+	struct move *move = move_add(m, cursor, GODWIT_MIGRATION_CORE, now_ns);
+
+	if (move == NULL)
+		return NULL;
+	move->by_home = true;
+	begin(m, move, core, now_ns);
+	return move;
 }
 
 // Over without the client: whoever asked is told why.
@@ -101,8 +105,17 @@ void offer_entry(struct migration *m, struct move *move, const struct cursor *he
 		give_up(m, move, MIGRATION_ELSEWHERE, held->home, GODWIT_REPLACED, now_ns);
 		return;
 	}
+	// Within this server it came anew to the core that it was to leave.
+	if (move->reason == GODWIT_MIGRATION_CORE && held->core == move->cursor.core) {
+		MCOUNT(m, withdrawn);
+		take_back(m, move);
+		move_end(m, move, MIGRATION_WITHDRAWN, m->config.server, now_ns);
+		return;
+	}
 	// By the offer, or by a RESUME of its own: it is here.
 	MCOUNT(m, taken);
+	if (move->reason == GODWIT_MIGRATION_CORE)
+		core_left(m, move, held, now_ns);
 	if (move->peer != MIGRATION_NOBODY)
 		handover_confirm(m, move->peer, &move->cursor, move->request, held->cursor_epoch,
 				 GODWIT_OK);

@@ -145,21 +145,3 @@ void orphans_step(struct migration *m, uint64_t now_ns)
 		if (m->orphans[i].is_active && now_ns >= m->orphans[i].next_ns)
 			walk(m, i, now_ns);
 }
-
-void migration_core_lost(struct migration *m, uint32_t core, uint64_t now_ns)
-{
-	uint32_t next;
-
-	for (uint32_t i = cursor_table_home_first(m->table, m->config.server); i != 0; i = next) {
-		struct cursor cursor;
-
-		next = cursor_table_home_next(m->table, i);
-		cursor_table_at(m->table, i, &cursor);
-		if (cursor.core != core || move_find(m, &cursor.key) != NULL ||
-		    (cursor.flags & GODWIT_CURSOR_LAPSED) != 0)
-			continue;
-		// Only where another core can have the client's frames.
-		if (offer_core_but(m, cursor.key.client, core) != core)
-			offer_begin(m, &cursor, GODWIT_MIGRATION_CORE, MIGRATION_NOBODY, 0, now_ns);
-	}
-}

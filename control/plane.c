@@ -182,11 +182,30 @@ static void peer_log(const struct peer *peer, uint32_t stream, struct migration_
 	};
 }
 
+static void look_at_cores(struct plane *plane, struct migration_view *view)
+{
+	const struct server *server = plane->server;
+
+	for (uint32_t i = 0; i < server->core_count; i++) {
+		const struct counters *counters = server->cores[i]->counters;
+		uint64_t closed = counter_get(counters, COUNTER_subscriptions_closed);
+		uint64_t opened = counter_get(counters, COUNTER_subscriptions_opened);
+		bool turns = plane->config.core_turns == NULL ||
+			     plane->config.core_turns(plane->config.arg, i);
+
+		view->cores[i] = (struct rebalance_core){
+			.takes = turns && server_core_sends(server, i),
+			.cursors = opened > closed ? (uint32_t)(opened - closed) : 0,
+		};
+	}
+}
+
 static void look(struct plane *plane, uint64_t now_ns)
 {
 	struct migration_view *view = migration_view(plane->migration);
 	const struct server *server = plane->server;
 
+	look_at_cores(plane, view);
 	view->streams_count = server->stream_count;
 	for (uint32_t i = 0; i < server->stream_count; i++) {
 		view->streams[i].name = server->streams[i]->name;

@@ -29,6 +29,8 @@ struct plane_config {
 	uint64_t random[2];
 	// The core at which this client's frames arrive; NULL: core 0.
 	uint32_t (*core_of)(void *arg, uint64_t client, uint32_t attempt);
+	// Whether the thread of a core makes turns; NULL: all do.
+	bool (*core_turns)(void *arg, uint32_t core);
 	// A line for people: who changed how. NULL: nobody reads.
 	void (*say)(void *arg, const char *line);
 	void *arg;

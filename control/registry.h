@@ -9,11 +9,12 @@
 // A process is named by its instance, which grows: of two of one id the higher lives on. The same
 // instance on a second core is one process that came in anew, from another address or over another queue:
 // the later one, by the clock that all cores read, lives on, and the earlier is closed as REPLACED. But one that
-// took an offer of that core may be a client of both: it replaces nobody and is not remembered; what it leaves
-// behind lapses.
+// took an offer of that core may be a client of both: it replaces nobody, and is kept beside; what it leaves
+// behind lapses. Where the core of its HELLO closes it, one of those takes the place; a newer process fences all.
 // A notice may be lost (its ring was full): an entry then stays, and does no harm but to fence processes
 // older than itself, which have no right to live either.
-// Pure steps: no clock, no I/O. Owner and thread: control. Limits: `max` ids, then refused and counted.
+// Pure steps: no clock, no I/O. Owner and thread: control. Limits: `max` clients of all cores, then refused and
+// counted.
 #ifndef CONTROL_REGISTRY_H
 #define CONTROL_REGISTRY_H
 
@@ -43,9 +44,12 @@ struct registry_fence {
 struct registry *registry_create(uint32_t max);
 void registry_destroy(struct registry *registry);
 
-// A core opened a client. True: *fence says what is to be closed for it.
+// A core opened a client. True: *fence says what is to be closed for it, and registry_fence_next() what else.
 bool registry_opened(struct registry *registry, const struct registry_client *client,
 		     struct registry_fence *fence);
+
+// The next client that is to be closed for a process that was opened; false: there is none.
+bool registry_fence_next(struct registry *registry, struct registry_fence *fence);
 
 // A core closed a client. Anything but the entry in force is ignored.
 void registry_closed(struct registry *registry, const struct registry_client *client);

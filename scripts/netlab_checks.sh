@@ -20,6 +20,7 @@
 #   lab_in_sync ID LIST               * its in-sync set, as its primary ID knows it: 1,2,3
 #   lab_all_in_sync ID LIST           * the same of all streams that ID knows
 #   lab_cursors_are ASKED HOME COUNT  * so many live cursors have that home, as the asked server knows
+#   lab_clients_on ASKED HOME CORE      prints the clients whose live cursors are at that core there, as the asked knows
 #   lab_moves_are ASKED MOVES [REASON]  * at least so many moves have ended well, of any reason or of that one
 #   lab_rows ID COMMAND EXPRESSION...   Python over the `rows` that `godwit COMMAND --json` answers
 #   lab_ends STATUS PATTERN ID COMMAND...   `godwit COMMAND` beside a server ends so, and says a line that matches
@@ -115,6 +116,14 @@ lab_rows() {
 
 lab_cursors_are() {
 	lab_rows "$1" cursors "sum(row['state'] == 'live' and row['home'] == $2 for row in rows) == $3"
+}
+
+lab_clients_on() {
+	lab_godwit "$1" cursors --json | python3 -c '
+import json, sys
+rows = json.load(sys.stdin)["cursors"]
+place = (int(sys.argv[1]), int(sys.argv[2]))
+print(*(row["client"] for row in rows if row["state"] == "live" and (row["home"], row["core"]) == place))' "$2" "$3"
 }
 
 lab_moves_are() {

@@ -77,6 +77,8 @@ static void server_row(struct table *table, const json_t *row)
 	add_share(table, row);
 	if (field_count(row, "draining") != 0 && strcmp(field_text(row, "refusal"), "-") == 0)
 		table_add(table, "draining");
+	else if (field_count(row, "rebalancing") != 0)
+		table_add(table, "rebalancing");
 	else
 		add_text(table, row, "refusal");
 }

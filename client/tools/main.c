@@ -35,6 +35,9 @@ static const struct command commands[] = {
 	 "List the last moves of subscriptions"},
 	{"drain", "godwit drain", tool_drain, "Hand the clients of a server over to the others"},
 	{"undrain", "godwit undrain", tool_undrain, "Have a drained server take clients again"},
+	{"rebalance", "godwit rebalance", tool_rebalance,
+	 "Even the clients of a server out over its cores"},
+	{"adopt", "godwit adopt", tool_adopt, "Have a stream that lost its record go on"},
 	{"resolve", "godwit resolve", tool_resolve, "Show where an identifier leads"},
 };
 

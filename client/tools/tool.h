@@ -33,6 +33,8 @@ int tool_cursors(int argc, char **argv);
 int tool_migrations(int argc, char **argv);
 int tool_drain(int argc, char **argv);
 int tool_undrain(int argc, char **argv);
+int tool_rebalance(int argc, char **argv);
+int tool_adopt(int argc, char **argv);
 int tool_resolve(int argc, char **argv);
 
 // ---- options ------------------------------------------------------------------------------------

@@ -7,12 +7,8 @@ exec </dev/null
 # shellcheck source=scripts/netlab.sh
 . "$(dirname "$0")/../../scripts/netlab.sh"
 
-# clients_on CORE: of server 1, as the other one knows.
 clients_on() {
-	lab_godwit 2 cursors --json | python3 -c '
-import json, sys
-rows = json.load(sys.stdin)["cursors"]
-print(*(row["client"] for row in rows if row["state"] == "live" and (row["home"], row["core"]) == (1, int(sys.argv[1]))))' "$1"
+	lab_clients_on 2 1 "$1"
 }
 all_are_on() {
 	[ "$(clients_on "$1" | wc -w)" -eq "${#SUBS[@]}" ]

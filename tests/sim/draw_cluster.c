@@ -194,6 +194,28 @@ static void draw_faults(struct sim *sim)
 		draw_fault(sim, &sim->faults[sim->fault_count++]);
 }
 
+// Orders to even out the cores, in every third world or so. By numbers of their own, so that what else is drawn, and
+// the worlds of the regressions, stay what they were.
+static void draw_rebalances(struct sim *sim)
+{
+	struct rng rng = {.state = sim->seed ^ 0x7265626c616e6365ull};
+
+	if (sim->seed % 7 < 5)
+		return;
+	for (uint64_t n = 1 + rng_below(&rng, 4); n > 0; n--) {
+		struct fault *f = &sim->faults[sim->fault_count++];
+
+		f->kind = FAULT_REBALANCE;
+		f->a = (uint32_t)rng_below(&rng, sim->host_count);
+		// One with a single core refuses it, which is soon seen.
+		if (sim->hosts[f->a].core_count == 1)
+			f->a = (uint32_t)rng_below(&rng, sim->host_count);
+		f->b = f->a;
+		f->from_ns = sim->now_ns + FAULTS_FROM_NS + rng_below(&rng, FAULTS_SPAN_NS);
+		f->to_ns = f->from_ns;
+	}
+}
+
 void draw_cluster(struct sim *sim)
 {
 	struct rng *rng = &sim->rng;
@@ -220,4 +242,5 @@ void draw_cluster(struct sim *sim)
 	for (uint32_t i = 0; i < sim->host_count; i++)
 		if (rng_percent(rng, 10))
 			sim->hosts[i].bad_disk = 5 + (uint32_t)rng_below(rng, 40);
+	draw_rebalances(sim);
 }

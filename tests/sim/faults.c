@@ -7,9 +7,11 @@
 const char *fault_name(enum fault_kind kind)
 {
 	static const char *const names[] = {
-		[FAULT_CRASH] = "crash", [FAULT_POWER] = "power", [FAULT_PAUSE] = "pause",
-		[FAULT_CUT] = "cut",	 [FAULT_SPLIT] = "split", [FAULT_ISOLATE] = "isolate",
-		[FAULT_CLOCK] = "clock", [FAULT_LOSS] = "loss",	  [FAULT_DRAIN] = "drain",
+		[FAULT_CRASH] = "crash", [FAULT_POWER] = "power",
+		[FAULT_PAUSE] = "pause", [FAULT_CUT] = "cut",
+		[FAULT_SPLIT] = "split", [FAULT_ISOLATE] = "isolate",
+		[FAULT_CLOCK] = "clock", [FAULT_LOSS] = "loss",
+		[FAULT_DRAIN] = "drain", [FAULT_REBALANCE] = "rebalance",
 	};
 
 	return names[kind];
@@ -80,6 +82,10 @@ static void turn_fault(struct sim *sim, struct fault *f, bool begins)
 		break;
 	case FAULT_DRAIN:
 		host_drain(host, begins);
+		break;
+	case FAULT_REBALANCE:
+		if (begins)
+			host_rebalance(host);
 		break;
 	}
 }

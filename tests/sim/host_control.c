@@ -201,6 +201,23 @@ void host_drain(struct host *host, bool begins)
 		migration_undrain(plane_migration(plane), host_now(host));
 }
 
+void host_rebalance(struct host *host)
+{
+	static const char *const answers[] = {
+		[MIGRATION_REBALANCE_BEGUN] = "begun",
+		[MIGRATION_REBALANCE_AGAIN] = "again",
+		[MIGRATION_REBALANCE_EVEN] = "even",
+		[MIGRATION_REBALANCE_ONE_CORE] = "one core",
+		[MIGRATION_REBALANCE_DRAINING] = "draining",
+	};
+	struct plane *plane = host->control.plane;
+
+	if (plane == NULL || !host->up)
+		return;
+	sim_trace(host->sim, host_node(host), "rebalance: %s",
+		  answers[migration_rebalance(plane_migration(plane), host_now(host))]);
+}
+
 // ---- records ----------------------------------------------------------------------------------
 
 static void trace_record(struct host *host, uint32_t stream, const struct cluster_record *record)

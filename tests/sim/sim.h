@@ -43,7 +43,7 @@
 #define SIM_CLIENT_ID	 1000ull // of the first actor
 #define SIM_FILES	 SIM_STREAMS
 #define HOST_INTERVAL_NS (10 * MS) // of heartbeats between hosts
-#define SIM_FAULTS	 8
+#define SIM_FAULTS	 12
 #define SIM_EPOCHS	 64
 #define SIM_TRUTHS	 64
 #define SIM_TOPICS	 8 // 1..SIM_TOPICS; the last is never published but at the end
@@ -217,15 +217,16 @@ struct home_of { // who sends DATA of a cursor epoch
 // ---- faults -----------------------------------------------------------------------------------
 
 enum fault_kind {
-	FAULT_CRASH,   // a's memory is lost; amount: its files, too
-	FAULT_POWER,   // of all hosts
-	FAULT_PAUSE,   // a makes no turns, while its clock goes on
-	FAULT_CUT,     // nothing gets from a to b (nodes)
-	FAULT_SPLIT,   // nor back
-	FAULT_ISOLATE, // a hears no other host, and none hears it
-	FAULT_CLOCK,   // a's wall clock makes a step of amount ns
-	FAULT_LOSS,    // amount per cent more from a to b
-	FAULT_DRAIN,   // a's clients are to go elsewhere
+	FAULT_CRASH,	 // a's memory is lost; amount: its files, too
+	FAULT_POWER,	 // of all hosts
+	FAULT_PAUSE,	 // a makes no turns, while its clock goes on
+	FAULT_CUT,	 // nothing gets from a to b (nodes)
+	FAULT_SPLIT,	 // nor back
+	FAULT_ISOLATE,	 // a hears no other host, and none hears it
+	FAULT_CLOCK,	 // a's wall clock makes a step of amount ns
+	FAULT_LOSS,	 // amount per cent more from a to b
+	FAULT_DRAIN,	 // a's clients are to go elsewhere
+	FAULT_REBALANCE, // ... to the core of it that has fewest
 };
 
 enum fault_state {
@@ -399,6 +400,8 @@ void host_control_turn(struct host *host);
 void host_forget_files(struct host *host);
 // Its clients are to go elsewhere, or may stay again.
 void host_drain(struct host *host, bool begins);
+// They are to be evened out over its cores.
+void host_rebalance(struct host *host);
 uint64_t host_now(const struct host *host);
 uint64_t host_wall(const struct host *host);
 

@@ -397,3 +397,40 @@ Test(admin_view, drains_only_where_another_server_is_up)
 	cr_assert_not(drain.is_draining);
 	migration_destroy(parts.migration);
 }
+
+Test(admin_view, rebalances_cores_that_are_not_even)
+{
+	const struct migration_config limits = {.server = 7,
+						.weight = 1,
+						.cores = 2,
+						.moves_max = 16,
+						.lapse_ns = S_NS,
+						.offers_ms = 1};
+	const struct migration_ops ops = {
+		.command = no_command, .post = no_post, .core_of = core_0};
+	struct view_parts parts = {.migration = migration_create(&limits, table, &ops)};
+	struct rebalance_core *cores;
+	struct view_server self;
+
+	cr_assert_not_null(parts.migration);
+	sources.plane = view_plane_of(&parts);
+	cores = migration_view(parts.migration)->cores;
+	cores[0] = (struct rebalance_core){.takes = true, .cursors = 3};
+	cr_assert_eq(sources.plane.rebalance(&parts, h.now_ns), VIEW_ORDER_ONE_CORE);
+	cores[1] = (struct rebalance_core){.takes = true, .cursors = 2};
+	cr_assert_eq(sources.plane.rebalance(&parts, h.now_ns), VIEW_ORDER_EVEN);
+	cores[1].cursors = 9;
+	cr_assert_eq(sources.plane.rebalance(&parts, h.now_ns), VIEW_ORDER_DONE);
+	cr_assert_eq(sources.plane.rebalance(&parts, h.now_ns), VIEW_ORDER_ALREADY);
+	view_server(&sources, 0, h.now_ns, &self);
+	cr_assert(self.rebalance.is_active);
+	cr_assert_eq(self.rebalance.left, 3);
+	migration_view(parts.migration)->peers_count = 1;
+	migration_view(parts.migration)->peers[0] = (struct migration_peer){.id = 8, .is_up = true};
+	cr_assert_eq(sources.plane.drain(&parts, true, h.now_ns), VIEW_ORDER_DONE);
+	migration_step(parts.migration, h.now_ns);
+	cr_assert_eq(sources.plane.rebalance(&parts, h.now_ns), VIEW_ORDER_DRAINING);
+	view_server(&sources, 0, h.now_ns, &self);
+	cr_assert_not(self.rebalance.is_active);
+	migration_destroy(parts.migration);
+}

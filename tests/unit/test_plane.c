@@ -116,6 +116,18 @@ Checked(plane, a_client_that_resumes_elsewhere_by_itself_leaves_a_record_there, 
 	cr_assert_eq(cluster_count(&c, 2, COUNTER_arrivals), 1);
 }
 
+Checked(plane, knows_how_many_cursors_each_core_has, stop)
+{
+	struct migration *migration = plane_migration(own[1].plane);
+
+	cr_assert(migration_view(migration)->cores[0].takes);
+	cr_assert_eq(migration_view(migration)->cores[0].cursors, 0);
+	subscribe(1);
+	pass(20 * MS);
+	cr_assert_eq(migration_view(migration)->cores[0].cursors, 1);
+	cr_assert_eq(migration_rebalance(migration, c.now_ns), MIGRATION_REBALANCE_ONE_CORE);
+}
+
 Checked(plane, a_drained_server_hands_over_and_serves_until_then, stop)
 {
 	const struct harness_frame *migrate;

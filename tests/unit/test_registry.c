@@ -123,7 +123,7 @@ Test(registry, replaces_a_process_that_came_in_anew_at_another_core)
 
 Test(registry, lets_a_client_that_took_an_offer_be_on_two_cores)
 {
-	struct registry *r = registry_create(4);
+	struct registry *r = registry_create(8);
 	struct registry_client found;
 	struct registry_fence fence;
 
@@ -141,6 +141,82 @@ Test(registry, lets_a_client_that_took_an_offer_be_on_two_cores)
 	cr_assert(opened(r, at(client_of(9, 100, 0, 0xb00), 3000, false), &fence));
 	cr_assert_eq(fence.handle, 0xa00);
 	cr_assert_eq(fence.code, GODWIT_REPLACED);
+	registry_destroy(r);
+}
+
+Test(registry, goes_on_with_a_client_where_it_took_an_offer)
+{
+	struct registry *r = registry_create(4);
+	struct registry_client found;
+	struct registry_fence fence;
+
+	opened(r, at(client_of(7, 100, 0, 0x500), 1000, false), &fence);
+	opened(r, at(client_of(7, 100, 1, 0x600), 2000, true), &fence);
+	opened(r, at(client_of(7, 100, 2, 0x700), 3000, true), &fence);
+	cr_assert_eq(registry_count(r), 1, "it is one client");
+	closed(r, client_of(7, 100, 2, 0x700));
+	closed(r, client_of(7, 100, 0, 0x500));
+	cr_assert(registry_find(r, 7, &found));
+	cr_assert_eq(found.core, 1);
+	cr_assert_eq(found.handle, 0x600);
+	// A HELLO after it begins anew.
+	cr_assert(opened(r, at(client_of(7, 100, 0, 0x501), 4000, false), &fence));
+	cr_assert_eq(fence.handle, 0x600);
+	closed(r, client_of(7, 100, 1, 0x600));
+	closed(r, client_of(7, 100, 0, 0x501));
+	cr_assert_eq(registry_count(r), 0);
+	registry_destroy(r);
+}
+
+Test(registry, fences_the_older_process_wherever_it_took_an_offer)
+{
+	struct registry *r = registry_create(4);
+	uint64_t handles = 0;
+	struct registry_client found;
+	struct registry_fence fence;
+	uint32_t count = 1;
+
+	opened(r, at(client_of(7, 100, 0, 0x1), 1000, false), &fence);
+	opened(r, at(client_of(7, 100, 1, 0x2), 2000, true), &fence);
+	opened(r, at(client_of(7, 100, 2, 0x4), 3000, true), &fence);
+	opened(r, at(client_of(7, 100, 2, 0x8), 4000, true), &fence); // the core had it anew
+	cr_assert(opened(r, at(client_of(7, 101, 1, 0x10), 5000, false), &fence));
+	handles = fence.handle;
+	while (registry_fence_next(r, &fence)) {
+		cr_assert_eq(fence.instance, 101);
+		cr_assert_eq(fence.code, GODWIT_FENCED);
+		handles |= fence.handle;
+		count++;
+	}
+	cr_assert_eq(count, 3);
+	// At core 1 the core itself has closed it, too, and a handle that is gone does no harm.
+	cr_assert_eq(handles, 0x1 | 0x2 | 0x8);
+	cr_assert(registry_find(r, 7, &found));
+	cr_assert_eq(found.instance, 101);
+	closed(r, client_of(7, 101, 1, 0x10));
+	cr_assert_eq(registry_count(r), 0);
+	// All places are free again.
+	for (uint64_t id = 1; id <= 4; id++)
+		opened(r, client_of(id, 1, 0, id), &fence);
+	cr_assert_eq(registry_refused(r), 0);
+	registry_destroy(r);
+}
+
+Test(registry, refuses_another_core_of_a_client_that_finds_no_room)
+{
+	struct registry *r = registry_create(2);
+	struct registry_client client;
+	struct registry_fence fence;
+	uint32_t next = 0;
+
+	opened(r, at(client_of(7, 100, 0, 0x1), 1000, false), &fence);
+	opened(r, at(client_of(7, 100, 1, 0x2), 2000, true), &fence);
+	opened(r, at(client_of(7, 100, 2, 0x4), 3000, true), &fence);
+	cr_assert_eq(registry_refused(r), 1);
+	// And it is told of once.
+	cr_assert_eq(registry_page(r, &next, &client, 1, 10), 1);
+	cr_assert_eq(client.core, 0);
+	cr_assert_eq(registry_page(r, &next, &client, 1, 10), 0);
 	registry_destroy(r);
 }
 

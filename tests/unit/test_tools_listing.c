@@ -61,6 +61,17 @@ Test(tools_listing, shows_servers_and_how_their_links_are)
 	       "3       10.77.0.13:5678  unknown     -      -         -        -      0        0   0.0 %  not met\n");
 }
 
+Test(tools_listing, shows_that_the_cores_of_a_server_are_being_evened_out)
+{
+	show(&listing_servers,
+	     "[{\"id\": 1, \"address\": \"10.77.0.11:5678\", \"self\": 1, \"link\": \"self\","
+	     "  \"refusal\": \"\", \"cursors\": 9, \"share_permille\": 1000, \"draining\": 0,"
+	     "  \"rebalancing\": 1, \"rebalance_left\": 3, \"history\": []}]",
+	     false, false);
+	expect("SERVER  ADDRESS          LINK  FOR  HEARD  HEARS US  SILENCE  FLAPS  CURSORS    SHARE  NOTE\n"
+	       "1       10.77.0.11:5678  self    -      -         -        -      -        9  100.0 %  rebalancing\n");
+}
+
 Test(tools_listing, shows_the_history_of_links_when_asked)
 {
 	show(&listing_servers, servers, false, true);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What `godwit drain`, `undrain` and `resolve` say of a server's answers.
+// What `godwit drain`, `undrain`, `rebalance` and `resolve` say of a server's answers.
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/tools/drain.h"
+#include "client/tools/orders.h"
 #include "client/tools/resolve.h"
 #include "client/tools/tool.h"
 
 static char *out, *err;
 
-static int drain(bool is_drain, const char *json)
+static int order(enum order order, const char *json)
 {
 	json_t *answer = json_loads(json, 0, NULL);
 	size_t out_bytes, err_bytes;
@@ -20,7 +20,7 @@ static int drain(bool is_drain, const char *json)
 	int code;
 
 	cr_assert_not_null(answer);
-	code = drain_print(1, is_drain, answer, out_file, err_file);
+	code = order_print(1, order, answer, out_file, err_file);
 	fclose(out_file);
 	fclose(err_file);
 	json_decref(answer);
@@ -37,42 +37,69 @@ static void expect(const char *on_out, const char *on_err)
 
 Test(tools_orders, says_what_is_left_of_a_drain)
 {
-	cr_assert_eq(drain(true, "{\"answer\": \"done\", \"left\": 1200}"), TOOL_OK);
+	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"done\", \"left\": 1200}"), TOOL_OK);
 	expect("server 1: draining, 1,200 cursors are left\n", "");
-	cr_assert_eq(drain(true, "{\"answer\": \"already\", \"left\": 3}"), TOOL_OK);
+	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"already\", \"left\": 3}"), TOOL_OK);
 	expect("server 1: draining, 3 cursors are left\n", "");
-	cr_assert_eq(drain(false, "{\"answer\": \"done\"}"), TOOL_OK);
+	cr_assert_eq(order(ORDER_UNDRAIN, "{\"answer\": \"done\"}"), TOOL_OK);
 	expect("server 1: takes clients again\n", "");
-	cr_assert_eq(drain(false, "{\"answer\": \"already\"}"), TOOL_OK);
+	cr_assert_eq(order(ORDER_UNDRAIN, "{\"answer\": \"already\"}"), TOOL_OK);
 	expect("server 1: was not draining\n", "");
 }
 
 Test(tools_orders, says_why_an_order_is_refused)
 {
-	cr_assert_eq(drain(true, "{\"answer\": \"last\"}"), TOOL_FAILED);
+	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"last\"}"), TOOL_FAILED);
 	expect("",
 	       "godwit drain: refused: no other live server would take the clients of server 1\n");
-	cr_assert_eq(drain(true, "{\"answer\": \"stream\", \"stream\": \"trades\"}"), TOOL_FAILED);
+	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"stream\", \"stream\": \"trades\"}"),
+		     TOOL_FAILED);
 	expect("",
 	       "godwit drain: refused: no other live server that takes clients has stream trades "
 	       "of server 1\n");
-	cr_assert_eq(drain(true, "{\"answer\": \"unknown\"}"), TOOL_FAILED);
+	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"unknown\"}"), TOOL_FAILED);
 	expect("", "godwit drain: there is no server 1 in the cluster: `godwit servers' lists "
 		   "them\n");
-	cr_assert_eq(drain(false, "{\"answer\": \"elsewhere\", \"self\": 2}"), TOOL_FAILED);
+	cr_assert_eq(order(ORDER_UNDRAIN, "{\"answer\": \"elsewhere\", \"self\": 2}"), TOOL_FAILED);
 	expect("",
 	       "godwit undrain: server 1 is another process than the one asked, which is server "
 	       "2: run this beside it\n");
-	cr_assert_eq(drain(true, "{\"answer\": \"alone\"}"), TOOL_FAILED);
+	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"alone\"}"), TOOL_FAILED);
 	expect("", "godwit drain: server 1 is in no cluster: nobody else could take its clients\n");
 }
 
 Test(tools_orders, takes_no_answer_for_silence)
 {
-	cr_assert_eq(drain(true, "{\"answer\": \"unanswered\"}"), TOOL_SILENT);
+	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"unanswered\"}"), TOOL_SILENT);
 	expect("", "godwit drain: the server did not answer the order: unanswered\n");
-	cr_assert_eq(drain(true, "{}"), TOOL_FAILED);
+	cr_assert_eq(order(ORDER_DRAIN, "{}"), TOOL_FAILED);
 	expect("", "godwit drain: the server did not answer the order: -\n");
+}
+
+Test(tools_orders, says_what_is_to_move_in_a_rebalance)
+{
+	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"done\", \"left\": 1200}"), TOOL_OK);
+	expect("server 1: rebalancing, 1,200 cursors are to move\n", "");
+	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"already\", \"left\": 3}"), TOOL_OK);
+	expect("server 1: rebalancing, 3 cursors are to move\n", "");
+	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"even\"}"), TOOL_OK);
+	expect("server 1: its cores are even\n", "");
+}
+
+Test(tools_orders, says_why_a_rebalance_is_refused)
+{
+	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"one-core\"}"), TOOL_FAILED);
+	expect("", "godwit rebalance: refused: server 1 has no two cores that take clients: they "
+		   "need a queue of a port each, and threads that turn\n");
+	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"draining\"}"), TOOL_FAILED);
+	expect("", "godwit rebalance: refused: server 1 is drained, and all its clients are to "
+		   "leave it\n");
+	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"alone\"}"), TOOL_FAILED);
+	expect("", "godwit rebalance: server 1 is in no cluster: it keeps no table of cursors, and "
+		   "moves none\n");
+	// Of a drain, "even" means nothing.
+	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"even\"}"), TOOL_FAILED);
+	expect("", "godwit drain: the server did not answer the order: even\n");
 }
 
 // ---- resolve -------------------------------------------------------------------------------------

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The operator's word on a stream whose record, or the servers that it names, are lost for good.
+#include "keeper_rig.h"
+
+TestSuite(keeper_adopt, .init = set_up, .fini = tear_down);
+
+static enum keeper_adoption adopt(uint16_t id, bool gives_up, uint16_t expected_other)
+{
+	uint16_t other;
+	enum keeper_adoption adoption = keeper_adopt(keeper, STREAM, id, gives_up, &other);
+
+	cr_assert_eq(other, expected_other, "%u", other);
+	step();
+	return adoption;
+}
+
+Test(keeper_adopt, goes_on_without_a_record_with_the_longest_log_of_that_session)
+{
+	start(100);
+	says(2, 200, 0xabc, 4, 70);
+	says(3, 300, 0xabc, 4, 77);
+	step();
+	expect_waits(KEEPER_MEETING, KEEPER_HELD_ELSEWHERE, 2);
+	cr_assert_eq(adopt(2, false, 0), KEEPER_ADOPT_DONE);
+	cr_assert_eq(look().state, KEEPER_FETCHING);
+	cr_assert_eq(fetched_from, 3);
+	cr_assert_eq(look().record.session, 0xabc);
+	cr_assert_eq(fetch_epoch, 4 + KEEPER_ADOPT_EPOCHS + 1, "no epoch comes twice");
+	keeper_fetched(keeper, STREAM, 3, 300);
+	step();
+	cr_assert_eq(look().state, KEEPER_LEADING);
+	EXPECT_SET({1, 100}, {2, 200}, {3, 300});
+	cr_assert_eq(ordered.session, 0xabc);
+}
+
+Test(keeper_adopt, asks_before_it_gives_up_what_a_silent_replica_may_hold)
+{
+	start(100);
+	says(2, 200, 0xabc, 4, 70);
+	step();
+	cr_assert_eq(adopt(2, false, 3), KEEPER_ADOPT_GIVES_UP);
+	expect_waits(KEEPER_MEETING, KEEPER_HELD_ELSEWHERE, 2);
+	says(3, 300, 0xdef, 9, 700);
+	cr_assert_eq(adopt(2, false, 3), KEEPER_ADOPT_GIVES_UP, "it holds another session");
+	says(3, 301, 0, 0, 0);
+	peer_of(3)->verdict = PEER_DEAD;
+	cr_assert_eq(adopt(2, false, 3), KEEPER_ADOPT_GIVES_UP, "it is dead");
+	cr_assert_eq(adopt(2, true, 3), KEEPER_ADOPT_DONE);
+	cr_assert_eq(fetched_from, 2);
+	cr_assert_eq(look().record.in_sync_count, 1);
+}
+
+Test(keeper_adopt, needs_no_word_on_a_replica_that_holds_nothing)
+{
+	start(100);
+	says(2, 200, 0xabc, 4, 70);
+	says(3, 300, 0, 0, 0);
+	step();
+	cr_assert_eq(adopt(2, false, 0), KEEPER_ADOPT_DONE);
+	cr_assert_eq(look().record.in_sync_count, 1);
+}
+
+Test(keeper_adopt, goes_on_without_a_member_that_never_comes_back)
+{
+	lead_first();
+	keeper_proposed(keeper, STREAM, 2, 200, 1);
+	step();
+	EXPECT_SET({1, 100}, {2, 200});
+	start(101);
+	says(3, 300, 1, 1, 70); // was behind, and is all that is left
+	step();
+	expect_waits(KEEPER_CHOOSING, KEEPER_WAITS_FOR, 2);
+	cr_assert_eq(adopt(3, false, 2), KEEPER_ADOPT_GIVES_UP);
+	cr_assert_eq(adopt(3, true, 2), KEEPER_ADOPT_DONE);
+	cr_assert_eq(fetched_from, 3);
+	cr_assert_eq(fetch_epoch, 2, "the record knows them all");
+}
+
+Test(keeper_adopt, takes_nothing_from_who_has_nothing)
+{
+	start(100);
+	says(2, 200, 0xabc, 4, 70);
+	step();
+	cr_assert_eq(adopt(3, true, 0), KEEPER_ADOPT_HOLDS_NOTHING, "it was not met");
+	says(3, 300, 0, 0, 0);
+	cr_assert_eq(adopt(3, true, 0), KEEPER_ADOPT_HOLDS_NOTHING);
+	cr_assert_eq(adopt(1, true, 0), KEEPER_ADOPT_HOLDS_NOTHING, "it is this one");
+	cr_assert_eq(adopt(9, true, 0), KEEPER_ADOPT_HOLDS_NOTHING);
+	peer_of(2)->verdict = PEER_DEAD;
+	cr_assert_eq(adopt(2, true, 0), KEEPER_ADOPT_HOLDS_NOTHING);
+}
+
+Test(keeper_adopt, leaves_alone_what_goes_on_by_itself)
+{
+	uint16_t other;
+
+	start(100);
+	cr_assert_eq(keeper_adopt(keeper, STREAM, 2, true, &other), KEEPER_ADOPT_NOT_WAITING,
+		     "it has not begun");
+	lead_with_all();
+	cr_assert_eq(keeper_adopt(keeper, STREAM, 2, true, &other), KEEPER_ADOPT_NOT_WAITING);
+	cr_assert_eq(keeper_adopt(keeper, STREAM + 1, 2, true, &other), KEEPER_ADOPT_NOT_WAITING);
+	start(101);
+	says(2, 200, 1, 1, 70);
+	says(3, 300, 1, 1, 70);
+	step();
+	cr_assert_eq(look().state, KEEPER_FETCHING);
+	cr_assert_eq(keeper_adopt(keeper, STREAM, 2, true, &other), KEEPER_ADOPT_NOT_WAITING);
+}
