@@ -7,7 +7,6 @@
 #                                LAB_MULTIPLIER if they were given
 #   bench_spare HOST...          hosts whose kernel has no part in it: packets go to the program on the interface alone
 #   watch_start FILE LABEL...    writes down the run-queue delay of these processes, until `lab_stop watch`
-#   in_sync_are LIST             all streams of server 1 are in sync at 1,2,3; for lab_wait_for
 
 # What else runs on this machine is not to be measured: the kernel's groups of sessions have a nice of their own.
 bench_favour() {
@@ -63,8 +62,4 @@ watch_start() {
 	python3 "$GODWIT_ROOT/scripts/bench_takeover.py" watch "$file" "${names[@]}" &
 	# shellcheck disable=SC2154 # an associative array of netlab.sh
 	LAB_PIDS[watch]=$!
-}
-
-in_sync_are() {
-	lab_server_is 1 "all(stream['in_sync_servers'] == [$1] for stream in it['streams'].values())"
 }

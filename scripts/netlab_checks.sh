@@ -18,6 +18,7 @@
 #   lab_committed ID                    prints how far it is
 #   lab_goes_on ID COUNT                until so many more are committed there
 #   lab_in_sync ID LIST               * its in-sync set, as its primary ID knows it: 1,2,3
+#   lab_all_in_sync ID LIST           * the same of all streams that ID knows
 #   lab_cursors_are ASKED HOME COUNT  * so many live cursors have that home, as the asked server knows
 #   lab_clients_on ASKED HOME CORE      prints the clients whose live cursors are at that core there, as the asked knows
 #   lab_moves_are ASKED MOVES [REASON]  * at least so many moves have ended well, of any reason or of that one
@@ -97,6 +98,10 @@ lab_goes_on() {
 
 lab_in_sync() {
 	lab_server_is "$1" "it['streams']['0']['in_sync_servers'] == [$2]"
+}
+
+lab_all_in_sync() {
+	lab_server_is "$1" "all(stream['in_sync_servers'] == [$2] for stream in it['streams'].values())"
 }
 
 lab_rows() {
