@@ -16,6 +16,7 @@
 //   draw_cluster.c  draws a cluster, and what breaks in it
 //   faults.c        what breaks, by time
 //   scenario.c      runs a world
+//   without.h       a world without some of its pieces; shrink.c finds a small one that fails
 //   story_main.c    the program around a story: seeds, regressions, coverage
 //   sim_NAME.c      a story: what it draws, and which faults come when
 //
@@ -461,8 +462,18 @@ void faults_step(struct sim *sim);
 
 // ---- scenario.c
 
+struct without;
+
+struct scenario {
+	uint64_t seed;
+	bool trace;
+	const struct without *without; // what is left out; NULL: nothing
+};
+
+// The world of a seed, before it begins.
+void scenario_draw(struct sim *sim, const struct story *story, uint64_t seed);
 // Draw the world and run it. Returns 0, or 1 with sim->failure set.
-int scenario_run(struct sim *sim, const struct story *story, uint64_t seed, bool trace);
+int scenario_run(struct sim *sim, const struct story *story, const struct scenario *scenario);
 
 // ---- story_main.c
 
