@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The names of all that can be reached: the steps of the machines, as their headers draw them, and the rest.
-#include <stdarg.h>
-
 #include "tests/sim/sim.h"
 
 #define END 255 // of a list of steps
@@ -92,19 +90,7 @@ static const uint8_t confirms[] = {
 	GODWIT_LIMIT, GODWIT_LAPSED,	  GODWIT_UNSUBSCRIBED, GODWIT_REPLACED,
 };
 
-static void line(FILE *out, uint64_t count, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void line(FILE *out, uint64_t count, const char *format, ...)
-{
-	va_list args;
-
-	fprintf(out, "%10lu ", count);
-	va_start(args, format);
-	vfprintf(out, format, args);
-	va_end(args);
-	putc('\n', out);
-}
+#define LINE(out, count, format, ...) fprintf(out, "%10lu " format "\n", count, __VA_ARGS__)
 
 static void print_counters(const struct coverage *c, FILE *out)
 {
@@ -115,49 +101,49 @@ static void print_counters(const struct coverage *c, FILE *out)
 	};
 
 	for (uint32_t i = 0; i < COUNTERS; i++)
-		line(out, c->counts[i], "counter %s", counter_infos[i].name);
+		LINE(out, c->counts[i], "counter %s", counter_infos[i].name);
 	for (uint32_t i = 0; i < DROPS; i++)
-		line(out, c->drops[i], "drop %s", drop_infos[i].name);
+		LINE(out, c->drops[i], "drop %s", drop_infos[i].name);
 	for (uint32_t i = 0; i < MIGRATION_COUNTERS_COUNT; i++)
-		line(out, c->migration[i], "migration %s", migration_counter_name(i));
+		LINE(out, c->migration[i], "migration %s", migration_counter_name(i));
 	for (uint32_t i = 0; i < sizeof(library) / sizeof(library[0]); i++)
-		line(out, c->library[i], "client %s", library[i]);
+		LINE(out, c->library[i], "client %s", library[i]);
 }
 
 static void print_machines(const struct coverage *c, FILE *out)
 {
 	for (uint32_t m = 0; m < COVER_MACHINES; m++)
 		for (const uint8_t *step = machines[m].steps[0]; step[0] != END; step += 2)
-			line(out, c->machines[m][step[0]][step[1]], "%s: %s to %s",
+			LINE(out, c->machines[m][step[0]][step[1]], "%s: %s to %s",
 			     machines[m].name, machines[m].states[step[0]],
 			     machines[m].states[step[1]]);
 	for (uint32_t i = 0; i < sizeof(link_steps) / sizeof(link_steps[0]); i++)
-		line(out, c->links[link_steps[i].from][link_steps[i].to][link_steps[i].why],
+		LINE(out, c->links[link_steps[i].from][link_steps[i].to][link_steps[i].why],
 		     "link: %s to %s, %s", link_state_name(link_steps[i].from),
 		     link_state_name(link_steps[i].to), link_why_name(link_steps[i].why));
 	for (uint32_t i = 0; i < COVER_KEEPER_WHYS; i++)
 		if (wait_names[i] != NULL)
-			line(out, c->waits[i], "keeper: %s", wait_names[i]);
+			LINE(out, c->waits[i], "keeper: %s", wait_names[i]);
 }
 
 static void print_moves(const struct coverage *c, FILE *out)
 {
 	for (uint32_t i = GODWIT_MIGRATION_CLIENT; i < COVER_REASONS; i++)
-		line(out, c->moves[i], "moved for %s", migration_reason_name(i));
+		LINE(out, c->moves[i], "moved for %s", migration_reason_name(i));
 	for (uint32_t i = 0; i < sizeof(confirms); i++)
-		line(out, c->confirms[confirms[i]], "confirm %s", godwit_code_name(confirms[i]));
+		LINE(out, c->confirms[confirms[i]], "confirm %s", godwit_code_name(confirms[i]));
 	for (uint32_t i = 0; i < COVER_RECONCILES; i++)
-		line(out, c->reconciles[i], "reconcile %s", network_reconcile_name(i));
+		LINE(out, c->reconciles[i], "reconcile %s", network_reconcile_name(i));
 }
 
 static void print_world(const struct coverage *c, FILE *out)
 {
 	for (uint32_t i = 0; i < COVER_FRAMES; i++)
 		if (network_frame_name((uint8_t)i)[0] != '?')
-			line(out, c->frames[i], "frame %s", network_frame_name((uint8_t)i));
+			LINE(out, c->frames[i], "frame %s", network_frame_name((uint8_t)i));
 	for (uint32_t i = 0; i < FAULT_KINDS; i++)
 		for (uint32_t k = i; k < FAULT_KINDS; k++)
-			line(out, c->faults[i][k], "faults %s and %s", fault_name(i),
+			LINE(out, c->faults[i][k], "faults %s and %s", fault_name(i),
 			     fault_name(k));
 }
 
