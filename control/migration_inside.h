@@ -130,6 +130,7 @@ struct migration {
 	uint64_t crowd_from_ns;
 	uint32_t crowd;
 	struct asked_probe probes[ASKED_PROBES_MAX];
+	uint32_t probes_count; // in use
 	// drain and feed
 	bool is_draining;
 	uint32_t drained, stuck;

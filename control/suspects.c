@@ -139,6 +139,12 @@ static void heard_again(struct migration *m, const struct core_notice *notice, u
 
 // ---- what peers ask for ------------------------------------------------------------------------
 
+static void probe_forget(struct migration *m, struct asked_probe *probe)
+{
+	probe->used = false;
+	m->probes_count--;
+}
+
 static void probe_asked(struct migration *m, uint32_t peer, const struct godwit_probe_for *frame,
 			uint64_t now_ns)
 {
@@ -167,6 +173,7 @@ static void probe_asked(struct migration *m, uint32_t peer, const struct godwit_
 		.address.port = godwit_get16(frame->port),
 	};
 	memcpy(free_one->address.ip, frame->ip, sizeof(frame->ip));
+	m->probes_count++;
 	MCOUNT(m, probes_asked);
 }
 
@@ -179,7 +186,7 @@ static void probe_answered(struct migration *m, const struct core_notice *notice
 			continue;
 		post_probe(m, probe->peer, GODWIT_PROBE_RESULT, probe->tag, probe->nonce,
 			   &probe->address, 1);
-		probe->used = false;
+		probe_forget(m, probe);
 	}
 }
 
@@ -194,7 +201,7 @@ static void probe_look(struct migration *m, struct asked_probe *probe, uint64_t 
 	if (now_ns >= probe->until_ns) {
 		post_probe(m, probe->peer, GODWIT_PROBE_RESULT, probe->tag, probe->nonce,
 			   &probe->address, 2);
-		probe->used = false;
+		probe_forget(m, probe);
 		return;
 	}
 	if (now_ns < probe->due_ns || probe->sent == PROBES)
@@ -250,7 +257,7 @@ void suspects_step(struct migration *m, uint64_t now_ns)
 {
 	struct suspect *suspect, *next;
 
-	for (uint32_t i = 0; i < ASKED_PROBES_MAX; i++)
+	for (uint32_t i = 0; m->probes_count > 0 && i < ASKED_PROBES_MAX; i++)
 		if (m->probes[i].used)
 			probe_look(m, &m->probes[i], now_ns);
 	HASH_ITER(hh, m->suspects, suspect, next) {

@@ -15,6 +15,7 @@ static void open_interest(struct actor *a, struct interest *in)
 
 	snprintf(name, sizeof(name), "s%u", in->stream);
 	in->actor = a;
+	in->seen = 0;
 	in->options.stream = name;
 	in->options.topics = in->topics;
 	in->begun = false;
@@ -71,6 +72,8 @@ static void open_core(struct actor *a)
 
 void actor_close(struct actor *a)
 {
+	if (!a->rogue)
+		coverage_actor_ends(a);
 	godwit_core_destroy(a->core);
 	a->core = NULL;
 	a->open = false;
@@ -336,6 +339,7 @@ void actor_turn(struct actor *a)
 			sim_fail(sim, "actor %u: output never ends", a->index);
 	}
 	pull(a);
+	coverage_actor(a);
 	for (uint32_t i = 0; i < a->interest_count; i++)
 		interest_check(&a->interests[i]);
 }

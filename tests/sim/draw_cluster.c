@@ -122,20 +122,12 @@ static void draw_path(struct sim *sim, struct fault *f)
 	}
 }
 
-static void draw_fault(struct sim *sim, struct fault *f)
+void draw_fault_kind(struct sim *sim, struct fault *f, enum fault_kind kind)
 {
-	static const uint8_t kinds[] = {FAULT_CRASH, FAULT_CRASH, FAULT_CRASH, FAULT_PAUSE,
-					FAULT_PAUSE, FAULT_CUT,	  FAULT_SPLIT, FAULT_ISOLATE,
-					FAULT_CLOCK, FAULT_LOSS,  FAULT_DRAIN};
 	struct rng *rng = &sim->rng;
 
-	f->kind = kinds[rng_below(rng, sizeof(kinds))];
-	f->from_ns = sim->now_ns + FAULTS_FROM_NS + rng_below(rng, FAULTS_SPAN_NS);
-	f->to_ns = f->from_ns + draw_span(rng);
-	f->a = f->b = (uint32_t)rng_below(rng, sim->host_count);
-	if (f->kind == FAULT_CRASH && rng_percent(rng, 5))
-		f->kind = FAULT_POWER;
-	switch (f->kind) {
+	f->kind = kind;
+	switch (kind) {
 	case FAULT_POWER:
 		f->amount = rng_percent(rng, 50); // the files are lost, too
 		break;
@@ -150,9 +142,28 @@ static void draw_fault(struct sim *sim, struct fault *f)
 	case FAULT_SPLIT:
 		draw_path(sim, f);
 		break;
+	case FAULT_CORE:
+		f->amount = (int64_t)rng_below(rng, SIM_CORES);
+		break;
 	default:
 		break;
 	}
+}
+
+static void draw_fault(struct sim *sim, struct fault *f)
+{
+	static const uint8_t kinds[] = {FAULT_CRASH, FAULT_CRASH, FAULT_CRASH, FAULT_PAUSE,
+					FAULT_PAUSE, FAULT_CUT,	  FAULT_SPLIT, FAULT_ISOLATE,
+					FAULT_CLOCK, FAULT_LOSS,  FAULT_DRAIN};
+	struct rng *rng = &sim->rng;
+	enum fault_kind kind = kinds[rng_below(rng, sizeof(kinds))];
+
+	f->from_ns = sim->now_ns + FAULTS_FROM_NS + rng_below(rng, FAULTS_SPAN_NS);
+	f->to_ns = f->from_ns + draw_span(rng);
+	f->a = f->b = (uint32_t)rng_below(rng, sim->host_count);
+	if (kind == FAULT_CRASH && rng_percent(rng, 5))
+		kind = FAULT_POWER;
+	draw_fault_kind(sim, f, kind);
 }
 
 // A primary dies while a replica does not hear it, and may have more than the one that it asks later. Then

@@ -7,11 +7,12 @@
 const char *fault_name(enum fault_kind kind)
 {
 	static const char *const names[] = {
-		[FAULT_CRASH] = "crash", [FAULT_POWER] = "power",
-		[FAULT_PAUSE] = "pause", [FAULT_CUT] = "cut",
-		[FAULT_SPLIT] = "split", [FAULT_ISOLATE] = "isolate",
-		[FAULT_CLOCK] = "clock", [FAULT_LOSS] = "loss",
-		[FAULT_DRAIN] = "drain", [FAULT_REBALANCE] = "rebalance",
+		[FAULT_CRASH] = "crash",	 [FAULT_POWER] = "power",
+		[FAULT_PAUSE] = "pause",	 [FAULT_CUT] = "cut",
+		[FAULT_SPLIT] = "split",	 [FAULT_ISOLATE] = "isolate",
+		[FAULT_CLOCK] = "clock",	 [FAULT_LOSS] = "loss",
+		[FAULT_DRAIN] = "drain",	 [FAULT_CORE] = "core",
+		[FAULT_REBALANCE] = "rebalance",
 	};
 
 	return names[kind];
@@ -83,6 +84,9 @@ static void turn_fault(struct sim *sim, struct fault *f, bool begins)
 	case FAULT_DRAIN:
 		host_drain(host, begins);
 		break;
+	case FAULT_CORE:
+		host_core_stands(host, (uint32_t)f->amount % host->core_count, begins);
+		break;
 	case FAULT_REBALANCE:
 		if (begins)
 			host_rebalance(host);
@@ -107,6 +111,8 @@ void faults_step(struct sim *sim)
 		sim_node_name(f->b, b);
 		sim_trace(sim, SIM_NODES, "%s %s %s %s %ld", fault_name(f->kind), a, b,
 			  begins ? "begins" : "ends", f->amount);
+		if (begins)
+			coverage_fault(sim, i);
 		f->state = begins ? FAULT_ON : FAULT_OVER;
 		turn_fault(sim, f, begins);
 	}

@@ -178,6 +178,7 @@ static void clear_inboxes(struct host *host)
 		for (uint32_t k = 0; k < host->cores[i].inbox_count; k++)
 			free(host->cores[i].inbox[k].data);
 		host->cores[i].inbox_count = 0;
+		host->cores[i].stands_still = false;
 	}
 }
 
@@ -189,16 +190,10 @@ void host_stop(struct host *host)
 		return;
 	host->up = host->paused = false;
 	clear_inboxes(host);
+	coverage_host_ends(host);
 	host_control_stop(host);
-	for (uint32_t i = 0; i < host->core_count; i++) {
-		const struct counters *counters = host->cores[i].core->counters;
-
-		for (uint32_t k = 0; k < COUNTERS; k++)
-			sim->counts[k] += counter_get(counters, k);
-		for (uint32_t k = 0; k < DROPS; k++)
-			sim->drops[k] += drop_get(counters, k);
+	for (uint32_t i = 0; i < host->core_count; i++)
 		core_destroy(host->cores[i].core);
-	}
 	cursor_feed_destroy(&host->server);
 	server_crossings_destroy(&host->server);
 	peers_fini(&host->server);
@@ -241,12 +236,22 @@ void host_input(struct host *host, struct packet *packet)
 	hc->inbox[hc->inbox_count++] = *packet;
 }
 
+void host_core_stands(struct host *host, uint32_t core, bool begins)
+{
+	struct host_core *hc = &host->cores[core];
+
+	hc->stands_still = begins && host->up;
+	hc->is_told_lost = false;
+	hc->stands_from_ns = host->sim->now_ns;
+}
+
 static uint32_t core_turns(struct host_core *hc)
 {
 	struct host *host = hc->host;
-	struct burst burst = {0};
+	struct burst burst; // only what is counted is looked at
 	uint32_t n = hc->inbox_count < BURST_DATAGRAMS ? hc->inbox_count : BURST_DATAGRAMS, work;
 
+	burst.count = 0;
 	for (uint32_t k = 0; k < n; k++)
 		burst.datagrams[burst.count++] = (struct datagram){
 			.bytes = hc->inbox[k].data,
@@ -255,6 +260,8 @@ static uint32_t core_turns(struct host_core *hc)
 		};
 	hc->taken = 0;
 	work = core_turn(hc->core, &burst, host_now(host), host_wall(host));
+	if (work > 0)
+		coverage_core(host, (uint32_t)(hc - host->cores));
 	for (uint32_t k = 0; k < n; k++)
 		free(hc->inbox[k].data);
 	hc->inbox_count -= n;
@@ -269,6 +276,8 @@ uint32_t host_turn(struct host *host)
 	if (!host->up || host->paused)
 		return 0;
 	for (uint32_t i = 0; i < host->core_count; i++) {
+		if (host->cores[i].stands_still)
+			continue;
 		work += core_turns(&host->cores[i]);
 		for (uint32_t k = 0; k < host->sim->stream_count; k++)
 			if (host->streams[k].stream != NULL && host->streams[k].stream->home == i)

@@ -10,6 +10,7 @@
 
 #define TURN_NS		 (1 * MS)
 #define START_TIMEOUT_NS (100 * MS)
+#define STALL_NS	 (100 * MS) // without a turn: the core is lost
 
 // ---- files of the host ------------------------------------------------------------------------
 
@@ -153,8 +154,11 @@ static void on_notice(struct host *host, const struct crossing_slot *slot)
 			    host_now(host));
 }
 
-static void hear_cores(struct host *host)
+// Whether there were any.
+static bool hear_cores(struct host *host)
 {
+	bool any = false;
+
 	for (uint32_t i = 0; i < host->core_count; i++) {
 		struct crossing *outbox = &host->cores[i].core->outbox;
 		const struct crossing_slot *slot;
@@ -162,8 +166,10 @@ static void hear_cores(struct host *host)
 		while ((slot = crossing_peek(outbox)) != NULL) {
 			on_notice(host, slot);
 			crossing_pop(outbox);
+			any = true;
 		}
 	}
+	return any;
 }
 
 // ---- what the plane asks and says -------------------------------------------------------------
@@ -366,11 +372,7 @@ void host_control_start(struct host *host)
 
 void host_control_stop(struct host *host)
 {
-	struct plane *plane = host->control.plane;
-
-	for (uint32_t i = 0; plane != NULL && i < MIGRATION_COUNTERS_COUNT; i++)
-		host->sim->moves[i] += migration_counter(plane_migration(plane), i);
-	plane_destroy(plane);
+	plane_destroy(host->control.plane);
 	host->control.plane = NULL;
 	keeper_destroy(host->control.keeper);
 	cluster_destroy(&host->control.cluster);
@@ -409,17 +411,36 @@ static bool starts_again(struct host *host)
 	return true;
 }
 
+// A core that makes no turns: its clients are to go to another one.
+static void watch_cores(struct host *host)
+{
+	for (uint32_t i = 0; i < host->core_count; i++) {
+		struct host_core *hc = &host->cores[i];
+
+		if (!hc->stands_still || hc->is_told_lost ||
+		    host->sim->now_ns < hc->stands_from_ns + STALL_NS)
+			continue;
+		hc->is_told_lost = true;
+		sim_trace(host->sim, host_node(host), "core %u is lost", i);
+		migration_core_lost(plane_migration(host->control.plane), i, host_now(host));
+	}
+}
+
 void host_control_turn(struct host *host)
 {
 	struct sim *sim = host->sim;
 
-	hear_cores(host);
+	if (hear_cores(host) && sim->host_count > 1)
+		coverage_control(host);
 	if (sim->host_count == 1 || sim->now_ns < host->control.due_ns)
 		return;
 	host->control.due_ns = sim->now_ns + TURN_NS;
+	watch_cores(host);
 	plane_step(host->control.plane, host_now(host));
+	coverage_control(host);
 	if (!has_met_peers(host) || starts_again(host))
 		return;
 	keeper_step(host->control.keeper, host_now(host));
+	coverage_control(host);
 	look_at_records(host);
 }

@@ -75,7 +75,7 @@ static void send_copy(struct sim *sim, const struct link *link, const struct god
 	push(&sim->network, packet);
 }
 
-static const char *frame_name(uint8_t type)
+const char *network_frame_name(uint8_t type)
 {
 	static const char *const names[] = {
 		[GODWIT_HELLO] = "HELLO",
@@ -118,7 +118,7 @@ static const char *frame_name(uint8_t type)
 	return type < sizeof(names) / sizeof(names[0]) && names[type] != NULL ? names[type] : "?";
 }
 
-static const char *reconcile_name(uint16_t code)
+const char *network_reconcile_name(uint32_t code)
 {
 	static const char *const names[] = {
 		[GODWIT_RECONCILE_OK] = "OK",	    [GODWIT_RECONCILE_CUT] = "CUT",
@@ -196,7 +196,7 @@ static void frame_details(const uint8_t *bytes, uint32_t length, char *text, siz
 		snprintf(text, size, "%s end %lu epoch %u first %lu meta %lu in %u",
 			 (flags & GODWIT_FLAG_ANSWER) == 0 ?
 				 "asks" :
-				 reconcile_name(godwit_get16(reconcile->code)),
+				 network_reconcile_name(godwit_get16(reconcile->code)),
 			 godwit_get64(reconcile->end), godwit_get32(reconcile->last_epoch),
 			 godwit_get64(reconcile->first), godwit_get64(reconcile->meta),
 			 godwit_get32(reconcile->from.epoch));
@@ -219,7 +219,8 @@ static void trace_packet(struct sim *sim, uint32_t from, uint32_t to, const void
 		return;
 	frame_details(frame, bytes, details, sizeof(details));
 	sim_node_name(to, name);
-	sim_trace(sim, from, "-> %-4s %-16s %s%s", name, frame_name(frame[1]), details, fate);
+	sim_trace(sim, from, "-> %-4s %-16s %s%s", name, network_frame_name(frame[1]), details,
+		  fate);
 }
 
 void network_send(struct sim *sim, const struct godwit_address *from,
@@ -233,6 +234,7 @@ void network_send(struct sim *sim, const struct godwit_address *from,
 			 to->port);
 		return;
 	}
+	coverage_frame(sim, data, bytes);
 	link = &sim->network.links[sender][receiver];
 	if (link->cuts > 0 || (link->swallow != 0 && bytes > link->swallow)) {
 		trace_packet(sim, sender, receiver, data, bytes,

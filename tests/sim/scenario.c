@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#include "tests/sim/sim.h"
+#include "tests/sim/without.h"
 
 #define TRAFFIC_END_NS (20000 * MS) // longest traffic
 #define TIGHT_END_NS   (4000 * MS)  // where some may not get in
@@ -346,14 +346,54 @@ static void run_settling(struct sim *sim)
 	check_laws(sim);
 }
 
-int scenario_run(struct sim *sim, const struct story *story, uint64_t seed, bool trace)
+// What was drawn, as far as it has names.
+static void trace_world(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->stream_count; i++)
+		sim_trace(sim, SIM_NODES, "stream %u: primary s%u, replicas %x, min_in_sync %u%s",
+			  i, sim->streams[i].primary + 1, sim->streams[i].replicas << 1,
+			  sim->streams[i].min_in_sync,
+			  sim->streams[i].ack_local ? ", local acks" : "");
+	for (uint32_t i = 0; i < sim->actor_count; i++) {
+		const struct actor *a = &sim->actors[i];
+
+		if (a->left)
+			continue;
+		if (a->publisher)
+			sim_trace(sim, actor_node(a), "publishes %lu to stream %u", a->to_publish,
+				  a->stream);
+		else
+			sim_trace(sim, actor_node(a), "%s",
+				  a->rogue ? "keeps to no rule" : "subscribes");
+	}
+	for (uint32_t i = 0; i < sim->fault_count; i++) {
+		const struct fault *f = &sim->faults[i];
+		char a[8], b[8];
+
+		sim_node_name(f->a, a);
+		sim_node_name(f->b, b);
+		if (f->state == FAULT_TO_COME)
+			sim_trace(sim, SIM_NODES, "fault %u: %s %s %s, %.3f to %.3f", i + 1,
+				  fault_name(f->kind), a, b, f->from_ns / 1e6, f->to_ns / 1e6);
+	}
+}
+
+void scenario_draw(struct sim *sim, const struct story *story, uint64_t seed)
 {
 	memset(sim, 0, sizeof(*sim));
 	sim->story = story;
 	sim->seed = seed;
 	sim->rng.state = seed * 0x2545f4914f6cdd1dull + 1;
-	sim->trace = trace;
 	story->draw(sim);
+}
+
+int scenario_run(struct sim *sim, const struct story *story, const struct scenario *scenario)
+{
+	scenario_draw(sim, story, scenario->seed);
+	if (scenario->without != NULL)
+		without_apply(sim, scenario->without);
+	sim->trace = scenario->trace;
+	trace_world(sim);
 	for (uint32_t i = 0; i < sim->host_count; i++)
 		host_start(&sim->hosts[i]);
 	run_traffic(sim);

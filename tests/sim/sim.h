@@ -14,8 +14,11 @@
 //   rogue.c         a proved client that keeps to no rule
 //   draw.c          draws clients and paths from a seed
 //   draw_cluster.c  draws a cluster, and what breaks in it
+//   draw_rare.c     draws what that seldom brings about: faults in pairs, one after the other
 //   faults.c        what breaks, by time
 //   scenario.c      runs a world
+//   without.h       a world without some of its pieces; shrink.c finds a small one that fails
+//   coverage.h      what scenarios reach; coverage_names.c names all that can be reached
 //   story_main.c    the program around a story: seeds, regressions, coverage
 //   sim_NAME.c      a story: what it draws, and which faults come when
 //
@@ -31,6 +34,7 @@
 #include "control/keeper.h"
 #include "control/plane.h"
 #include "dataplane/core.h"
+#include "tests/sim/coverage.h"
 
 #define SIM_HOSTS	 5
 #define SIM_STREAMS	 4
@@ -143,6 +147,9 @@ struct host_core {
 	uint32_t no_route;	   // per cent
 	struct packet inbox[256];
 	uint32_t inbox_count;
+	bool stands_still; // it makes no turns
+	bool is_told_lost; // ... and control knows
+	uint64_t stands_from_ns;
 };
 
 struct host_stream { // a stream as a host holds it; its number is the cluster's
@@ -194,6 +201,7 @@ struct host {
 	int64_t wall_offset_ns;		   // its clock is so much ahead
 	uint64_t spread_ns;		   // how long a flow stays with a core, 0: for ever
 	int32_t drift_ppm;		   // its monotonic clock is so much faster
+	struct seen seen;		   // of its process, for the coverage
 };
 
 struct sim_stream {	   // of the cluster
@@ -226,8 +234,10 @@ enum fault_kind {
 	FAULT_CLOCK,	 // a's wall clock makes a step of amount ns
 	FAULT_LOSS,	 // amount per cent more from a to b
 	FAULT_DRAIN,	 // a's clients are to go elsewhere
-	FAULT_REBALANCE, // ... to the core of it that has fewest
+	FAULT_CORE,	 // one core of a, of number amount, makes no turns
+	FAULT_REBALANCE, // its clients are to go to the core of it that has fewest
 };
+#define FAULT_KINDS (FAULT_REBALANCE + 1)
 
 enum fault_state {
 	FAULT_TO_COME,
@@ -254,6 +264,7 @@ struct interest { // one subscription of a subscriber
 	bool begun, ended;
 	struct godwit_identifier taken; // last message (or start)
 	uint64_t unsubscribe_ns;
+	uint8_t seen; // its state in the library, for the coverage
 };
 
 struct rogue {
@@ -336,10 +347,8 @@ struct sim {
 	bool attacker;
 	bool tight; // tables too small for all
 	struct godwit_address attacker_address;
-	// sums over all scenarios of a run, for the report
 	uint64_t messages_delivered, migrations, lost_messages;
-	uint64_t counts[COUNTERS], drops[DROPS],
-		moves[MIGRATION_COUNTERS_COUNT]; // what was reached
+	struct coverage coverage; // what was reached
 };
 
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -379,6 +388,8 @@ void network_send(struct sim *sim, const struct godwit_address *from,
 bool network_take(struct sim *sim, struct packet *packet);
 uint64_t network_due(const struct sim *sim);
 void network_clear(struct sim *sim);
+const char *network_frame_name(uint8_t type);	   // "?": there is none
+const char *network_reconcile_name(uint32_t code); // the same
 
 // ---- host.c
 
@@ -387,6 +398,8 @@ void host_stop(struct host *host);
 void host_input(struct host *host, struct packet *packet); // takes the data
 // The core at which what comes from an address arrives.
 uint32_t host_core_of(const struct host *host, const struct godwit_address *from);
+// A core makes no turns any more, or makes them again.
+void host_core_stands(struct host *host, uint32_t core, bool begins);
 // One turn of every core. Returns the work done.
 uint32_t host_turn(struct host *host);
 void host_check_laws(struct host *host);
@@ -455,6 +468,12 @@ void draw_actor(struct sim *sim, struct actor *actor, bool publisher, bool rogue
 void draw_actor_paths(struct sim *sim, struct actor *actor);
 
 void draw_cluster(struct sim *sim);
+// What else a fault of this kind needs: whom it is between, how much.
+void draw_fault_kind(struct sim *sim, struct fault *fault, enum fault_kind kind);
+
+// ---- draw_rare.c
+
+void draw_rare(struct sim *sim);
 
 // ---- faults.c
 
@@ -464,8 +483,18 @@ void faults_step(struct sim *sim);
 
 // ---- scenario.c
 
+struct without;
+
+struct scenario {
+	uint64_t seed;
+	bool trace;
+	const struct without *without; // what is left out; NULL: nothing
+};
+
+// The world of a seed, before it begins.
+void scenario_draw(struct sim *sim, const struct story *story, uint64_t seed);
 // Draw the world and run it. Returns 0, or 1 with sim->failure set.
-int scenario_run(struct sim *sim, const struct story *story, uint64_t seed, bool trace);
+int scenario_run(struct sim *sim, const struct story *story, const struct scenario *scenario);
 
 // ---- story_main.c
 

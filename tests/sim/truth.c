@@ -293,6 +293,16 @@ static bool is_fed(const struct stream *stream)
 	       (stream->role == STREAM_PRIMARY && !stream->replication->writable);
 }
 
+// Nothing happened to its log since it was read, and all that is committed was.
+static bool is_read(const struct host *host, const struct host_stream *hs, uint32_t stream,
+		    uint64_t commit)
+{
+	return hs->truth != NULL && hs->truth->session == hs->stream->session_held &&
+	       hs->reached == log_head_seq(&hs->stream->log) && hs->commit_seen == commit &&
+	       hs->place.seq == commit + 1 && hs->reconciled == hs->stream->reconciled &&
+	       !host->sim->streams[stream].ack_local;
+}
+
 void truth_read(struct host *host, uint32_t stream)
 {
 	struct host_stream *hs = &host->streams[stream];
@@ -304,6 +314,8 @@ void truth_read(struct host *host, uint32_t stream)
 	if (hs->stream->session_held == 0)
 		return;
 	check_member(host, hs, stream);
+	if (is_read(host, hs, stream, commit.seq))
+		return;
 	// A replica that was too far behind began anew further up; so did a primary that fetches from a second member.
 	// One of local acks may have been cut back below its commit.
 	if (hs->truth == NULL || hs->truth->session != hs->stream->session_held ||

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Random clusters as in sim_cluster.c, but for their faults: what seldom happens there.
+#include "tests/sim/sim.h"
+
+// Each once failed; what it found stands beside it.
+static const uint64_t regressions[] = {
+	1,
+};
+
+int main(int argc, char **argv)
+{
+	static const struct story story = {
+		.name = "rare",
+		.draw = draw_rare,
+		.disturb = faults_step,
+		.traffic_min_ns = 1800 * MS,
+		.settle_ns = 10000 * MS,
+		.regressions = regressions,
+		.regressions_count = sizeof(regressions) / sizeof(regressions[0]),
+		.fresh = 110,
+	};
+
+	return story_main(&story, argc, argv);
+}
