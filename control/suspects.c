@@ -213,6 +213,18 @@ static void probe_look(struct migration *m, struct asked_probe *probe, uint64_t 
 	}
 }
 
+static void probes_step(struct migration *m, uint64_t now_ns)
+{
+	uint32_t left = m->probes_count;
+
+	for (uint32_t i = 0; i < ASKED_PROBES_MAX && left > 0; i++) {
+		if (!m->probes[i].used)
+			continue;
+		left--;
+		probe_look(m, &m->probes[i], now_ns);
+	}
+}
+
 // ---- together ----------------------------------------------------------------------------------
 
 void suspects_notice(struct migration *m, enum core_notice_kind kind,
@@ -257,9 +269,7 @@ void suspects_step(struct migration *m, uint64_t now_ns)
 {
 	struct suspect *suspect, *next;
 
-	for (uint32_t i = 0; m->probes_count > 0 && i < ASKED_PROBES_MAX; i++)
-		if (m->probes[i].used)
-			probe_look(m, &m->probes[i], now_ns);
+	probes_step(m, now_ns);
 	HASH_ITER(hh, m->suspects, suspect, next) {
 		if (now_ns < suspect->due_ns)
 			continue;
