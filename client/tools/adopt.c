@@ -7,7 +7,6 @@
 #include <inttypes.h>
 
 #include "client/tools/fields.h"
-#include "client/tools/parse.h"
 #include "client/tools/place.h"
 
 enum {
@@ -78,6 +77,10 @@ static int find_stream(struct telemetry *telemetry, const char *stream, const ch
 	json_object_foreach(*streams, key, row) {
 		if (strcmp(field_text(row, "name"), stream) != 0)
 			continue;
+		if (strcmp(field_text(row, "role"), "alone") == 0) {
+			tool_say(name, "stream %s has no replicas: nobody else holds it", stream);
+			return TOOL_FAILED;
+		}
 		if (strcmp(field_text(row, "role"), "primary") != 0) {
 			tool_say(name, "stream %s is led by server %" PRIu64 ": run this beside it",
 				 stream, field_count(row, "primary"));
@@ -99,16 +102,11 @@ static int order_give(struct telemetry *telemetry, const struct options *options
 
 	snprintf(command, sizeof(command), "/godwit/adopt,%s,%" PRIu64 ",%d", number,
 		 options->server, options->gives_up);
-	answer = telemetry_ask(telemetry, command);
-	if (answer == NULL) {
-		tool_say(name, "the server does not answer: %s", strerror(errno));
+	answer = place_ask(name, telemetry, command);
+	if (answer == NULL)
 		return TOOL_SILENT;
-	}
-	if (options->is_json) {
-		json_dumpf(answer, stdout, JSON_INDENT(2));
-		putchar('\n');
-		fflush(stdout);
-	}
+	if (options->is_json)
+		place_show(answer);
 	rc = adopt_print(options->stream, answer, options->is_json ? stderr : stdout, stderr);
 	json_decref(answer);
 	return rc;
@@ -119,7 +117,6 @@ static int order_give(struct telemetry *telemetry, const struct options *options
 static error_t adopt_parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
-	const char *wrong;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
@@ -138,12 +135,7 @@ static error_t adopt_parse(int key, char *arg, struct argp_state *state)
 			options->stream = arg;
 			return 0;
 		}
-		wrong = parse_number(arg, 1, 65535, &options->server);
-		if (wrong != NULL)
-			argp_error(state,
-				   "%s: %s; a server is named by its server.id, as `godwit "
-				   "servers' shows it",
-				   arg, wrong);
+		place_server(state, arg, &options->server);
 		return 0;
 	case ARGP_KEY_END:
 		if (options->server == 0)

@@ -2,7 +2,6 @@
 //
 // Orders to a server: godwit drain and godwit undrain, which hand all its clients over to the others, and have it
 // take some again; godwit rebalance, which evens its clients out over its cores.
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -153,16 +152,14 @@ static int wait_end(const struct options *options, const json_t *self, uint64_t 
 static int wait_once(struct telemetry *telemetry, const struct options *options, uint64_t took_ns)
 {
 	// The first of the list is the server itself. Asking it to drain again would undo an undrain.
-	json_t *servers = telemetry_ask(telemetry, "/godwit/servers");
+	json_t *servers = place_ask(names[options->order], telemetry, "/godwit/servers");
 	const json_t *self = json_object_get(servers, "0");
 	const char *name = names[options->order];
 	uint64_t left = 0;
 	int rc = -1;
 
-	if (servers == NULL) {
-		tool_say(name, "the server does not answer: %s", strerror(errno));
+	if (servers == NULL)
 		return TOOL_SILENT;
-	}
 	switch (wait_look(options, self, &left)) {
 	case WAIT_BROKEN:
 		tool_say(name, "server %" PRIu64 " does not drain any more", options->server);
@@ -214,17 +211,13 @@ static int order_give(const struct options *options)
 		return rc;
 	snprintf(command, sizeof(command), "/godwit/%s,%" PRIu64, paths[options->order],
 		 options->server);
-	answer = telemetry_ask(&telemetry, command);
+	answer = place_ask(name, &telemetry, command);
 	if (answer == NULL) {
-		tool_say(name, "the server does not answer: %s", strerror(errno));
 		telemetry_close(&telemetry);
 		return TOOL_SILENT;
 	}
-	if (options->is_json) {
-		json_dumpf(answer, stdout, JSON_INDENT(2));
-		putchar('\n');
-		fflush(stdout);
-	}
+	if (options->is_json)
+		place_show(answer);
 	rc = order_print(options->server, options->order, answer,
 			 options->is_json ? stderr : stdout, stderr);
 	// There is nothing to wait for where the cores are even.
@@ -241,7 +234,6 @@ static int order_give(const struct options *options)
 static error_t order_parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
-	const char *wrong;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
@@ -256,12 +248,7 @@ static error_t order_parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_ARG:
 		if (options->server != 0)
 			argp_error(state, "one server at a time: what is %s?", arg);
-		wrong = parse_number(arg, 1, 65535, &options->server);
-		if (wrong != NULL)
-			argp_error(state,
-				   "%s: %s; a server is named by its server.id, as `godwit "
-				   "servers' shows it",
-				   arg, wrong);
+		place_server(state, arg, &options->server);
 		return 0;
 	case ARGP_KEY_END:
 		if (options->server == 0)

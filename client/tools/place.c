@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/tools/fields.h"
+#include "client/tools/parse.h"
 
 enum {
 	OPTION_PREFIX = 0x2000,
@@ -125,4 +126,31 @@ int place_open(const char *name, const struct place_options *options, uint64_t i
 		return several_error(name, places, count, id);
 	rc = telemetry_open(telemetry, places[chosen].path);
 	return rc == 0 ? TOOL_OK : place_error(name, places[chosen].path, rc);
+}
+
+json_t *place_ask(const char *name, struct telemetry *telemetry, const char *command)
+{
+	json_t *answer = telemetry_ask(telemetry, command);
+
+	if (answer == NULL)
+		tool_say(name, "the server does not answer: %s", strerror(errno));
+	return answer;
+}
+
+void place_show(const json_t *answer)
+{
+	json_dumpf(answer, stdout, JSON_INDENT(2));
+	putchar('\n');
+	fflush(stdout); // before what is said on standard error
+}
+
+void place_server(const struct argp_state *state, const char *arg, uint64_t *id)
+{
+	const char *wrong = parse_number(arg, 1, 65535, id);
+
+	if (wrong != NULL)
+		argp_error(
+			state,
+			"%s: %s; a server is named by its server.id, as `godwit servers' shows it",
+			arg, wrong);
 }

@@ -28,6 +28,14 @@ int place_open(const char *name, const struct place_options *options, uint64_t i
 size_t place_find(const char *prefix, struct telemetry_place *places, json_t **statuses,
 		  size_t most);
 
+// The answer to a command, the caller's; or NULL, after a line that there is none: TOOL_SILENT.
+json_t *place_ask(const char *name, struct telemetry *telemetry, const char *command);
+// An answer as it is, on standard output.
+void place_show(const json_t *answer);
+
+// The id of a server on the command line; what is none ends the program, with a line that says why.
+void place_server(const struct argp_state *state, const char *arg, uint64_t *id);
+
 // A line for what went wrong with a socket, as negative errno: the exit code.
 int place_error(const char *name, const char *path, int rc);
 // A line that there is no server.

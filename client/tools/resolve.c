@@ -3,7 +3,6 @@
 // godwit resolve: where an identifier leads at a server, and what is known of the cursor that stood there.
 #include "client/tools/resolve.h"
 
-#include <errno.h>
 #include <inttypes.h>
 
 #include "client/tools/fields.h"
@@ -141,18 +140,14 @@ static int resolve(const struct options *options)
 	if (options->client != 0)
 		snprintf(command + rc, sizeof(command) - (size_t)rc, ",%" PRIu64 ",%" PRIu64,
 			 options->client, options->subscription);
-	answer = telemetry_ask(&telemetry, command);
+	answer = place_ask(NAME, &telemetry, command);
 	telemetry_close(&telemetry);
-	if (answer == NULL) {
-		tool_say(NAME, "the server does not answer: %s", strerror(errno));
+	if (answer == NULL)
 		return TOOL_SILENT;
-	}
-	if (options->is_json) {
-		json_dumpf(answer, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
+	if (options->is_json)
+		place_show(answer);
+	else
 		resolve_print(answer, options->client, options->subscription, stdout);
-	}
 	is_ok = strcmp(field_text(answer, "answer"), "OK") == 0;
 	json_decref(answer);
 	return is_ok ? TOOL_OK : TOOL_FAILED;

@@ -76,12 +76,10 @@ static int show(const struct status_options *options, const char *path)
 				json_object_get(counts, "counters"), "drops",
 				json_object_get(counts, "drops"), "ports",
 				json_object_get(counts, "ports"));
-	if (all != NULL && options->is_json) {
-		json_dumpf(all, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else if (all != NULL) {
+	if (all != NULL && options->is_json)
+		place_show(all);
+	else if (all != NULL)
 		status_print(all);
-	}
 	json_decref(all);
 	json_decref(counts);
 	json_decref(cores);
@@ -102,8 +100,7 @@ static void list_daemons(const struct status_options *options, const struct tele
 						"socket", places[i].path, "status", statuses[i]));
 	if (options->is_json) {
 		all = json_pack("{s:O}", "servers", servers);
-		json_dumpf(all, stdout, JSON_INDENT(2));
-		putchar('\n');
+		place_show(all);
 		json_decref(all);
 	} else {
 		status_print_list(servers);
