@@ -80,29 +80,13 @@ static enum view_order order_give(struct daemon *daemon, enum admin_order_kind k
 	return order->answer;
 }
 
-static void drain_tell(const struct view_plane *plane, enum view_order answer, const char *stream,
-		       struct rte_tel_data *data)
+static void progress_tell(const char *flag, struct migration_progress progress,
+			  struct rte_tel_data *data)
 {
-	struct view_drain drain;
-
-	plane->drain_state(plane->arg, &drain);
-	tell_flag(data, "draining", drain.is_draining);
-	tell_count(data, "left", drain.left);
-	tell_count(data, "moved", drain.moved);
-	tell_count(data, "stuck", drain.stuck);
-	if (answer == VIEW_ORDER_STREAM && stream != NULL)
-		tell_text(data, "stream", stream);
-}
-
-static void rebalance_tell(const struct view_plane *plane, struct rte_tel_data *data)
-{
-	struct view_rebalance rebalance;
-
-	plane->rebalance_state(plane->arg, &rebalance);
-	tell_flag(data, "rebalancing", rebalance.is_active);
-	tell_count(data, "left", rebalance.left);
-	tell_count(data, "moved", rebalance.moved);
-	tell_count(data, "stuck", rebalance.stuck);
+	tell_flag(data, flag, progress.is_active);
+	tell_count(data, "left", progress.left);
+	tell_count(data, "moved", progress.moved);
+	tell_count(data, "stuck", progress.stuck);
 }
 
 static int order_answer(struct daemon *daemon, const char *params, enum admin_order_kind kind,
@@ -121,10 +105,12 @@ static int order_answer(struct daemon *daemon, const char *params, enum admin_or
 	tell_count(data, "self", daemon->server.id);
 	tell_text(data, "answer", order_names[answer]);
 	// A server alone has neither.
-	if (kind == ADMIN_ORDER_REBALANCE && plane->rebalance_state != NULL)
-		rebalance_tell(plane, data);
-	else if (kind != ADMIN_ORDER_REBALANCE && plane->drain_state != NULL)
-		drain_tell(plane, answer, daemon->order.stream, data);
+	if (kind == ADMIN_ORDER_REBALANCE && plane->rebalance_progress != NULL)
+		progress_tell("rebalancing", plane->rebalance_progress(plane->arg), data);
+	else if (kind != ADMIN_ORDER_REBALANCE && plane->drain_progress != NULL)
+		progress_tell("draining", plane->drain_progress(plane->arg), data);
+	if (answer == VIEW_ORDER_STREAM)
+		tell_text(data, "stream", daemon->order.stream);
 	return 0;
 }
 

@@ -24,8 +24,8 @@ static void server_tell(const struct view_server *view, struct rte_tel_data *dat
 	tell_count(data, "weight", view->weight);
 	tell_count(data, "cursors", view->cursors);
 	tell_count(data, "share_permille", view->share);
-	tell_flag(data, "draining", view->drain.is_draining);
-	if (view->is_self && view->drain.is_draining) {
+	tell_flag(data, "draining", view->is_draining);
+	if (view->drain.is_active) {
 		tell_count(data, "drain_left", view->drain.left);
 		tell_count(data, "drain_moved", view->drain.moved);
 		tell_count(data, "drain_stuck", view->drain.stuck);

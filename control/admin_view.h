@@ -16,6 +16,7 @@
 #include "control/config.h"
 #include "control/cursor_table.h"
 #include "control/link.h"
+#include "control/migration.h"
 #include "control/registry.h"
 
 #define VIEW_NEVER UINT64_MAX // of times and positions: never, not known
@@ -41,20 +42,6 @@ enum view_order { // answers to an order
 	VIEW_ORDERS
 };
 
-struct view_drain {
-	bool is_draining;
-	uint32_t left;	// cursors that are still here
-	uint32_t moved; // since it began
-	uint32_t stuck; // attempts that no client accepted
-};
-
-struct view_rebalance {
-	bool is_active;
-	uint32_t left;	// cursors that are to move, or at the end could not be
-	uint32_t moved; // since it began
-	uint32_t stuck; // attempts that no client accepted
-};
-
 // What only the control plane can tell or do. A function that is NULL has nothing to tell.
 struct view_plane {
 	void *arg;
@@ -63,10 +50,10 @@ struct view_plane {
 	void (*stream)(void *arg, uint32_t number, struct view_stream *view);
 	// The i-th last migration, 0 the newest. False: not kept, or none.
 	bool (*migration)(void *arg, uint32_t i, struct view_migration *view);
-	void (*drain_state)(void *arg, struct view_drain *drain);
+	struct migration_progress (*drain_progress)(void *arg);
 	// Drain this server, or no more. *stream: of VIEW_ORDER_STREAM its name, else NULL. Thread: control.
 	enum view_order (*drain)(void *arg, bool on, uint64_t now_ns, const char **stream);
-	void (*rebalance_state)(void *arg, struct view_rebalance *rebalance);
+	struct migration_progress (*rebalance_progress)(void *arg);
 	// Even its cores out. Thread: control.
 	enum view_order (*rebalance)(void *arg, uint64_t now_ns);
 	// Go on with what a server holds of a stream (keeper_adopt). Thread: control.
@@ -97,10 +84,10 @@ struct view_server {
 	uint32_t multiplier;		// in force
 	uint64_t heard_ms, hears_us_ms; // ago
 	uint64_t flaps, heartbeats_missed, data_missed;
-	uint32_t cursors;		 // at home there
-	uint32_t share;			 // of all live cursors, in thousandths
-	struct view_drain drain;	 // of another server: is_draining only
-	struct view_rebalance rebalance; // of this one only
+	uint32_t cursors; // at home there
+	uint32_t share;	  // of all live cursors, in thousandths
+	bool is_draining;
+	struct migration_progress drain, rebalance; // of this one only
 };
 
 // How many servers there are; the first is this one, the others in the order of its peers.

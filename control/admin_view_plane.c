@@ -112,17 +112,11 @@ static bool migration_view_of(void *arg, uint32_t i, struct view_migration *view
 	return true;
 }
 
-static void drain_state(void *arg, struct view_drain *drain)
+static struct migration_progress drain_progress(void *arg)
 {
 	const struct view_parts *parts = arg;
-	struct migration_drain_state state = migration_drain_state(parts->migration);
 
-	*drain = (struct view_drain){
-		.is_draining = state.is_draining,
-		.left = state.left,
-		.moved = state.moved,
-		.stuck = state.stuck,
-	};
+	return migration_drain_progress(parts->migration);
 }
 
 static enum view_order drain_order(void *arg, bool on, uint64_t now_ns, const char **stream)
@@ -130,7 +124,7 @@ static enum view_order drain_order(void *arg, bool on, uint64_t now_ns, const ch
 	struct view_parts *parts = arg;
 
 	*stream = NULL;
-	if (migration_drain_state(parts->migration).is_draining == on)
+	if (migration_drain_progress(parts->migration).is_active == on)
 		return VIEW_ORDER_ALREADY;
 	if (!on) {
 		migration_undrain(parts->migration, now_ns);
@@ -146,17 +140,11 @@ static enum view_order drain_order(void *arg, bool on, uint64_t now_ns, const ch
 	}
 }
 
-static void rebalance_state(void *arg, struct view_rebalance *rebalance)
+static struct migration_progress rebalance_progress(void *arg)
 {
 	const struct view_parts *parts = arg;
-	struct migration_rebalance_state state = migration_rebalance_state(parts->migration);
 
-	*rebalance = (struct view_rebalance){
-		.is_active = state.is_active,
-		.left = state.left,
-		.moved = state.moved,
-		.stuck = state.stuck,
-	};
+	return migration_rebalance_progress(parts->migration);
 }
 
 static enum view_order rebalance_order(void *arg, uint64_t now_ns)
@@ -185,9 +173,9 @@ struct view_plane view_plane_of(struct view_parts *parts)
 	}
 	if (parts->migration != NULL) {
 		plane.migration = migration_view_of;
-		plane.drain_state = drain_state;
+		plane.drain_progress = drain_progress;
 		plane.drain = drain_order;
-		plane.rebalance_state = rebalance_state;
+		plane.rebalance_progress = rebalance_progress;
 		plane.rebalance = rebalance_order;
 	}
 	return plane;

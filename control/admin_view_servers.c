@@ -76,10 +76,11 @@ static void self_view(const struct view_sources *sources, struct view_server *vi
 	}
 	view->interval_us = server->peers.interval_us;
 	view->multiplier = (uint32_t)config->cluster.multiplier;
-	if (sources->plane.drain_state != NULL)
-		sources->plane.drain_state(sources->plane.arg, &view->drain);
-	if (sources->plane.rebalance_state != NULL)
-		sources->plane.rebalance_state(sources->plane.arg, &view->rebalance);
+	if (sources->plane.drain_progress != NULL)
+		view->drain = sources->plane.drain_progress(sources->plane.arg);
+	if (sources->plane.rebalance_progress != NULL)
+		view->rebalance = sources->plane.rebalance_progress(sources->plane.arg);
+	view->is_draining = view->drain.is_active;
 }
 
 static void peer_view(const struct view_sources *sources, uint32_t number, uint64_t now_ns,
@@ -98,9 +99,8 @@ static void peer_view(const struct view_sources *sources, uint32_t number, uint6
 	view->refusal = refusal_name(peer);
 	view->interval_us = atomic_load_explicit(&peer->interval_us, memory_order_relaxed);
 	view->multiplier = (uint32_t)sources->config->cluster.multiplier;
-	view->drain.is_draining =
-		atomic_load_explicit(&peer->verdict, memory_order_relaxed) == PEER_UP &&
-		atomic_load_explicit(&peer->is_draining, memory_order_relaxed) != 0;
+	view->is_draining = atomic_load_explicit(&peer->verdict, memory_order_relaxed) == PEER_UP &&
+			    atomic_load_explicit(&peer->is_draining, memory_order_relaxed) != 0;
 	view->heard_ms = ago_ms(now_ns, heard_ns);
 	view->hears_us_ms = ago_ms(now_ns, hears_ns);
 	if (link != NULL) {

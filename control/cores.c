@@ -187,9 +187,9 @@ void cores_step(struct migration *m, uint64_t now_ns)
 	}
 }
 
-struct migration_rebalance_state migration_rebalance_state(const struct migration *m)
+struct migration_progress migration_rebalance_progress(const struct migration *m)
 {
-	return (struct migration_rebalance_state){
+	return (struct migration_progress){
 		.is_active = m->evening.is_active,
 		.left = m->evening.left,
 		.moved = m->evening.moved,

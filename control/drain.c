@@ -124,10 +124,10 @@ void migration_undrain(struct migration *m, uint64_t now_ns)
 	}
 }
 
-struct migration_drain_state migration_drain_state(const struct migration *m)
+struct migration_progress migration_drain_progress(const struct migration *m)
 {
-	return (struct migration_drain_state){
-		.is_draining = m->is_draining,
+	return (struct migration_progress){
+		.is_active = m->is_draining,
 		.left = cursor_table_home_live(m->table, m->config.server),
 		.moved = m->drained,
 		.stuck = m->stuck,

@@ -187,6 +187,13 @@ void migration_core_lost(struct migration *migration, uint32_t core, uint64_t no
 // Time passes: to be called every millisecond or so.
 void migration_step(struct migration *migration, uint64_t now_ns);
 
+struct migration_progress { // of an order
+	bool is_active;
+	uint32_t left;
+	uint32_t moved; // since it began
+	uint32_t stuck; // attempts that no client accepted within the lapse time
+};
+
 // ---- drain ---------------------------------------------------------------------------------------
 
 // Hand all cursors over, and take none (but orphans that nobody else can serve), until migration_undrain.
@@ -196,13 +203,8 @@ void migration_step(struct migration *migration, uint64_t now_ns);
 enum godwit_code migration_drain(struct migration *migration, uint64_t now_ns, const char **stream);
 void migration_undrain(struct migration *migration, uint64_t now_ns);
 
-struct migration_drain_state {
-	bool is_draining;
-	uint32_t left;	// cursors that are still served here
-	uint32_t moved; // since it began
-	uint32_t stuck; // attempts that no client accepted within the lapse time
-};
-struct migration_drain_state migration_drain_state(const struct migration *migration);
+// left: cursors that are still served here.
+struct migration_progress migration_drain_progress(const struct migration *migration);
 
 // ---- rebalance -----------------------------------------------------------------------------------
 
@@ -219,13 +221,8 @@ enum migration_rebalance {
 // meanwhile is looked at in the next round.
 enum migration_rebalance migration_rebalance(struct migration *migration, uint64_t now_ns);
 
-struct migration_rebalance_state {
-	bool is_active;
-	uint32_t left;	// cursors to move of this round; at the end: that could not be moved
-	uint32_t moved; // since it began
-	uint32_t stuck; // attempts that no client accepted within the lapse time
-};
-struct migration_rebalance_state migration_rebalance_state(const struct migration *migration);
+// left: cursors to move of this round; at the end: that could not be moved.
+struct migration_progress migration_rebalance_progress(const struct migration *migration);
 
 // ---- for people ----------------------------------------------------------------------------------
 

@@ -255,7 +255,7 @@ static void take_punts(struct plane *plane, uint64_t now_ns)
 // For the cores: new clients go elsewhere, and the other servers are told.
 static void tell_draining(struct plane *plane)
 {
-	bool is_draining = migration_drain_state(plane->migration).is_draining;
+	bool is_draining = migration_drain_progress(plane->migration).is_active;
 
 	atomic_store_explicit(&plane->server->peers.is_draining, is_draining, memory_order_relaxed);
 }

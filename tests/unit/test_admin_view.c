@@ -358,22 +358,28 @@ static uint32_t core_0(void *arg, uint64_t client, uint32_t attempt)
 	return 0;
 }
 
-Test(admin_view, drains_only_where_another_server_is_up)
+static struct migration *start_migration(uint32_t cores)
 {
 	const struct migration_config limits = {.server = 7,
 						.weight = 1,
-						.cores = 1,
+						.cores = cores,
 						.moves_max = 16,
 						.lapse_ns = S_NS,
 						.offers_ms = 1};
 	const struct migration_ops ops = {
 		.command = no_command, .post = no_post, .core_of = core_0};
-	struct view_parts parts = {.migration = migration_create(&limits, table, &ops)};
+	struct migration *migration = migration_create(&limits, table, &ops);
+
+	cr_assert_not_null(migration);
+	return migration;
+}
+
+Test(admin_view, drains_only_where_another_server_is_up)
+{
+	struct view_parts parts = {.migration = start_migration(1)};
 	struct view_plane plane;
-	struct view_drain drain;
 	const char *stream = NULL;
 
-	cr_assert_not_null(parts.migration);
 	plane = view_plane_of(&parts);
 	cr_assert_null(plane.stream, "there is no keeper");
 	put_cursor(42, 1, 7, 1, 0);
@@ -389,31 +395,20 @@ Test(admin_view, drains_only_where_another_server_is_up)
 	migration_view(parts.migration)->streams_count = 0;
 	cr_assert_eq(plane.drain(plane.arg, true, h.now_ns, &stream), VIEW_ORDER_DONE);
 	cr_assert_eq(plane.drain(plane.arg, true, h.now_ns, &stream), VIEW_ORDER_ALREADY);
-	plane.drain_state(plane.arg, &drain);
-	cr_assert(drain.is_draining);
-	cr_assert_eq(drain.left, 1);
+	cr_assert(plane.drain_progress(plane.arg).is_active);
+	cr_assert_eq(plane.drain_progress(plane.arg).left, 1);
 	cr_assert_eq(plane.drain(plane.arg, false, h.now_ns, &stream), VIEW_ORDER_DONE);
-	plane.drain_state(plane.arg, &drain);
-	cr_assert_not(drain.is_draining);
+	cr_assert_not(plane.drain_progress(plane.arg).is_active);
 	migration_destroy(parts.migration);
 }
 
 Test(admin_view, rebalances_cores_that_are_not_even)
 {
-	const struct migration_config limits = {.server = 7,
-						.weight = 1,
-						.cores = 2,
-						.moves_max = 16,
-						.lapse_ns = S_NS,
-						.offers_ms = 1};
-	const struct migration_ops ops = {
-		.command = no_command, .post = no_post, .core_of = core_0};
-	struct view_parts parts = {.migration = migration_create(&limits, table, &ops)};
+	struct view_parts parts = {.migration = start_migration(2)};
 	struct rebalance_core *cores;
 	const char *stream;
 	struct view_server self;
 
-	cr_assert_not_null(parts.migration);
 	sources.plane = view_plane_of(&parts);
 	cores = migration_view(parts.migration)->cores;
 	cores[0] = (struct rebalance_core){.takes = true, .cursors = 3};

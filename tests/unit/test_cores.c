@@ -57,9 +57,9 @@ static void accept_all(void)
 	show_cores();
 }
 
-static struct migration_rebalance_state state(void)
+static struct migration_progress state(void)
 {
-	return migration_rebalance_state(rig.m);
+	return migration_rebalance_progress(rig.m);
 }
 
 Test(cores, a_rebalance_offers_what_a_core_has_too_many_by_the_other)

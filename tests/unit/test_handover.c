@@ -77,7 +77,7 @@ Test(handover, a_drain_asks_others_and_the_clients)
 	cr_assert_geq(c.command.target, 2);
 	// It serves until it hears more.
 	cr_assert_eq(rig_count(CORE_COMMAND_DROP, NULL), 0);
-	cr_assert_eq(migration_drain_state(rig.m).left, 40);
+	cr_assert_eq(migration_drain_progress(rig.m).left, 40);
 }
 
 Test(handover, is_repeated_until_it_is_answered_and_then_dropped)
@@ -95,7 +95,7 @@ Test(handover, is_repeated_until_it_is_answered_and_then_dropped)
 	cr_assert_eq(c.command.cursor_epoch, RIG_EPOCH(5, 2));
 	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
 	cr_assert_eq(last()->reason, GODWIT_MIGRATION_DRAIN);
-	cr_assert_eq(migration_drain_state(rig.m).moved, 1);
+	cr_assert_eq(migration_drain_progress(rig.m).moved, 1);
 	// A second answer is late.
 	confirm(rig_sent(GODWIT_HANDOVER, &asked), GODWIT_OK, RIG_EPOCH(5, 2));
 	cr_assert_eq(RIG_COUNTER(frames_odd), 1);
@@ -129,7 +129,7 @@ Test(handover, a_refusal_asks_the_next_and_the_last_refusal_stays)
 	}
 	cr_assert_eq(tried, 7);
 	cr_assert_eq(last()->outcome, MIGRATION_REFUSED);
-	cr_assert_eq(migration_drain_state(rig.m).stuck, 1);
+	cr_assert_eq(migration_drain_progress(rig.m).stuck, 1);
 	// The client is asked no more.
 	rig_count(CORE_COMMAND_MIGRATE, &c);
 	cr_assert_eq(c.command.target, 0);
@@ -141,7 +141,7 @@ Test(handover, a_client_that_accepts_no_target_is_reported_and_tried_again)
 	populate(1, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(RIG_LAPSE_NS + 20 * RIG_MS);
-	cr_assert_eq(migration_drain_state(rig.m).stuck, 1);
+	cr_assert_eq(migration_drain_progress(rig.m).stuck, 1);
 	cr_assert_eq(last()->outcome, MIGRATION_EXPIRED);
 	rig_pass(200 * RIG_MS);
 	cr_assert_eq(migration_pending(rig.m), 1);
@@ -255,8 +255,8 @@ Test(handover, a_cursor_that_ends_meanwhile_ends_its_move)
 	cr_assert_eq(last()->outcome, MIGRATION_ENDED);
 	cr_assert_eq(last()->to, RIG_SELF);
 	cr_assert_eq(RIG_COUNTER(ended), 2);
-	cr_assert_eq(migration_drain_state(rig.m).stuck, 0);
-	cr_assert_eq(migration_drain_state(rig.m).left, 0); // a lapsed one keeps nobody here
+	cr_assert_eq(migration_drain_progress(rig.m).stuck, 0);
+	cr_assert_eq(migration_drain_progress(rig.m).left, 0); // a lapsed one keeps nobody here
 	rig_count(CORE_COMMAND_MIGRATE, &c);
 	cr_assert_eq(c.command.target, 0);
 	rig_forget();
@@ -279,7 +279,7 @@ Test(handover, a_target_that_says_that_the_client_unsubscribed_ends_the_move)
 	cr_assert_eq(last()->outcome, MIGRATION_ENDED);
 	cr_assert_eq(RIG_COUNTER(ended), 1);
 	cr_assert_eq(RIG_COUNTER(handover_refused), 0);
-	cr_assert_eq(migration_drain_state(rig.m).stuck, 0);
+	cr_assert_eq(migration_drain_progress(rig.m).stuck, 0);
 	rig_sent(GODWIT_HANDOVER, &asked);
 	cr_assert_eq(asked, 1, "nobody else is asked");
 	rig_count(CORE_COMMAND_MIGRATE, &c);
@@ -291,7 +291,7 @@ Test(handover, the_last_server_is_not_drained)
 	for (uint32_t i = 0; i < 3; i++)
 		migration_view(rig.m)->peers[i].is_up = false;
 	cr_assert_eq(migration_drain(rig.m, rig.now_ns, NULL), GODWIT_NOT_ALLOWED);
-	cr_assert_not(migration_drain_state(rig.m).is_draining);
+	cr_assert_not(migration_drain_progress(rig.m).is_active);
 }
 
 Test(handover, the_last_server_that_takes_clients_is_not_drained)
@@ -299,7 +299,7 @@ Test(handover, the_last_server_that_takes_clients_is_not_drained)
 	for (uint32_t i = 0; i < 3; i++)
 		migration_view(rig.m)->peers[i].is_draining = true;
 	cr_assert_eq(migration_drain(rig.m, rig.now_ns, NULL), GODWIT_NOT_ALLOWED);
-	cr_assert_not(migration_drain_state(rig.m).is_draining);
+	cr_assert_not(migration_drain_progress(rig.m).is_active);
 	migration_view(rig.m)->peers[1].is_draining = false;
 	cr_assert_eq(migration_drain(rig.m, rig.now_ns, NULL), GODWIT_OK);
 }
@@ -315,7 +315,7 @@ Test(handover, a_server_is_not_drained_where_nobody_else_has_one_of_its_streams)
 		(struct migration_stream){.name = "own", .own = {.session = 9, .end = 1}};
 	cr_assert_eq(migration_drain(rig.m, rig.now_ns, &stream), GODWIT_UNKNOWN_STREAM);
 	cr_assert_str_eq(stream, "own");
-	cr_assert_not(migration_drain_state(rig.m).is_draining);
+	cr_assert_not(migration_drain_progress(rig.m).is_active);
 	// Who is drained itself does not count.
 	view->streams[1].peers[2].session = 9;
 	view->peers[2].is_draining = true;
@@ -584,7 +584,7 @@ Test(handover, a_client_that_says_first_that_it_has_a_newer_home_is_handed_over)
 	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
 	cr_assert_eq(last()->to, 3);
 	rig_entry(rig_cursor(2, 4, 4));
-	cr_assert_eq(migration_drain_state(rig.m).moved, 2);
+	cr_assert_eq(migration_drain_progress(rig.m).moved, 2);
 	cr_assert_eq(RIG_COUNTER(ended), 0);
 }
 

@@ -151,8 +151,8 @@ Checked(plane, a_drained_server_hands_over_and_serves_until_then, stop)
 	accept_offer(by, take);
 	pass(30 * MS);
 	cr_assert_eq(harness_core(cluster_harness(&c, 1), 0)->subscription_count, 0);
-	cr_assert_eq(migration_drain_state(plane_migration(own[1].plane)).left, 0);
-	cr_assert_eq(migration_drain_state(plane_migration(own[1].plane)).moved, 1);
+	cr_assert_eq(migration_drain_progress(plane_migration(own[1].plane)).left, 0);
+	cr_assert_eq(migration_drain_progress(plane_migration(own[1].plane)).moved, 1);
 	cr_assert_eq(record_at(1)->outcome, MIGRATION_MOVED);
 	// Nothing but MIGRATE was said of it.
 	cr_assert_null(harness_take(cluster_harness(&c, 1), &old.address, GODWIT_ENDED));
