@@ -15,6 +15,7 @@
 
 #include "control/config.h"
 #include "control/cursor_table.h"
+#include "control/keeper.h"
 #include "control/link.h"
 #include "control/migration.h"
 #include "control/registry.h"
@@ -32,6 +33,7 @@ enum view_order { // answers to an order
 	VIEW_ORDER_DRAINING,	  // refused: all are to leave it anyway
 	VIEW_ORDER_LAST,	  // refused: no other live server takes clients
 	VIEW_ORDER_STREAM,	  // refused: of those that do, none holds one of its streams
+	VIEW_ORDER_NO_RECORD,	  // refused: the stream's record cannot be read or written now
 	VIEW_ORDER_NOT_WAITING,	  // refused: the stream waits for nobody's word
 	VIEW_ORDER_HOLDS_NOTHING, // refused: that server is not there, or holds nothing of the stream
 	VIEW_ORDER_GIVES_UP,   // refused: another replica does not answer, or holds another session
@@ -58,7 +60,7 @@ struct view_plane {
 	enum view_order (*rebalance)(void *arg, uint64_t now_ns);
 	// Go on with what a server holds of a stream (keeper_adopt). Thread: control.
 	enum view_order (*adopt)(void *arg, uint32_t number, uint16_t server, bool gives_up,
-				 uint16_t *other);
+				 struct keeper_given_up *given_up);
 };
 
 struct view_sources {

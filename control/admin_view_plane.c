@@ -73,17 +73,18 @@ static void stream_view(void *arg, uint32_t number, struct view_stream *view)
 }
 
 static enum view_order adopt_order(void *arg, uint32_t number, uint16_t server, bool gives_up,
-				   uint16_t *other)
+				   struct keeper_given_up *given_up)
 {
 	static const enum view_order answers[] = {
-		[KEEPER_ADOPT_DONE] = VIEW_ORDER_DONE,
+		[KEEPER_ADOPT_ORDERED] = VIEW_ORDER_DONE,
+		[KEEPER_ADOPT_NO_RECORD] = VIEW_ORDER_NO_RECORD,
 		[KEEPER_ADOPT_NOT_WAITING] = VIEW_ORDER_NOT_WAITING,
 		[KEEPER_ADOPT_HOLDS_NOTHING] = VIEW_ORDER_HOLDS_NOTHING,
 		[KEEPER_ADOPT_GIVES_UP] = VIEW_ORDER_GIVES_UP,
 	};
 	struct view_parts *parts = arg;
 
-	return answers[keeper_adopt(parts->keeper, number, server, gives_up, other)];
+	return answers[keeper_adopt(parts->keeper, number, server, gives_up, given_up)];
 }
 
 // ---- migration -----------------------------------------------------------------------------------
