@@ -16,6 +16,7 @@ static const char *const order_names[VIEW_ORDERS] = {
 	[VIEW_ORDER_DONE] = "done",
 	[VIEW_ORDER_ALREADY] = "already",
 	[VIEW_ORDER_EVEN] = "even",
+	[VIEW_ORDER_UNEVEN] = "uneven",
 	[VIEW_ORDER_ONE_CORE] = "one-core",
 	[VIEW_ORDER_DRAINING] = "draining",
 	[VIEW_ORDER_LAST] = "last",
@@ -29,6 +30,11 @@ static const char *const order_names[VIEW_ORDERS] = {
 	[VIEW_ORDER_ALONE] = "alone",
 	[VIEW_ORDER_UNANSWERED] = "unanswered",
 };
+
+const char *admin_order_name(enum view_order answer)
+{
+	return order_names[answer];
+}
 
 // "2 3"
 static void servers_text(const struct keeper_given_up *given_up, char text[SERVERS_BYTES])

@@ -29,6 +29,7 @@ enum view_order { // answers to an order
 	VIEW_ORDER_DONE,
 	VIEW_ORDER_ALREADY,	  // it is drained, or not, already; its cores are being evened out
 	VIEW_ORDER_EVEN,	  // its cores are even: nothing to do
+	VIEW_ORDER_UNEVEN,	  // its rounds are over, and its cores are not even
 	VIEW_ORDER_ONE_CORE,	  // refused: no second core takes clients
 	VIEW_ORDER_DRAINING,	  // refused: all are to leave it anyway
 	VIEW_ORDER_LAST,	  // refused: no other live server takes clients
@@ -56,6 +57,8 @@ struct view_plane {
 	// Drain this server, or no more. *stream: of VIEW_ORDER_STREAM its name, else NULL. Thread: control.
 	enum view_order (*drain)(void *arg, bool on, uint64_t now_ns, const char **stream);
 	struct migration_progress (*rebalance_progress)(void *arg);
+	// How the last one ended, as EVEN, ONE_CORE, DRAINING or UNEVEN; DONE: it goes on, or there was none.
+	enum view_order (*rebalance_end)(void *arg);
 	// Even its cores out. Thread: control.
 	enum view_order (*rebalance)(void *arg, uint64_t now_ns);
 	// Go on with what a server holds of a stream (keeper_adopt). Thread: control.
@@ -90,6 +93,7 @@ struct view_server {
 	uint32_t share;	  // of all live cursors, in thousandths
 	bool is_draining;
 	struct migration_progress drain, rebalance; // of this one only
+	enum view_order rebalance_end;		    // the same: as rebalance_end()
 };
 
 // How many servers there are; the first is this one, the others in the order of its peers.
