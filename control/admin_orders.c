@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// /godwit/drain, /godwit/undrain, /godwit/rebalance and /godwit/adopt: orders. Telemetry's thread leaves the order with the
-// daemon and waits; the control thread carries it out in its next step and leaves the answer.
+// /godwit/drain, /godwit/undrain, /godwit/rebalance and /godwit/adopt: orders. Telemetry's thread leaves the order
+// with the daemon and waits; the control thread carries it out in its next step and leaves the answer.
 #define _GNU_SOURCE // pthread_cond_clockwait
 
 #include <errno.h>

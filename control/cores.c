@@ -12,8 +12,6 @@
 //     +---- MIGRATION_PAUSE_NS, where somebody did not move ---+
 #include "control/migration_inside.h"
 
-#define PAGE		   32
-#define PAGE_SLOTS	   1024
 #define REBALANCE_PAUSE_NS 100000000ull // until the core of before has dropped what moved
 
 static_assert(REBALANCE_CORES_MAX >= SERVER_CORES_MAX, "a plan holds all cores");

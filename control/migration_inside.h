@@ -24,7 +24,9 @@
 #define ARRIVALS	 4096 // told by cores and of late, a power of two
 #define ORPHAN_ROUNDS	 3
 #define OFFER_RETRIES	 2
-#define REBALANCE_MOVES	 256 // moves of a rebalance at a time
+#define PAGE		 32   // cursors looked at in one go,
+#define PAGE_SLOTS	 1024 // ... and places of the table
+#define REBALANCE_MOVES	 256  // moves of a rebalance at a time
 #define REBALANCE_ROUNDS 3
 
 struct move_key { // hashed as bytes

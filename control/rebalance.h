@@ -20,7 +20,7 @@
 
 struct rebalance_core {
 	bool takes;	  // it sends, and its thread makes turns
-	uint32_t cursors; // at home there
+	uint32_t cursors; // subscriptions there; one that just left may count at both cores for a moment
 };
 
 struct rebalance_plan {
