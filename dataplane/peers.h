@@ -101,6 +101,7 @@ struct peer {
 	alignas(CACHE_LINE) uint64_t number_sent; // of our last heartbeat
 	uint64_t number_told;			  // of ours: the last that it said it heard
 	uint64_t hello_due_ns, heartbeat_due_ns;
+	uint32_t heartbeat_first; // stream that the next frame of the one that is due begins with
 	uint64_t nonce;
 	bool hello_done; // it answered a HELLO of ours in its incarnation
 };
