@@ -66,10 +66,7 @@ struct feed {
 	struct repair repairs[GODWIT_NAK_RANGES];
 	struct nak_seen naks[GODWIT_NAK_RANGES];
 	uint32_t nak_slot;
-	// a path that swallows large packets: what is asked for again and again goes in small ones
-	uint64_t stuck_seq, stuck_ns; // since then
-	uint32_t stuck;
-	uint64_t narrow_ns; // until then
+	struct peers_path path;
 };
 
 enum sink_state {
