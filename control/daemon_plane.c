@@ -49,6 +49,8 @@ int daemon_plane_start(struct daemon *daemon, uint64_t now_ns)
 		.multiplier = (uint32_t)config->cluster.multiplier,
 		.cursors_max = (uint32_t)config->cluster.cursors_max,
 		.clients_max = (uint32_t)config->cluster.cursors_max,
+		.moves_max = PLANE_MOVES_MAX,
+		.offers_ms = PLANE_OFFERS_MS,
 		.huge = daemon->eal.is_huge,
 		.node = daemon->cores[SERVER_LINK_CORE].node,
 		.reclaim = reclaim_by_rcu(&daemon->cluster.grace),
@@ -63,7 +65,7 @@ int daemon_plane_start(struct daemon *daemon, uint64_t now_ns)
 	for (uint32_t i = 0; i < config->members_count; i++)
 		if (config->members[i].id == config->server.id)
 			plane.weight = (uint16_t)config->members[i].weight;
-	if (cursor_feed_create(&daemon->server) == 0)
+	if (cursor_feed_create(&daemon->server, &cursor_feed_config_default) == 0)
 		daemon->cluster.plane = plane_create(&plane, now_ns);
 	if (daemon->cluster.plane == NULL) {
 		logline(&daemon->log, LOG_LEVEL_ERROR,

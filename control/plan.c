@@ -213,7 +213,7 @@ static void cluster_rows(const struct config *config, uint32_t streams, struct p
 		"what the other servers say, and frames for them");
 	row_add(memory, cursors.slots + cursors.rows + cursors.buckets + cursors.homes,
 		"table of cursors");
-	row_add(memory, cursor_feed_bytes(), "feed of cursors");
+	row_add(memory, cursor_feed_bytes(&cursor_feed_config_default), "feed of cursors");
 }
 
 void plan_memory(const struct config *config, struct plan_memory *memory)

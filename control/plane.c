@@ -9,8 +9,6 @@
 #define ENTRIES_BUDGET 512 // slots of the feed of cursors in one step
 #define PUNTS_BUDGET   256
 #define EXPIRE_SLOTS   512 // of the table, looked at in one step
-#define MOVES_MAX      65536
-#define OFFERS_MS      64
 #define CURSOR_LIFE_NS 600000000000ull // a cursor that nobody spoke of
 #define TOMBSTONE_NS   60000000000ull
 #define LATE_NS	       10000000000ull // a step so late: first hear what was said meanwhile
@@ -100,11 +98,11 @@ static struct migration *start_migration(struct plane *plane)
 		.server = server->id,
 		.weight = plane->config.weight,
 		.cores = server->core_count,
-		.moves_max = MOVES_MAX,
+		.moves_max = plane->config.moves_max,
 		.interval_ns = server->interval_ms * 1000000ull,
 		.lapse_ns = server->lapse_ms * 1000000ull,
 		.detect_ns = (uint64_t)server->peers.interval_us * plane->config.multiplier * 1000,
-		.offers_ms = OFFERS_MS,
+		.offers_ms = plane->config.offers_ms,
 		.random = plane_random(plane),
 	};
 

@@ -16,13 +16,16 @@
 #include "control/link.h"
 #include "control/migration.h"
 
-#define PLANE_STEP_NS 1000000ull // between two steps, about
+#define PLANE_STEP_NS	1000000ull // between two steps, about
+#define PLANE_MOVES_MAX 65536	   // moves at a time, as ever
+#define PLANE_OFFERS_MS 64	   // offers begun in a millisecond, as ever
 
 struct plane_config {
 	struct server *server; // with peers, streams and cores; its cursor feed is made
 	uint16_t weight;
 	uint32_t multiplier; // silent intervals of a server until it is suspect
 	uint32_t cursors_max, clients_max;
+	uint32_t moves_max, offers_ms; // of migration.h
 	bool huge;
 	int node;
 	struct reclaim reclaim;

@@ -3,8 +3,6 @@
 
 #include "dataplane/stages.h"
 
-#define ROOM_LEFT 512 // slots of the outbox that are for others
-
 static void tell(struct core *core, enum core_notice_kind kind, const struct subscription *s,
 		 struct core_notice notice)
 {
@@ -13,7 +11,8 @@ static void tell(struct core *core, enum core_notice_kind kind, const struct sub
 	notice.session = godwit_get64(s->own.session);
 	notice.cursor_epoch = s->cursor_epoch;
 	notice.at_ns = core->now_ns;
-	if (!crossing_has_room(&core->outbox, ROOM_LEFT) || !core_notify(core, kind, notice))
+	// Half of the outbox is for others.
+	if (!crossing_has_room(&core->outbox, core->config.mailbox_slots / 2) || !core_notify(core, kind, notice))
 		COUNT(core, arrivals_untold, 1);
 }
 

@@ -7,7 +7,6 @@
 #include "dataplane/replication.h"
 #include "dataplane/stages.h"
 
-#define MAILBOX_SLOTS	  1024
 #define WHEEL_TICK_NS	  500000 // heartbeats need no better
 #define WHEEL_SLOTS	  1024
 #define ENTRY_SPARE	  512 // runs of one slice beyond one a class
@@ -25,6 +24,8 @@ const struct core_config core_config_default = {
 	.ring_slots = 64,
 	.classes_max = 1024,
 	.class_topics_max = 32768,
+	.mailbox_slots = 1024,
+	.notices_ms = MOVES_NOTICES,
 	.live_budget = 2048,
 	.egress_budget = 256,
 	.temporary_budget = 256 << 10,
@@ -50,7 +51,7 @@ uint64_t core_bytes(const struct server *server, const struct core_config *c)
 					   sizeof(uint64_t) + sizeof(struct wheel_timer)) +
 	       (uint64_t)c->subscriptions_max *
 		       (sizeof(struct subscription) + c->ring_slots * sizeof(struct slice)) +
-	       2 * crossing_bytes(MAILBOX_SLOTS, CORE_COMMAND_BYTES) +
+	       2 * crossing_bytes(c->mailbox_slots, CORE_COMMAND_BYTES) +
 	       moves_offers(c->clients_max) * sizeof(struct offer) + wheel_heads_bytes(WHEEL_SLOTS);
 }
 
@@ -124,14 +125,15 @@ static int create_lives(struct core *core)
 
 static int create_mailboxes(struct core *core)
 {
-	uint64_t bytes = crossing_bytes(MAILBOX_SLOTS, CORE_COMMAND_BYTES);
+	uint32_t slots = core->config.mailbox_slots;
+	uint64_t bytes = crossing_bytes(slots, CORE_COMMAND_BYTES);
 
 	core->inbox_memory = lines(bytes);
 	core->outbox_memory = lines(bytes);
 	if (core->inbox_memory == NULL || core->outbox_memory == NULL)
 		return -ENOMEM;
-	crossing_init(&core->inbox, core->inbox_memory, MAILBOX_SLOTS, CORE_COMMAND_BYTES);
-	crossing_init(&core->outbox, core->outbox_memory, MAILBOX_SLOTS, CORE_COMMAND_BYTES);
+	crossing_init(&core->inbox, core->inbox_memory, slots, CORE_COMMAND_BYTES);
+	crossing_init(&core->outbox, core->outbox_memory, slots, CORE_COMMAND_BYTES);
 	return 0;
 }
 
@@ -145,7 +147,9 @@ struct core *core_create(struct server *server, const struct core_config *config
 	    config->clients_max == 0 || (config->clients_max & (config->clients_max - 1)) != 0 ||
 	    config->subscriptions_max == 0 || config->ring_slots < 4 ||
 	    (config->ring_slots & (config->ring_slots - 1)) != 0 || config->classes_max == 0 ||
-	    config->live_budget == 0 || config->egress_budget == 0 ||
+	    config->mailbox_slots < 2 ||
+	    (config->mailbox_slots & (config->mailbox_slots - 1)) != 0 ||
+	    config->notices_ms == 0 || config->live_budget == 0 || config->egress_budget == 0 ||
 	    config->temporary_budget == 0) {
 		errno = EINVAL;
 		return NULL;

@@ -12,8 +12,16 @@
 #define WALK_SLOTS   256 // subscription slots looked at in one turn
 #define WALK_ENTRIES 16	 // entries written in one step of a walk
 #define WALK_STEP_NS (WALK_ENTRIES * 1000000000ull / CURSOR_FEED_RATE)
+#define WINDOW_MAX   768 // entries sent to a peer and not acknowledged
 
 static_assert(offsetof(struct cursor_feed_slot, cursors) == 16, "cursors lie behind the head");
+static_assert(CURSOR_FEED_RING_MIN / 2 + CURSOR_FEED_FRAME < CURSOR_FEED_RING_MIN,
+	      "what is in flight is kept");
+
+const struct cursor_feed_config cursor_feed_config_default = {
+	.ring = CURSOR_FEED_RING,
+	.slots = CURSOR_FEED_SLOTS,
+};
 
 uint64_t cursor_feed_session(uint16_t server, uint64_t incarnation)
 {
@@ -22,29 +30,35 @@ uint64_t cursor_feed_session(uint16_t server, uint64_t incarnation)
 	return XXH3_64bits_withSeed(input, sizeof(input), 0x637572736f7273) | 1;
 }
 
-uint64_t cursor_feed_bytes(void)
+uint64_t cursor_feed_bytes(const struct cursor_feed_config *config)
 {
-	return sizeof(struct cursor_feed) + CURSOR_FEED_RING * sizeof(struct godwit_cursor) +
-	       crossing_bytes(CURSOR_FEED_SLOTS, sizeof(struct cursor_feed_slot));
+	return sizeof(struct cursor_feed) + config->ring * sizeof(struct godwit_cursor) +
+	       crossing_bytes(config->slots, sizeof(struct cursor_feed_slot));
 }
 
-int cursor_feed_create(struct server *server)
+int cursor_feed_create(struct server *server, const struct cursor_feed_config *config)
 {
 	uint64_t bytes = (sizeof(struct cursor_feed) + CACHE_LINE - 1) & ~(CACHE_LINE - 1ull);
-	struct cursor_feed *feed = aligned_alloc(CACHE_LINE, bytes);
+	struct cursor_feed *feed;
 
+	if (config->ring < CURSOR_FEED_RING_MIN || config->slots == 0 ||
+	    (config->slots & (config->slots - 1)) != 0)
+		return -EINVAL;
+	feed = aligned_alloc(CACHE_LINE, bytes);
 	if (feed == NULL)
 		return -ENOMEM;
 	memset(feed, 0, bytes);
 	server->cursor_feed = feed;
-	feed->ring = calloc(CURSOR_FEED_RING, sizeof(*feed->ring));
+	feed->ring_size = config->ring;
+	feed->window = config->ring / 2 < WINDOW_MAX ? config->ring / 2 : WINDOW_MAX;
+	feed->ring = calloc(config->ring, sizeof(*feed->ring));
 	feed->entries_memory =
-		calloc(1, crossing_bytes(CURSOR_FEED_SLOTS, sizeof(struct cursor_feed_slot)));
+		calloc(1, crossing_bytes(config->slots, sizeof(struct cursor_feed_slot)));
 	if (feed->ring == NULL || feed->entries_memory == NULL) {
 		cursor_feed_destroy(server);
 		return -ENOMEM;
 	}
-	crossing_init(&feed->entries, feed->entries_memory, CURSOR_FEED_SLOTS,
+	crossing_init(&feed->entries, feed->entries_memory, config->slots,
 		      sizeof(struct cursor_feed_slot));
 	return 0;
 }
@@ -105,7 +119,7 @@ void cursor_feed_take(struct core *core, const struct godwit_cursor *entry)
 	struct cursor_feed *feed = core->server->cursor_feed;
 
 	feed->end++;
-	feed->ring[feed->end % CURSOR_FEED_RING] = *entry;
+	feed->ring[feed->end % feed->ring_size] = *entry;
 	to_control(core, entry);
 }
 

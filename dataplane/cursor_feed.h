@@ -17,8 +17,8 @@
 //
 // The session of a feed follows from the server's id and incarnation, so a peer knows it without asking.
 //
-// Owner: the server; each core has a part of its own in struct core. Limits: CURSOR_FEED_RING entries kept
-// for peers, CURSOR_FEED_SLOTS frames of entries waiting for control. There is no feed without a cluster.
+// Owner: the server; each core has a part of its own in struct core. Limits: `ring` entries kept for peers,
+// `slots` frames of entries waiting for control. There is no feed without a cluster.
 #ifndef DATAPLANE_CURSOR_FEED_H
 #define DATAPLANE_CURSOR_FEED_H
 
@@ -27,8 +27,9 @@
 #include "dataplane/crossing.h"
 #include "dataplane/peers.h"
 
-#define CURSOR_FEED_RING     8192 // a power of two
-#define CURSOR_FEED_SLOTS    1024
+#define CURSOR_FEED_RING     8192 // entries kept for peers, as ever
+#define CURSOR_FEED_RING_MIN 32
+#define CURSOR_FEED_SLOTS    1024 // frames that wait for control, as ever
 #define CURSOR_FEED_FRAME    12	    // entries in one slot or REPLICATE
 #define CURSOR_FEED_ENDED    64	    // ends that wait for room
 #define CURSOR_FEED_RATE     20000  // entries a second and core, about
@@ -58,7 +59,8 @@ struct cursor_feed_peer {     // to and from one peer
 };
 
 struct cursor_feed {
-	struct godwit_cursor *ring; // entry n at n % CURSOR_FEED_RING	w, r: link core
+	uint32_t ring_size, window; // entries kept; sent to a peer and not acknowledged	r: link core
+	struct godwit_cursor *ring; // entry n at n % ring_size	w, r: link core
 	uint64_t end;		    // last entry; the first is 1		w, r: link core
 	uint64_t session;	    //					w, r: link core
 	struct crossing_slot *open; // slot of [entries] being filled	w, r: link core
@@ -77,11 +79,17 @@ struct cursor_feed_core { // a core's part
 	struct godwit_cursor ended[CURSOR_FEED_ENDED];
 };
 
-// 0 or -ENOMEM. server's id and incarnation are set. Thread: control, before the cores run.
+struct cursor_feed_config {
+	uint32_t ring;	// entries, CURSOR_FEED_RING_MIN at least
+	uint32_t slots; // frames, a power of two
+};
+extern const struct cursor_feed_config cursor_feed_config_default;
+
+// 0, -EINVAL or -ENOMEM. server's id and incarnation are set. Thread: control, before the cores run.
 struct server;
-int cursor_feed_create(struct server *server);
+int cursor_feed_create(struct server *server, const struct cursor_feed_config *config);
 void cursor_feed_destroy(struct server *server);
-uint64_t cursor_feed_bytes(void);
+uint64_t cursor_feed_bytes(const struct cursor_feed_config *config);
 
 // The session of a server's feed. Thread: any.
 uint64_t cursor_feed_session(uint16_t server, uint64_t incarnation);

@@ -7,7 +7,6 @@
 
 #include "dataplane/stages.h"
 
-#define WINDOW	 768	     // entries sent to a peer and not acknowledged
 #define AGAIN_NS 50000000ull // without an acknowledgement
 #define HOLE_NS	 5000000ull  // between two repeats for a hole
 #define FRAMES	 16	     // to one peer in one turn
@@ -17,7 +16,6 @@
 	((PEERS_NARROW_BYTES - sizeof(struct godwit_replicate) - GODWIT_MAC_BYTES) / ENTRY_BYTES)
 
 static_assert(ENTRY_BYTES % 4 == 0, "a record is padded to 4");
-static_assert(WINDOW + CURSOR_FEED_FRAME < CURSOR_FEED_RING, "what is in flight is kept");
 
 // ---- to a peer -----------------------------------------------------------------------------------
 
@@ -56,7 +54,7 @@ static bool send_entries(struct core *core, struct peer *peer, struct cursor_fee
 	memcpy(at, &frame, sizeof(frame));
 	bytes = (uint32_t)sizeof(frame);
 	for (uint32_t i = 0; i < count; i++)
-		bytes += put_record(at + bytes, &feed->ring[to->next++ % CURSOR_FEED_RING]);
+		bytes += put_record(at + bytes, &feed->ring[to->next++ % feed->ring_size]);
 	peers_end(core, peer, at, bytes);
 	COUNT(core, cursor_frames, 1);
 	return true;
@@ -108,7 +106,7 @@ static uint32_t feed_peer(struct core *core, struct peer *peer)
 		return 0;
 	if (to->incarnation != incarnation)
 		begin_peer(core, to, incarnation);
-	if (feed->end >= to->acked + CURSOR_FEED_RING) {
+	if (feed->end >= to->acked + feed->ring_size) {
 		// It was away too long: what it missed is written again.
 		COUNT(core, cursor_truncated, 1);
 		to->base = to->next = feed->end + 1;
@@ -117,7 +115,7 @@ static uint32_t feed_peer(struct core *core, struct peer *peer)
 	}
 	if (to->next > to->acked + 1 && core->now_ns - to->moved_ns >= AGAIN_NS)
 		send_unacked(core, peer, to);
-	while (n < FRAMES && to->next <= feed->end && to->next <= to->acked + WINDOW) {
+	while (n < FRAMES && to->next <= feed->end && to->next <= to->acked + feed->window) {
 		if (to->next == to->acked + 1)
 			to->moved_ns = core->now_ns;
 		if (!send_entries(core, peer, to))
@@ -173,7 +171,7 @@ static void send_ack(struct core *core, struct peer *peer, uint64_t session, uin
 		.ack.from.frame = {.version = GODWIT_VERSION, .type = GODWIT_PEER_ACK},
 		.ack.session = godwit_be64(session),
 		.ack.seq = godwit_be64(end),
-		.ack.edge = godwit_be64(end + WINDOW),
+		.ack.edge = godwit_be64(end + core->server->cursor_feed->window),
 		.ack.naks = godwit_be16(hole_to != 0 ? 1 : 0),
 		.hole = {.first = godwit_be64(end + 1), .last = godwit_be64(hole_to)},
 	};

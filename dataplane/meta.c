@@ -17,12 +17,12 @@ void meta_begin(struct replication *r, uint64_t last)
 
 static struct meta_entry *entry_at(const struct replication *r, uint64_t number)
 {
-	return &r->meta[number % REPLICATION_META_PENDING];
+	return &r->meta[number % r->meta_max];
 }
 
 bool meta_is_full(const struct replication *r)
 {
-	return r->meta_last - r->meta_held >= REPLICATION_META_PENDING;
+	return r->meta_last - r->meta_held >= r->meta_max;
 }
 
 struct meta_entry *meta_add(struct core *core, struct replication *r)
@@ -30,7 +30,7 @@ struct meta_entry *meta_add(struct core *core, struct replication *r)
 	struct meta_entry *entry;
 
 	assert(!meta_is_full(r));
-	if (r->meta_last - r->meta_first == REPLICATION_META_PENDING) {
+	if (r->meta_last - r->meta_first == r->meta_max) {
 		r->meta_first++;
 		// One that is not in sync and lacks the entry takes the whole table again.
 		for (uint32_t i = 0; i < SERVER_PEERS_MAX; i++)

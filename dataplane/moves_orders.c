@@ -17,7 +17,7 @@ bool moves_may_notify(struct core *core)
 		moves->notices_at_ms = now_ms;
 		moves->notices_count = 0;
 	}
-	if (moves->notices_count == MOVES_NOTICES) {
+	if (moves->notices_count == core->config.notices_ms) {
 		DROP(core, session_flood, 1);
 		return false;
 	}

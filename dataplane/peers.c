@@ -73,7 +73,8 @@ uint64_t peers_bytes(uint32_t count, uint32_t streams)
 int peers_init(struct server *server, const struct peers_config *config)
 {
 	struct peers *peers = &server->peers;
-	uint64_t ring = crossing_bytes(PEERS_RING_SLOTS, PEERS_SLOT_BYTES);
+	uint32_t slots = config->ring_slots != 0 ? config->ring_slots : PEERS_RING_SLOTS;
+	uint64_t ring = crossing_bytes(slots, PEERS_SLOT_BYTES);
 
 	if (!config_holds(server, config))
 		return -EINVAL;
@@ -85,8 +86,8 @@ int peers_init(struct server *server, const struct peers_config *config)
 		peers_fini(server);
 		return -ENOMEM;
 	}
-	crossing_init(&peers->punts, peers->punts_memory, PEERS_RING_SLOTS, PEERS_SLOT_BYTES);
-	crossing_init(&peers->sends, peers->sends_memory, PEERS_RING_SLOTS, PEERS_SLOT_BYTES);
+	crossing_init(&peers->punts, peers->punts_memory, slots, PEERS_SLOT_BYTES);
+	crossing_init(&peers->sends, peers->sends_memory, slots, PEERS_SLOT_BYTES);
 	peers->cluster = XXH3_64bits(config->cluster, strlen(config->cluster));
 	peers->config = config->config;
 	peers->interval_us = config->interval_us;

@@ -28,7 +28,7 @@
 #define SERVER_LINK_CORE  0
 #define PEERS_STREAMS_MAX 8 // entries of one PEER_HELLO or PEER_HEARTBEAT
 #define PEERS_KEY_BYTES	  32
-#define PEERS_RING_SLOTS  1024
+#define PEERS_RING_SLOTS  1024 // of punt and send rings, as ever
 #define PEERS_SLOT_BYTES  1600 // of punt and send rings: struct peers_head and a frame
 #define PEERS_HELLO_BEATS 10   // intervals from an unanswered HELLO to the next
 #define PEERS_CUT_BEATS                                                                            \
@@ -161,6 +161,7 @@ struct peers_config {
 	uint32_t secret_bytes;
 	uint64_t config; // hash of what all servers must have alike
 	uint32_t interval_us;
+	uint32_t ring_slots; // of punt and send rings, a power of two; 0: PEERS_RING_SLOTS
 	uint32_t count;
 	const struct peer_config *peers; // the others: not the server itself
 };

@@ -18,11 +18,16 @@ static void *zeroed_lines(uint64_t bytes)
 	return memory;
 }
 
+static uint32_t meta_max_of(const struct stream_config *config)
+{
+	return config->meta_max != 0 ? config->meta_max : REPLICATION_META_PENDING;
+}
+
 uint64_t replication_bytes(const struct stream_config *config)
 {
 	if (config->role == STREAM_ALONE)
 		return 0;
-	return sizeof(struct replication) + REPLICATION_META_PENDING * sizeof(struct meta_entry) +
+	return sizeof(struct replication) + meta_max_of(config) * sizeof(struct meta_entry) +
 	       (uint64_t)config->publishers_max * sizeof(struct publisher_state) +
 	       (uint64_t)config->topics_max * GODWIT_NAME_BYTES;
 }
@@ -41,7 +46,8 @@ int replication_create(struct stream *stream, const struct stream_config *config
 	r->room_known = true;
 	r->states_max = config->publishers_max;
 	r->topics_max = config->topics_max;
-	r->meta = zeroed_lines(REPLICATION_META_PENDING * sizeof(*r->meta));
+	r->meta_max = meta_max_of(config);
+	r->meta = zeroed_lines(r->meta_max * sizeof(*r->meta));
 	r->states = zeroed_lines((uint64_t)config->publishers_max * sizeof(*r->states));
 	r->names = zeroed_lines((uint64_t)config->topics_max * GODWIT_NAME_BYTES);
 	if (r->meta == NULL || r->states == NULL || r->names == NULL)

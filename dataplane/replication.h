@@ -34,7 +34,7 @@
 
 #define REPLICATION_PACKETS	 256   // of one feed in flight
 #define REPLICATION_WINDOW	 16384 // records that a sink lets be sent beyond its end
-#define REPLICATION_META_PENDING 64
+#define REPLICATION_META_PENDING 64 // as ever
 #define SOURCE_TAIL_US		 2000 // from sending to telling of it again
 
 static_assert(SERVER_PEERS_MAX == STREAM_PEERS_MAX, "a bit each in 32");
@@ -178,9 +178,10 @@ struct replication {
 	bool room_known;			 // the logs of all that count
 	struct feed feeds[SERVER_PEERS_MAX];
 	struct sink sink;
-	// META: entries (meta_first .. meta_last], entry n in slot n % PENDING; those <= meta_held are agreed
+	// META: entries (meta_first .. meta_last], entry n in slot n % meta_max; those <= meta_held are agreed
 	uint64_t meta_first, meta_last, meta_held;
 	bool tables_agreed; // all that count took our tables in this epoch: what they tell may be used
+	uint32_t meta_max; // entries of meta
 	struct meta_entry *meta;
 	// the snapshot being served or pulled, one at a time; owner: index of a peer, or NONE
 	uint32_t snapshot_owner;

@@ -48,6 +48,7 @@ struct stream_config {
 	uint64_t instance_floor; // publishers' instances begin above it: the server's incarnation
 	uint32_t publishers_max;
 	uint32_t runs_max; // power of two
+	uint32_t meta_max; // META entries kept for replicas; 0: REPLICATION_META_PENDING
 	uint32_t topics_max;
 };
 

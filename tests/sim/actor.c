@@ -44,7 +44,7 @@ static void open_core(struct actor *a)
 	struct sim *sim = a->sim;
 	struct godwit_address servers[SIM_HOSTS];
 	struct godwit_core_options options = {
-		.client = SIM_CLIENT_ID + a->index,
+		.client = SIM_CLIENT_ID + a->client,
 		.instance = ++a->instance,
 		.seed = {rng_next(&sim->rng) | 1, rng_next(&sim->rng)},
 		.servers = servers,
@@ -56,7 +56,7 @@ static void open_core(struct actor *a)
 
 	// Each begins with another one.
 	for (uint32_t i = 0; i < sim->host_count; i++)
-		servers[i] = sim->hosts[(a->index + i) % sim->host_count].address;
+		servers[i] = sim->hosts[(a->first + i) % sim->host_count].address;
 	a->core = godwit_core_create(&options);
 	if (a->core == NULL)
 		abort();
@@ -77,6 +77,14 @@ void actor_close(struct actor *a)
 	godwit_core_destroy(a->core);
 	a->core = NULL;
 	a->open = false;
+}
+
+void actor_leave(struct actor *a)
+{
+	if (a->open)
+		actor_close(a);
+	a->left = true;
+	sim_trace(a->sim, actor_node(a), "left");
 }
 
 static void restart(struct actor *a)
@@ -104,6 +112,7 @@ static void restart(struct actor *a)
 	}
 	actor_close(a);
 	a->address.port += 100; // a new socket
+	a->first = a->first_again;
 	open_core(a);
 }
 
@@ -206,7 +215,9 @@ static void on_topic(struct actor *a, const struct godwit_event *e)
 	if (e->request != a->name_request)
 		sim_fail(sim, "actor %u: a topic that it did not ask for", a->index);
 	a->name_request = 0;
-	if (e->code == GODWIT_LIMIT && sim->tight)
+	// Not all names have room.
+	if (e->code == GODWIT_LIMIT &&
+	    sim->streams[a->name_stream].topics_max < SIM_NAMES + SIM_TOPICS)
 		return;
 	if (e->code != GODWIT_OK || e->topic == 0) {
 		sim_fail(sim, "actor %u: topic: %s", a->index, godwit_code_name(e->code));
@@ -321,6 +332,10 @@ void actor_turn(struct actor *a)
 
 	if (sim->now_ns < a->start_ns || a->left)
 		return;
+	if (a->until_ns != 0 && sim->now_ns >= a->until_ns) {
+		actor_leave(a);
+		return;
+	}
 	if (a->rogue) {
 		a->open = true;
 		rogue_turn(a);
@@ -360,6 +375,7 @@ uint64_t actor_due(const struct actor *a)
 	if (!a->open)
 		return a->start_ns;
 	due = sooner(godwit_core_due(a->core, now_ns), a->restart_ns);
+	due = sooner(due, a->until_ns);
 	due = sooner(due, a->name_request == 0 ? a->name_ns : 0);
 	for (uint32_t i = 0; i < a->interest_count; i++)
 		if (!a->interests[i].ended && a->interests[i].begun)
@@ -385,6 +401,8 @@ bool actor_complete(struct actor *a)
 		return a->published >= a->to_publish &&
 		       godwit_core_publisher_state(a->core, a->handle, &state) == 0 &&
 		       state.waiting == 0;
+	if (a->until_ns != 0)
+		return false; // it leaves
 	for (uint32_t i = 0; i < a->interest_count; i++)
 		if (!interest_complete(&a->interests[i]))
 			return false;

@@ -176,7 +176,9 @@ static void look_at_keepers(struct host *host)
 		uint8_t *was = &host->seen.keepers[i];
 
 		keeper_look(host->control.keeper, i, &view);
-		host->sim->coverage.waits[view.why]++;
+		if (view.why != host->seen.waits[i])
+			host->sim->coverage.waits[view.why]++;
+		host->seen.waits[i] = (uint8_t)view.why;
 		if (view.state != *was)
 			step(host->sim, COVER_KEEPER, *was, view.state);
 		*was = (uint8_t)view.state;

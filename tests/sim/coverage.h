@@ -17,7 +17,7 @@
 #include "dataplane/counters.h"
 
 #define COVER_STATES	    16
-#define COVER_REASONS	    (GODWIT_MIGRATION_CORE + 1)
+#define COVER_REASONS	    GODWIT_MIGRATION_REASONS
 #define COVER_LINKS	    (LINK_DEAD + 1)
 #define COVER_LINK_WHYS	    (LINK_WHY_CROWD + 1)
 #define COVER_KEEPER_WHYS   (KEEPER_NO_RECORD + 1)
@@ -61,7 +61,7 @@ struct seen_move {
 struct seen {
 	uint8_t subscriptions[SERVER_CORES_MAX][COVER_SUBSCRIPTIONS];
 	uint32_t subscriptions_count[SERVER_CORES_MAX];
-	uint8_t sinks[SERVER_STREAMS_MAX], keepers[SERVER_STREAMS_MAX];
+	uint8_t sinks[SERVER_STREAMS_MAX], keepers[SERVER_STREAMS_MAX], waits[SERVER_STREAMS_MAX];
 	uint64_t link_changes[SERVER_PEERS_MAX], records;
 	struct seen_move moves[COVER_MOVES];
 	uint32_t moves_count;

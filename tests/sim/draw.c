@@ -18,6 +18,12 @@ void draw_host(struct sim *sim, struct host *host)
 	host->config.subscriptions_max = 64;
 	host->config.classes_max = 64;
 	host->config.class_topics_max = 1024;
+	host->sizes = (struct host_sizes){
+		.crossings = 64,
+		.feed = cursor_feed_config_default,
+		.moves = PLANE_MOVES_MAX,
+		.offers_ms = PLANE_OFFERS_MS,
+	};
 	host->config.ring_slots = rings[rng_below(rng, 5)];
 	host->config.live_budget = rng_percent(rng, 50) ? 2048 : 1 + (uint32_t)rng_below(rng, 8);
 	host->config.egress_budget = rng_percent(rng, 50) ? 256 : 1 + (uint32_t)rng_below(rng, 16);
@@ -126,6 +132,7 @@ void draw_actor(struct sim *sim, struct actor *a, bool publisher, bool rogue)
 	struct rng *rng = &sim->rng;
 
 	a->sim = sim;
+	a->client = a->first = a->first_again = a->index;
 	a->address = network_actor_address(a->index);
 	a->stream = (uint32_t)rng_below(rng, sim->stream_count);
 	draw_link(sim, &a->link);
@@ -142,6 +149,23 @@ void draw_actor(struct sim *sim, struct actor *a, bool publisher, bool rogue)
 	a->pause_to_ns += sim->now_ns;
 	if (!rogue && rng_percent(rng, 20))
 		a->name_ns = a->start_ns + 1;
+}
+
+struct actor *draw_subscriber_more(struct sim *sim)
+{
+	struct actor *a = &sim->actors[sim->actor_count];
+
+	assert(sim->actor_count < SIM_ACTORS);
+	a->index = sim->actor_count++;
+	draw_actor(sim, a, false, false);
+	draw_actor_paths(sim, a);
+	return a;
+}
+
+void draw_stream_tables(struct sim_stream *stream)
+{
+	stream->topics_max = 64;
+	stream->runs_max = 256;
 }
 
 void draw_actor_paths(struct sim *sim, struct actor *a)

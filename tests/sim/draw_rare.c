@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Draws clusters in which happens what draw_cluster.c seldom brings about: two faults that are on together, each
-// pair of kinds in its turn, by the seed's number; and by that number, too, what takes more than one fault.
+// pair of kinds in its turn, by the seed's number; and by that number, too, what takes more than one fault. Each
+// third seed is a meeting (draw_meetings.c) instead.
 #include "tests/sim/sim.h"
 
 #define HOSTS_MIN 3
@@ -18,8 +19,8 @@ static void pair_of(uint32_t n, enum fault_kind *a, enum fault_kind *b)
 	*b = first + n;
 }
 
-// One that is on from `from_ns` on, for long enough to be noticed.
-static struct fault *add(struct sim *sim, enum fault_kind kind, uint64_t from_ns, uint64_t span_ns)
+struct fault *draw_rare_fault(struct sim *sim, enum fault_kind kind, uint64_t from_ns,
+			      uint64_t span_ns)
 {
 	struct fault *f = &sim->faults[sim->fault_count++];
 
@@ -34,45 +35,44 @@ static uint64_t draw_from(struct sim *sim)
 	return sim->now_ns + (150 + rng_below(&sim->rng, 900)) * MS;
 }
 
-static void draw_pair(struct sim *sim)
+void draw_rare_pair(struct sim *sim, uint32_t number)
 {
 	struct rng *rng = &sim->rng;
 	enum fault_kind a, b;
 	uint64_t from = draw_from(sim), span = (120 + rng_below(rng, 500)) * MS;
 
-	pair_of((uint32_t)(sim->seed % PAIRS), &a, &b);
+	pair_of(number % PAIRS, &a, &b);
 	if (rng_percent(rng, 50)) {
 		enum fault_kind first = a;
 
 		a = b;
 		b = first;
 	}
-	add(sim, a, from, span);
-	add(sim, b, from + rng_below(rng, span), (50 + rng_below(rng, 400)) * MS);
+	draw_rare_fault(sim, a, from, span);
+	draw_rare_fault(sim, b, from + rng_below(rng, span), (50 + rng_below(rng, 400)) * MS);
 }
 
-static uint32_t holders_of(const struct sim *sim)
+uint32_t draw_rare_holders(const struct sim *sim)
 {
 	return sim->streams[0].replicas | 1u << sim->streams[0].primary;
 }
 
 // Of three servers that hold a stream two hear nothing of the third, which serves on, nor of each other; they hear
 // the two servers that hold nothing, so they are not cut off. Both take the third one's clients for their own.
-static void draw_takers(struct sim *sim)
+uint32_t draw_rare_takers(struct sim *sim, uint64_t from_ns, uint64_t span_ns)
 {
-	struct rng *rng = &sim->rng;
-	uint64_t from = draw_from(sim), span = (300 + rng_below(rng, 500)) * MS;
-	uint32_t others = holders_of(sim), home;
+	uint32_t others = draw_rare_holders(sim), home;
 	struct fault *split;
 
 	do
-		home = (uint32_t)rng_below(rng, sim->host_count);
+		home = (uint32_t)rng_below(&sim->rng, sim->host_count);
 	while ((others & 1u << home) == 0);
 	others &= ~(1u << home);
-	split = add(sim, FAULT_SPLIT, from - 100 * MS, span + 200 * MS);
+	split = draw_rare_fault(sim, FAULT_SPLIT, from_ns - 100 * MS, span_ns + 200 * MS);
 	split->a = (uint32_t)__builtin_ctz(others);
 	split->b = 31 - (uint32_t)__builtin_clz(others);
-	add(sim, FAULT_ISOLATE, from, span)->a = home;
+	draw_rare_fault(sim, FAULT_ISOLATE, from_ns, span_ns)->a = home;
+	return home;
 }
 
 // A server is drained while nobody else reaches one of its clients.
@@ -88,11 +88,11 @@ static void draw_unreachable(struct sim *sim)
 
 		if (i == home)
 			continue;
-		f = add(sim, FAULT_SPLIT, from, 700 * MS);
+		f = draw_rare_fault(sim, FAULT_SPLIT, from, 700 * MS);
 		f->a = client;
 		f->b = i;
 	}
-	add(sim, FAULT_DRAIN, from + 50 * MS, 600 * MS)->a = home;
+	draw_rare_fault(sim, FAULT_DRAIN, from + 50 * MS, 600 * MS)->a = home;
 }
 
 // A primary of local acks that nobody follows for a moment, less than what is noticed, and that dies then: the end of
@@ -110,11 +110,11 @@ static void draw_lost(struct sim *sim)
 	for (uint32_t i = 0; i < sim->host_count; i++) {
 		if ((stream->replicas & 1u << i) == 0)
 			continue;
-		f = add(sim, FAULT_SPLIT, from, span + 2 * MS);
+		f = draw_rare_fault(sim, FAULT_SPLIT, from, span + 2 * MS);
 		f->a = stream->primary;
 		f->b = i;
 	}
-	f = add(sim, FAULT_CRASH, from + span, rng_below(rng, 100) * MS);
+	f = draw_rare_fault(sim, FAULT_CRASH, from + span, rng_below(rng, 100) * MS);
 	f->a = f->b = stream->primary;
 	for (uint32_t i = 0; i < sim->actor_count; i++) {
 		struct actor *a = &sim->actors[i];
@@ -138,7 +138,7 @@ static void draw_small_tables(struct sim *sim)
 		if (leads)
 			continue;
 		sim->hosts[i].config.clients_max = 4;
-		sim->tight = true;
+		sim->hosts[i].lacks = ROOM_CLIENTS;
 		return;
 	}
 }
@@ -155,20 +155,53 @@ static void draw_small_log(struct sim *sim)
 		hs->log_bytes /= 8;
 }
 
-static bool fits(const struct sim *sim, bool takers)
+// Without a meeting: two faults, and what takes more.
+static void draw_more(struct sim *sim, uint32_t number)
 {
-	return sim->host_count >= (takers ? SIM_HOSTS : HOSTS_MIN) &&
-	       (!takers || __builtin_popcount(holders_of(sim)) == 3);
+	struct rng *rng = &sim->rng;
+	uint64_t from, span;
+
+	draw_rare_pair(sim, number);
+	switch (number % 4) {
+	case 0:
+		draw_lost(sim);
+		break;
+	case 1:
+		from = draw_from(sim);
+		span = (300 + rng_below(rng, 500)) * MS;
+		draw_rare_takers(sim, from, span);
+		break;
+	case 2:
+		draw_unreachable(sim);
+		break;
+	default:
+		draw_small_tables(sim);
+		break;
+	}
+	if (number % 5 == 0)
+		draw_small_log(sim);
+}
+
+static bool fits(const struct sim *sim, bool is_meeting, uint32_t number)
+{
+	if (sim->host_count < HOSTS_MIN)
+		return false;
+	if (is_meeting)
+		return draw_meeting_fits(sim, number % MEETINGS);
+	return number % 4 != 1 ||
+	       (sim->host_count == SIM_HOSTS && __builtin_popcount(draw_rare_holders(sim)) == 3);
 }
 
 void draw_rare(struct sim *sim)
 {
 	const struct story *story = sim->story;
 	uint64_t seed = sim->seed;
-	bool takers = seed % 4 == 1;
+	bool is_meeting = seed % 3 == 0;
+	// Counts the worlds of either sort.
+	uint32_t number = (uint32_t)(is_meeting ? seed / 3 : seed - seed / 3 - 1);
 
 	draw_cluster(sim);
-	while (!fits(sim, takers)) {
+	while (!fits(sim, is_meeting, number)) {
 		struct rng rng = sim->rng;
 
 		memset(sim, 0, sizeof(*sim));
@@ -179,15 +212,8 @@ void draw_rare(struct sim *sim)
 	}
 	memset(sim->faults, 0, sizeof(sim->faults));
 	sim->fault_count = 0;
-	draw_pair(sim);
-	if (seed % 4 == 0)
-		draw_lost(sim);
-	if (takers)
-		draw_takers(sim);
-	if (seed % 4 == 2)
-		draw_unreachable(sim);
-	if (seed % 4 == 3)
-		draw_small_tables(sim);
-	if (seed % 5 == 0)
-		draw_small_log(sim);
+	if (is_meeting)
+		draw_meeting(sim, number % MEETINGS);
+	else
+		draw_more(sim, number);
 }

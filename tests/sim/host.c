@@ -60,7 +60,8 @@ static void start_stream(struct host *host, uint32_t i)
 		.mtu = SIM_MTU,
 		.log_bytes = hs->log_bytes,
 		.publishers_max = 16,
-		.runs_max = 256,
+		.runs_max = host->sim->streams[i].runs_max,
+		.meta_max = host->sim->streams[i].meta_max,
 		.topics_max = host->sim->streams[i].topics_max,
 	};
 
@@ -97,6 +98,7 @@ static void start_peers(struct host *host)
 		.secret_bytes = 27,
 		.config = 1,
 		.interval_us = HOST_INTERVAL_NS / US,
+		.ring_slots = host->sizes.peers,
 		.peers = peers,
 	};
 
@@ -115,7 +117,8 @@ static void start_peers(struct host *host)
 			};
 	}
 	if (config.count > 0 &&
-	    (peers_init(&host->server, &config) != 0 || cursor_feed_create(&host->server) != 0))
+	    (peers_init(&host->server, &config) != 0 ||
+	     cursor_feed_create(&host->server, &host->sizes.feed) != 0))
 		abort();
 }
 
@@ -163,7 +166,7 @@ void host_start(struct host *host)
 	}
 	start_peers(host);
 	server->core_count = host->core_count;
-	if (server_crossings_create(server, 64) != 0)
+	if (server_crossings_create(server, host->sizes.crossings) != 0)
 		abort();
 	for (uint32_t i = 0; i < host->core_count; i++)
 		start_core(host, i);
@@ -172,7 +175,8 @@ void host_start(struct host *host)
 	sim_trace(sim, host_node(host), "up, generation %u", host->generation);
 }
 
-static void clear_inboxes(struct host *host)
+// Its cores are gone, and what waited for them.
+static void forget_cores(struct host *host)
 {
 	for (uint32_t i = 0; i < host->core_count; i++) {
 		for (uint32_t k = 0; k < host->cores[i].inbox_count; k++)
@@ -189,7 +193,7 @@ void host_stop(struct host *host)
 	if (!host->up)
 		return;
 	host->up = host->paused = false;
-	clear_inboxes(host);
+	forget_cores(host);
 	coverage_host_ends(host);
 	host_control_stop(host);
 	for (uint32_t i = 0; i < host->core_count; i++)

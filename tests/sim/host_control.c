@@ -347,6 +347,8 @@ static void start_plane(struct host *host)
 		.multiplier = 3,
 		.cursors_max = 1024,
 		.clients_max = 1024,
+		.moves_max = host->sizes.moves,
+		.offers_ms = host->sizes.offers_ms,
 		.node = -1,
 		.reclaim = reclaim_at_once(),
 		.random = {rng_next(&host->sim->rng), rng_next(&host->sim->rng)},

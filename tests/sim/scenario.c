@@ -162,6 +162,11 @@ static bool all_complete(struct sim *sim, bool publishers_only)
 	return true;
 }
 
+static bool not_all_fit(const struct sim *sim)
+{
+	return sim_lacks(sim, ROOM_CLIENTS | ROOM_SUBSCRIPTIONS);
+}
+
 // Where there is not room for all, who has got everything leaves.
 static void make_room(struct sim *sim)
 {
@@ -170,8 +175,7 @@ static void make_room(struct sim *sim)
 
 		if (a->left || a->rogue || !a->open || !actor_complete(a))
 			continue;
-		actor_close(a);
-		a->left = true;
+		actor_leave(a);
 	}
 }
 
@@ -318,7 +322,7 @@ static void check_laws(struct sim *sim)
 static void run_traffic(struct sim *sim)
 {
 	uint64_t start = sim->now_ns;
-	uint64_t end = start + (sim->tight ? TIGHT_END_NS : TRAFFIC_END_NS);
+	uint64_t end = start + (not_all_fit(sim) ? TIGHT_END_NS : TRAFFIC_END_NS);
 
 	while (!sim->failed && sim->now_ns < end &&
 	       (!all_complete(sim, true) || sim->now_ns < start + sim->story->traffic_min_ns))
@@ -338,7 +342,7 @@ static void run_settling(struct sim *sim)
 	sim->story->disturb(sim); // what is broken is mended
 	while (!sim->failed && !all_complete(sim, false)) {
 		step(sim);
-		if (sim->tight)
+		if (not_all_fit(sim))
 			make_room(sim);
 		if (sim->now_ns > end)
 			describe_stuck(sim);

@@ -15,6 +15,7 @@
 //   draw.c          draws clients and paths from a seed
 //   draw_cluster.c  draws a cluster, and what breaks in it
 //   draw_rare.c     draws what that seldom brings about: faults in pairs, one after the other
+//   draw_meetings.c ... and what takes several things at the right moments
 //   faults.c        what breaks, by time
 //   scenario.c      runs a world
 //   without.h       a world without some of its pieces; shrink.c finds a small one that fails
@@ -182,6 +183,18 @@ struct host_control {
 	bool has_begun; // it may take roles
 };
 
+struct host_sizes { // of the rings and tables between its threads
+	uint32_t crossings, peers; // slots
+	struct cursor_feed_config feed;
+	uint32_t moves, offers_ms;
+};
+
+enum host_room { // what it may have too little of for all, a bit each
+	ROOM_CLIENTS = 1,
+	ROOM_SUBSCRIPTIONS = 2,
+	ROOM_FILTERS = 4,
+};
+
 struct host {
 	struct sim *sim;
 	uint32_t index; // server id - 1
@@ -192,6 +205,8 @@ struct host {
 	struct host_stream streams[SIM_STREAMS];
 	struct godwit_address address;
 	struct core_config config;
+	struct host_sizes sizes;
+	uint32_t lacks; // enum host_room
 	uint32_t core_count;
 	uint64_t unproved_in, unproved_out; // bytes from and to the attacker's address
 	struct host_control control;
@@ -207,7 +222,7 @@ struct host {
 struct sim_stream {	   // of the cluster
 	uint32_t sessions; // that it has had
 	struct truth *truth;
-	uint32_t topics_max;
+	uint32_t topics_max, runs_max, meta_max;
 	uint32_t names[SIM_NAMES]; // numbers given, as clients were told; 0: none yet
 	uint32_t primary;	   // host
 	uint32_t replicas;	   // mask of hosts
@@ -287,6 +302,9 @@ struct actor {
 	struct godwit_address address;
 	struct link link;	       // of its own line, in both directions
 	uint64_t start_ns, restart_ns; // 0: never
+	uint64_t until_ns; // its process ends, another one of the same client goes on; 0: never
+	uint32_t client;   // whose process it is: the index of the first one
+	uint32_t first, first_again; // host that it asks first, and after its restart
 	uint64_t instance;
 	uint64_t due_ns; // nothing to do before, unless something arrives
 	// subscriber
@@ -345,7 +363,6 @@ struct sim {
 	struct home_of homes[SIM_HOMES]; // open addressing, by tag and epoch
 	uint32_t homes_count;
 	bool attacker;
-	bool tight; // tables too small for all
 	struct godwit_address attacker_address;
 	uint64_t messages_delivered, migrations, lost_messages;
 	struct coverage coverage; // what was reached
@@ -363,6 +380,15 @@ void sim_node_name(uint32_t node, char name[8]);
 static inline uint32_t host_node(const struct host *host)
 {
 	return host->index;
+}
+
+// Whether any host has too little of these for all (enum host_room).
+static inline bool sim_lacks(const struct sim *sim, uint32_t rooms)
+{
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		if ((sim->hosts[i].lacks & rooms) != 0)
+			return true;
+	return false;
 }
 
 static inline uint32_t actor_node(const struct actor *actor)
@@ -442,6 +468,8 @@ void actor_input(struct actor *actor, const struct packet *packet);
 void actor_turn(struct actor *actor);
 uint64_t actor_due(const struct actor *actor);
 void actor_close(struct actor *actor);
+// It does nothing any more, and nothing is asked of it.
+void actor_leave(struct actor *actor);
 // Whether it has got all that it can get.
 bool actor_complete(struct actor *actor);
 
@@ -466,14 +494,31 @@ void draw_link(struct sim *sim, struct link *link);
 void draw_actor(struct sim *sim, struct actor *actor, bool publisher, bool rogue);
 // Paths between an actor and every host, as its own line is.
 void draw_actor_paths(struct sim *sim, struct actor *actor);
+// One more client. start_ns is counted from now.
+struct actor *draw_subscriber_more(struct sim *sim);
+// What a stream has of tables in a world that wants for nothing.
+void draw_stream_tables(struct sim_stream *stream);
 
 void draw_cluster(struct sim *sim);
 // What else a fault of this kind needs: whom it is between, how much.
 void draw_fault_kind(struct sim *sim, struct fault *fault, enum fault_kind kind);
 
-// ---- draw_rare.c
+// ---- draw_rare.c, and draw_meetings.c
 
 void draw_rare(struct sim *sim);
+// One fault that is on from `from_ns` on.
+struct fault *draw_rare_fault(struct sim *sim, enum fault_kind kind, uint64_t from_ns,
+			      uint64_t span_ns);
+void draw_rare_pair(struct sim *sim, uint32_t number);
+// The hosts that hold the first stream, a bit each.
+uint32_t draw_rare_holders(const struct sim *sim);
+// Two hosts think that a third one is dead, and it is not. Returns that one.
+uint32_t draw_rare_takers(struct sim *sim, uint64_t from_ns, uint64_t span_ns);
+
+#define MEETINGS 7
+// Whether a drawn cluster has what the meeting of this number (below MEETINGS) needs, and the meeting.
+bool draw_meeting_fits(const struct sim *sim, uint32_t number);
+void draw_meeting(struct sim *sim, uint32_t number);
 
 // ---- faults.c
 

@@ -16,6 +16,7 @@ static void draw_tight(struct sim *sim, struct host *host)
 {
 	struct rng *rng = &sim->rng;
 
+	host->lacks = ROOM_CLIENTS | ROOM_SUBSCRIPTIONS | ROOM_FILTERS;
 	host->config.clients_max = 2u << rng_below(rng, 2);
 	host->config.subscriptions_max = 1 + (uint32_t)rng_below(rng, 8);
 	host->config.classes_max = 1 + (uint32_t)rng_below(rng, 3);
@@ -31,14 +32,13 @@ static void draw_server(struct sim *sim)
 	sim->host_count = 1;
 	sim->stream_count = 1 + (uint32_t)rng_below(rng, 2);
 	for (uint32_t i = 0; i < sim->stream_count; i++)
-		sim->streams[i].topics_max = 64;
+		draw_stream_tables(&sim->streams[i]);
 	draw_host(sim, &sim->hosts[0]);
 	if (rng_percent(rng, 25))
 		sim->epochs = 1 + (uint32_t)rng_below(rng, 500);
 	if (rng_percent(rng, 25))
 		sim->hold = 1 + (uint32_t)rng_below(rng, 1000);
-	sim->tight = rng_percent(rng, 8);
-	if (sim->tight)
+	if (rng_percent(rng, 8))
 		draw_tight(sim, &sim->hosts[0]);
 	if (rng_percent(rng, 10))
 		sim->faults[sim->fault_count++] = (struct fault){

@@ -82,7 +82,7 @@ static void starting(struct harness_cluster *cl, uint32_t server)
 		s->list[i].id = godwit_be16((uint16_t)(i + 1));
 	}
 	s->list_count = SERVERS;
-	cr_assert_eq(cursor_feed_create(s), 0);
+	cr_assert_eq(cursor_feed_create(s, &cursor_feed_config_default), 0);
 }
 
 static bool order(uint32_t i, uint32_t kind, const void *data, uint32_t bytes)
@@ -173,6 +173,8 @@ static void plane_begin(uint32_t i)
 		.multiplier = 3,
 		.cursors_max = 1024,
 		.clients_max = 1024,
+		.moves_max = PLANE_MOVES_MAX,
+		.offers_ms = PLANE_OFFERS_MS,
 		.node = -1,
 		.reclaim = reclaim_at_once(),
 		.random = {77 + i, 99},

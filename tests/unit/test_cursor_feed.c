@@ -14,7 +14,7 @@ static uint64_t epoch;
 static void begin(const struct harness_config *config, uint32_t core)
 {
 	harness_start(&h, config);
-	cr_assert_eq(cursor_feed_create(&h.server), 0);
+	cr_assert_eq(cursor_feed_create(&h.server, &cursor_feed_config_default), 0);
 	p = harness_peer(&h, core, 1, 1, 5);
 	cr_assert(harness_connect(&p, NULL));
 }

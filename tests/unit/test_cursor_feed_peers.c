@@ -15,7 +15,7 @@ static void starting(struct cluster *cluster, uint32_t server)
 {
 	struct server *s = cluster_server(cluster, server);
 
-	cr_assert_eq(cursor_feed_create(s), 0);
+	cr_assert_eq(cursor_feed_create(s, &cursor_feed_config_default), 0);
 }
 
 static void start(void)
