@@ -90,6 +90,30 @@ void cursor_feed_close(struct cursor_feed *feed)
 	crossing_end(&feed->entries);
 }
 
+// It waits until there is room. False: too many do.
+static bool keep_end(struct cursor_feed_core *own, const struct godwit_cursor *entry)
+{
+	if (own->ended_count == CURSOR_FEED_ENDED)
+		return false;
+	own->ended[own->ended_count++] = *entry;
+	return true;
+}
+
+static bool control_has_room(struct cursor_feed *feed)
+{
+	return feed->open != NULL || crossing_begin(&feed->entries) != NULL;
+}
+
+// Control hears nothing of it now.
+static void lose(struct core *core, const struct godwit_cursor *entry)
+{
+	// What lives is written again by a walk; what ended is not, and would be said to live for long.
+	if (godwit_get16(entry->flags) != 0 && keep_end(&core->feed, entry))
+		return;
+	COUNT(core, cursor_entries_lost, 1);
+	cursor_feed_walk(core->server);
+}
+
 static void to_control(struct core *core, const struct godwit_cursor *entry)
 {
 	struct cursor_feed *feed = core->server->cursor_feed;
@@ -98,8 +122,7 @@ static void to_control(struct core *core, const struct godwit_cursor *entry)
 	if (feed->open == NULL) {
 		feed->open = crossing_begin(&feed->entries);
 		if (feed->open == NULL) {
-			COUNT(core, cursor_entries_lost, 1);
-			cursor_feed_walk(core->server);
+			lose(core, entry);
 			return;
 		}
 		slot = (struct cursor_feed_slot *)feed->open->data;
@@ -194,16 +217,15 @@ void cursor_feed_look(struct core *core, struct subscription *s)
 
 static void put_end(struct core *core, const struct godwit_cursor *entry)
 {
-	struct cursor_feed_core *own = &core->feed;
-
-	if (put(core, entry))
-		return;
-	if (own->ended_count == CURSOR_FEED_ENDED) {
-		// It is forgotten when nothing was heard of it for long, here as elsewhere.
+	// One that is lost is forgotten when nothing was heard of it for long, here as elsewhere.
+	if (!put(core, entry) && !keep_end(&core->feed, entry))
 		COUNT(core, cursor_entries_lost, 1);
-		return;
-	}
-	own->ended[own->ended_count++] = *entry;
+}
+
+// Whether an end that waits may go now: at the link core it waits for control, elsewhere for the link core.
+static bool may_put_end(const struct core *core)
+{
+	return core->config.id != SERVER_LINK_CORE || control_has_room(core->server->cursor_feed);
 }
 
 void cursor_feed_ended(struct core *core, const struct subscription *s, uint16_t flags)
@@ -264,7 +286,8 @@ uint32_t cursor_feed_burst(struct core *core)
 
 	if (feed == NULL)
 		return 0;
-	while (own->ended_count > 0 && put(core, &own->ended[own->ended_count - 1])) {
+	while (own->ended_count > 0 && may_put_end(core) &&
+	       put(core, &own->ended[own->ended_count - 1])) {
 		own->ended_count--;
 		done++;
 	}

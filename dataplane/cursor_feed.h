@@ -13,7 +13,8 @@
 // speaks of for several times as long is forgotten everywhere. Entries merge by cursor epoch, then
 // acknowledgement, so their order does not matter, and a repeat does no harm. Whatever is lost on the way (a
 // ring was full, a peer was away too long, a peer is new) is made good by a walk: each core writes all its
-// live cursors again, paced. An end that is lost is made good by silence.
+// live cursors again, paced. Ends wait for room at their core and on the way to control, CURSOR_FEED_ENDED of them;
+// one that is lost is made good by silence.
 //
 // The session of a feed follows from the server's id and incarnation, so a peer knows it without asking.
 //

@@ -32,9 +32,11 @@ void draw_host(struct sim *sim, struct host *host)
 	// Each third world; nothing is drawn for it.
 	if (sim->seed % 3 == 0)
 		host->spread_ns = (1 + sim->seed % 7 * 50) * MS;
-	for (uint32_t i = 0; i < sim->stream_count; i++)
+	for (uint32_t i = 0; i < sim->stream_count; i++) {
 		host->streams[i].log_bytes = 16384ull
 					     << rng_below(rng, rng_percent(rng, 50) ? 2 : 7);
+		host->streams[i].runs_max = 256;
+	}
 	for (uint32_t i = 0; i < host->core_count; i++) {
 		host->cores[i].taken_max = rng_percent(rng, 50) ? 1000 :
 								  4 + (uint32_t)rng_below(rng, 60);
@@ -160,12 +162,6 @@ struct actor *draw_subscriber_more(struct sim *sim)
 	draw_actor(sim, a, false, false);
 	draw_actor_paths(sim, a);
 	return a;
-}
-
-void draw_stream_tables(struct sim_stream *stream)
-{
-	stream->topics_max = 64;
-	stream->runs_max = 256;
 }
 
 void draw_actor_paths(struct sim *sim, struct actor *a)

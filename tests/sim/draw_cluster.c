@@ -14,7 +14,7 @@ static void draw_stream(struct sim *sim, struct sim_stream *stream)
 	uint32_t others = sim->host_count - 1, replicas = others > 0;
 
 	stream->primary = (uint32_t)rng_below(rng, sim->host_count);
-	draw_stream_tables(stream);
+	stream->topics_max = 64;
 	if (others >= 2 && rng_percent(rng, 60))
 		replicas = 2;
 	for (uint32_t n = 0; n < replicas;) {

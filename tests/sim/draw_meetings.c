@@ -223,6 +223,9 @@ static void make_small(struct sim *sim, struct host *host)
 	host->sizes.feed.slots = 1u << rng_below(rng, 3);
 	host->sizes.moves = 1 + (uint32_t)rng_below(rng, 6);
 	host->sizes.offers_ms = 1 + (uint32_t)rng_below(rng, 2);
+	for (uint32_t i = 0; i < sim->stream_count; i++)
+		if (rng_percent(rng, 50))
+			host->streams[i].runs_max = 16;
 }
 
 // All rings and tables are small, and two faults are on.
@@ -233,11 +236,20 @@ static void draw_small_rings(struct sim *sim)
 	for (uint32_t i = 0; i < sim->host_count; i++)
 		make_small(sim, &sim->hosts[i]);
 	for (uint32_t i = 0; i < sim->stream_count; i++) {
-		sim->streams[i].runs_max = 4u << rng_below(rng, 3);
 		sim->streams[i].meta_max = 1 + (uint32_t)rng_below(rng, 2);
 	}
-	for (uint32_t i = 0; i < sim->actor_count; i++)
-		sim->actors[i].name_ns = sim->actors[i].start_ns + 1;
+	for (uint32_t i = 0; i < sim->actor_count; i++) {
+		struct actor *a = &sim->actors[i];
+
+		a->name_ns = a->start_ns + 1;
+		if (!a->publisher || rng_percent(rng, 50))
+			continue;
+		// Each message in a run of its own, where two publish to one stream.
+		a->stream = 0;
+		a->burst = 1;
+		a->size_max = 30;
+		a->gap_ns = 100 * US;
+	}
 	add_clients(sim, (uint32_t)rng_below(rng, sim->host_count), 8);
 	draw_rare_pair(sim, (uint32_t)rng_below(rng, 1000));
 }

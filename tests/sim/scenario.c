@@ -220,6 +220,15 @@ static void describe_stuck(struct sim *sim)
 	}
 }
 
+static uint64_t count_of(const struct host *host, enum counter counter)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < host->core_count; i++)
+		sum += counter_get(host->cores[i].core->counters, counter);
+	return sum;
+}
+
 // What no core of a host serves any more, no server believes to be served there. Of a host that was started
 // again others may hold what its earlier process had: it does not speak of that.
 static void check_cursors(struct host *host, const struct host *home)
@@ -227,6 +236,10 @@ static void check_cursors(struct host *host, const struct host *home)
 	const struct cursor_table *table = plane_cursors(host->control.plane);
 
 	if (!home->up || (home != host && home->generation > 1))
+		return;
+	// Ends that were written while a server was away for longer than they are kept reach it by silence alone, which
+	// lasts for minutes (dataplane/cursor_feed.h).
+	if (home != host && count_of(home, COUNTER_cursor_truncated) > 0)
 		return;
 	for (uint32_t i = cursor_table_home_first(table, home->server.id); i != 0;
 	     i = cursor_table_home_next(table, i)) {

@@ -157,6 +157,7 @@ struct host_stream { // a stream as a host holds it; its number is the cluster's
 	struct stream *stream;
 	void *log_memory;
 	uint64_t log_bytes;
+	uint32_t runs_max;
 	struct place place;   // where truth is read
 	struct truth *truth;  // of the session that the place is of
 	uint64_t commit_seen; // it never goes back within a session
@@ -222,7 +223,7 @@ struct host {
 struct sim_stream {	   // of the cluster
 	uint32_t sessions; // that it has had
 	struct truth *truth;
-	uint32_t topics_max, runs_max, meta_max;
+	uint32_t topics_max, meta_max;
 	uint32_t names[SIM_NAMES]; // numbers given, as clients were told; 0: none yet
 	uint32_t primary;	   // host
 	uint32_t replicas;	   // mask of hosts
@@ -494,10 +495,8 @@ void draw_link(struct sim *sim, struct link *link);
 void draw_actor(struct sim *sim, struct actor *actor, bool publisher, bool rogue);
 // Paths between an actor and every host, as its own line is.
 void draw_actor_paths(struct sim *sim, struct actor *actor);
-// One more client. start_ns is counted from now.
+// One more client.
 struct actor *draw_subscriber_more(struct sim *sim);
-// What a stream has of tables in a world that wants for nothing.
-void draw_stream_tables(struct sim_stream *stream);
 
 void draw_cluster(struct sim *sim);
 // What else a fault of this kind needs: whom it is between, how much.

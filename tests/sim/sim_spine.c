@@ -32,7 +32,7 @@ static void draw_server(struct sim *sim)
 	sim->host_count = 1;
 	sim->stream_count = 1 + (uint32_t)rng_below(rng, 2);
 	for (uint32_t i = 0; i < sim->stream_count; i++)
-		draw_stream_tables(&sim->streams[i]);
+		sim->streams[i].topics_max = 64;
 	draw_host(sim, &sim->hosts[0]);
 	if (rng_percent(rng, 25))
 		sim->epochs = 1 + (uint32_t)rng_below(rng, 500);

@@ -343,6 +343,37 @@ Checked(cursor_feed, what_control_had_no_room_for_comes_by_a_walk, stop)
 	cr_assert_eq(godwit_get64(c[0].client), 1);
 }
 
+// Entries until there is no room for another one.
+static void fill(void)
+{
+	struct godwit_cursor one = {.client = godwit_be64(77)};
+
+	for (uint32_t i = 0; i < CURSOR_FEED_SLOTS * CURSOR_FEED_FRAME; i++)
+		cursor_feed_take(harness_core(&h, 0), &one);
+}
+
+Checked(cursor_feed, an_end_waits_until_control_has_room, stop)
+{
+	static struct godwit_cursor c[CURSOR_FEED_SLOTS * CURSOR_FEED_FRAME];
+	uint64_t lost;
+
+	subscribe(1);
+	harness_turns(&h, 1);
+	entries(c, 8);
+	fill();
+	lost = harness_count(&h, 0, COUNTER_cursor_entries_lost);
+	peer_unsubscribe(&p, 1);
+	harness_turns(&h, 3);
+	cr_assert_eq(harness_count(&h, 0, COUNTER_cursor_entries_lost), lost);
+	entries(c, CURSOR_FEED_SLOTS * CURSOR_FEED_FRAME);
+	harness_turns(&h, 2);
+	cr_assert_eq(entries(c, 8), 1);
+	cr_assert_eq(godwit_get64(c[0].client), 1);
+	cr_assert_eq(godwit_get16(c[0].flags), GODWIT_CURSOR_TOMBSTONE);
+	harness_turns(&h, 2);
+	cr_assert_eq(entries(c, 8), 0); // once
+}
+
 Checked(cursor_feed, entries_cross_to_the_link_core, stop)
 {
 	struct godwit_cursor c[4];
