@@ -203,6 +203,8 @@ static void answer_ok(struct core *core, struct replication *r,
 	sink->due_ns = core->now_ns + SINK_ACK_NS;
 	sink->ack_due = true;
 	if (stream->role == STREAM_REPLICA) {
+		// Whoever feeds us fetches from us no more: no runs are held for it.
+		source_close_all(core, r);
 		atomic_store_explicit(&stream->reconciled, sink->epoch, memory_order_release);
 		stream_serve(stream, true);
 	}

@@ -140,14 +140,17 @@ static void draw_twins(struct sim *sim)
 static void draw_held(struct sim *sim)
 {
 	struct rng *rng = &sim->rng;
-	uint64_t from = draw_from(sim), span = (150 + rng_below(rng, 300)) * MS;
-	uint32_t home = draw_rare_takers(sim, from, span);
+	uint64_t from = draw_from(sim), span = (100 + rng_below(rng, 250)) * MS;
+	uint32_t home = draw_rare_takers(sim, from, span, (50 + rng_below(rng, 250)) * MS);
 
-	add_clients(sim, home, 6);
+	// Where the home leads, its clients have no reason to leave it.
+	if (rng_percent(rng, 50))
+		lead_all(sim, home);
+	add_clients(sim, home, 8);
 	for (uint32_t i = 0; i < sim->actor_count; i++)
 		sim->actors[i].first = home;
-	end_some(sim, from, span, 50);
 	restart_some(sim, from + 40 * MS, span, 30);
+	end_some(sim, from + span - 15 * MS, 30 * MS, 50);
 }
 
 // A server that is drained asks one that is drained just then.
@@ -189,18 +192,16 @@ static void draw_not_whole(struct sim *sim)
 			continue;
 		a->stream = 0;
 		a->to_publish = 1500;
+		a->burst = 1;
 		a->gap_ns = 1 * MS;
 	}
 	sim->hosts[left_out].core_count = 2;
 	draw_rare_fault(sim, FAULT_CORE, from, 1200 * MS)->a = left_out;
 	sim->faults[sim->fault_count - 1].amount = 1; // not the stream's home
-	f = draw_rare_fault(sim, FAULT_LOSS, from - rng_below(rng, 40 * MS), 40 * MS);
-	*f = (struct fault){.kind = FAULT_LOSS,
-			    .from_ns = f->from_ns,
-			    .to_ns = from,
-			    .a = primary,
-			    .b = other,
-			    .amount = 60};
+	f = draw_rare_fault(sim, FAULT_CUT, from - rng_below(rng, 15 * MS), 0);
+	f->a = primary;
+	f->b = other;
+	f->to_ns = from;
 	f = draw_rare_fault(sim, FAULT_SPLIT, from - rng_below(rng, 2 * MS), 0);
 	f->a = primary;
 	f->b = left_out;

@@ -59,7 +59,7 @@ uint32_t draw_rare_holders(const struct sim *sim)
 
 // Of three servers that hold a stream two hear nothing of the third, which serves on, nor of each other; they hear
 // the two servers that hold nothing, so they are not cut off. Both take the third one's clients for their own.
-uint32_t draw_rare_takers(struct sim *sim, uint64_t from_ns, uint64_t span_ns)
+uint32_t draw_rare_takers(struct sim *sim, uint64_t from_ns, uint64_t span_ns, uint64_t apart_ns)
 {
 	uint32_t others = draw_rare_holders(sim), home;
 	struct fault *split;
@@ -68,7 +68,7 @@ uint32_t draw_rare_takers(struct sim *sim, uint64_t from_ns, uint64_t span_ns)
 		home = (uint32_t)rng_below(&sim->rng, sim->host_count);
 	while ((others & 1u << home) == 0);
 	others &= ~(1u << home);
-	split = draw_rare_fault(sim, FAULT_SPLIT, from_ns - 100 * MS, span_ns + 200 * MS);
+	split = draw_rare_fault(sim, FAULT_SPLIT, from_ns - 100 * MS, 100 * MS + apart_ns);
 	split->a = (uint32_t)__builtin_ctz(others);
 	split->b = 31 - (uint32_t)__builtin_clz(others);
 	draw_rare_fault(sim, FAULT_ISOLATE, from_ns, span_ns)->a = home;
@@ -169,7 +169,7 @@ static void draw_more(struct sim *sim, uint32_t number)
 	case 1:
 		from = draw_from(sim);
 		span = (300 + rng_below(rng, 500)) * MS;
-		draw_rare_takers(sim, from, span);
+		draw_rare_takers(sim, from, span, span + 100 * MS);
 		break;
 	case 2:
 		draw_unreachable(sim);

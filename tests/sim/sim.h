@@ -511,8 +511,8 @@ struct fault *draw_rare_fault(struct sim *sim, enum fault_kind kind, uint64_t fr
 void draw_rare_pair(struct sim *sim, uint32_t number);
 // The hosts that hold the first stream, a bit each.
 uint32_t draw_rare_holders(const struct sim *sim);
-// Two hosts think that a third one is dead, and it is not. Returns that one.
-uint32_t draw_rare_takers(struct sim *sim, uint64_t from_ns, uint64_t span_ns);
+// Two hosts think that a third one is dead, and it is not; they do not hear each other for apart_ns. Returns that one.
+uint32_t draw_rare_takers(struct sim *sim, uint64_t from_ns, uint64_t span_ns, uint64_t apart_ns);
 
 #define MEETINGS 7
 // Whether a drawn cluster has what the meeting of this number (below MEETINGS) needs, and the meeting.

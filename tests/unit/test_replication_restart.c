@@ -78,6 +78,24 @@ Test(replication_restart, each_message_is_there_once_across_a_restart_of_the_pri
 	rig_stop();
 }
 
+Test(replication_restart, a_replica_holds_no_runs_for_a_primary_that_leads_again)
+{
+	rig_start(2, NULL);
+	rig_open();
+	rig_publish(10, 100);
+	rig_pass(10 * MS);
+	restart_primary();
+	rig_connect();
+	cr_assert_not_null(rig_ask_open(rig.instance));
+	rig.number = 10;
+	rig_publish(5, 100);
+	rig_pass(100 * MS);
+	cr_assert_eq(rig_commit(1), 15);
+	cr_assert_eq(publishers_base_seq(rig_stream(1)->publishers), 15);
+	cr_assert_not(rig_stream(1)->replication->feeds[0].active);
+	rig_stop();
+}
+
 Test(replication_restart, fencing_survives_the_primary)
 {
 	const struct godwit_publish_opened *opened;
