@@ -143,6 +143,9 @@ static void draw_held(struct sim *sim)
 	uint64_t from = draw_from(sim), span = (100 + rng_below(rng, 250)) * MS;
 	uint32_t home = draw_rare_takers(sim, from, span, (50 + rng_below(rng, 250)) * MS);
 
+	// All clients answer at once, and control is told of a few.
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		sim->hosts[i].config.notices_ms = 1 + (uint32_t)rng_below(rng, 3);
 	// Where the home leads, its clients have no reason to leave it.
 	if (rng_percent(rng, 50))
 		lead_all(sim, home);
@@ -180,7 +183,7 @@ static void draw_not_whole(struct sim *sim)
 	struct sim_stream *stream = &sim->streams[0];
 	uint32_t primary = stream->primary, left_out = (uint32_t)__builtin_ctz(stream->replicas);
 	uint32_t other = 31 - (uint32_t)__builtin_clz(stream->replicas);
-	uint64_t from = draw_from(sim), heard;
+	uint64_t from = sim->now_ns + (300 + rng_below(rng, 200)) * MS, heard;
 	struct fault *f;
 
 	stream->min_in_sync = 3;
@@ -191,7 +194,7 @@ static void draw_not_whole(struct sim *sim)
 		if (!a->publisher)
 			continue;
 		a->stream = 0;
-		a->to_publish = 1500;
+		a->to_publish = 800;
 		a->burst = 1;
 		a->gap_ns = 1 * MS;
 	}
@@ -216,7 +219,7 @@ static void make_small(struct sim *sim, struct host *host)
 {
 	struct rng *rng = &sim->rng;
 
-	host->config.mailbox_slots = 2u << rng_below(rng, 4);
+	host->config.mailbox_slots = 2u << rng_below(rng, 3);
 	host->config.notices_ms = 1 + (uint32_t)rng_below(rng, 2);
 	host->sizes.crossings = 2u << rng_below(rng, 3);
 	host->sizes.peers = 1u << rng_below(rng, 4);
@@ -224,20 +227,23 @@ static void make_small(struct sim *sim, struct host *host)
 	host->sizes.feed.slots = 1u << rng_below(rng, 3);
 	host->sizes.moves = 1 + (uint32_t)rng_below(rng, 6);
 	host->sizes.offers_ms = 1 + (uint32_t)rng_below(rng, 2);
-	for (uint32_t i = 0; i < sim->stream_count; i++)
-		if (rng_percent(rng, 50))
-			host->streams[i].runs_max = 16;
 }
 
-// All rings and tables are small, and two faults are on.
+// All rings and tables are small, and one server's clients go elsewhere together.
 static void draw_small_rings(struct sim *sim)
 {
+	static const uint8_t kinds[] = {FAULT_CRASH, FAULT_DRAIN, FAULT_ISOLATE, FAULT_PAUSE};
 	struct rng *rng = &sim->rng;
+	uint32_t home = (uint32_t)rng_below(rng, sim->host_count);
 
 	for (uint32_t i = 0; i < sim->host_count; i++)
 		make_small(sim, &sim->hosts[i]);
 	for (uint32_t i = 0; i < sim->stream_count; i++) {
 		sim->streams[i].meta_max = 1 + (uint32_t)rng_below(rng, 2);
+		// Servers need not be alike in this.
+		for (uint32_t k = 0; k < sim->host_count; k++)
+			if (k != sim->streams[i].primary)
+				sim->hosts[k].streams[i].runs_max = 16;
 	}
 	for (uint32_t i = 0; i < sim->actor_count; i++) {
 		struct actor *a = &sim->actors[i];
@@ -245,13 +251,16 @@ static void draw_small_rings(struct sim *sim)
 		a->name_ns = a->start_ns + 1;
 		if (!a->publisher || rng_percent(rng, 50))
 			continue;
-		// Each message in a run of its own, where two publish to one stream.
+		// Each message is a run of its own, where others publish to the same stream.
 		a->stream = 0;
 		a->burst = 1;
 		a->size_max = 30;
 		a->gap_ns = 100 * US;
 	}
-	add_clients(sim, (uint32_t)rng_below(rng, sim->host_count), 8);
+	add_clients(sim, home, 8);
+	draw_rare_fault(sim, kinds[rng_below(rng, sizeof(kinds))], draw_from(sim),
+			(50 + rng_below(rng, 500)) * MS)
+		->a = home;
 	draw_rare_pair(sim, (uint32_t)rng_below(rng, 1000));
 }
 
