@@ -355,12 +355,24 @@ struct godwit_identifier stream_apply_policy(const struct stream *stream, struct
 	}
 }
 
+// Whoever asks for a sequence above the commit asks until that is reached: what is not committed may never be.
+static struct resolved start_at(const struct stream *stream, uint64_t seq, uint64_t committed)
+{
+	struct resolved resolved = stream_resolve(stream, identifier_at(stream, seq));
+
+	if (resolved.answer == GODWIT_OK && seq > committed)
+		resolved.answer = GODWIT_BUSY;
+	if (resolved.answer == GODWIT_FUTURE && resolved.identifier.seq > committed)
+		resolved.identifier = identifier_at(stream, committed);
+	return resolved;
+}
+
 struct resolved stream_start(const struct stream *stream, enum godwit_start start, uint64_t value,
 			     uint64_t session, uint32_t epoch)
 {
 	const struct log *log = &stream->log;
 	uint64_t served = stream_session(stream);
-	uint64_t found, committed;
+	uint64_t found, committed = log_committed_seq(log);
 	struct godwit_identifier id;
 
 	if (served == 0)
@@ -369,20 +381,18 @@ struct resolved stream_start(const struct stream *stream, enum godwit_start star
 		return (struct resolved){GODWIT_UNKNOWN_SESSION, {.session = session}};
 	switch (start) {
 	case GODWIT_START_LATEST:
-		return (struct resolved){GODWIT_OK, identifier_at(stream, log_committed_seq(log))};
+		return (struct resolved){GODWIT_OK, identifier_at(stream, committed)};
 	case GODWIT_START_EARLIEST:
 		return (struct resolved){GODWIT_OK,
 					 identifier_at(stream, stream_earliest_start(stream) - 1)};
 	case GODWIT_START_TIME:
 		found = log_find_time(log, value) - 1;
-		committed = log_committed_seq(log);
-		// What is not committed may never be: nobody is given a position in it. A time that is not
-		// reached by then begins like LATEST.
+		// Nobody is given a position above the commit. A time that is not reached by then begins like
+		// LATEST.
 		id = identifier_at(stream, found < committed ? found : committed);
 		return (struct resolved){GODWIT_OK, id};
 	case GODWIT_START_SEQUENCE:
-		id = identifier_at(stream, value - 1);
-		return stream_resolve(stream, id);
+		return start_at(stream, value - 1, committed);
 	default:
 		return stream_resolve(stream, (struct godwit_identifier){.session = session,
 									 .seq = value,
