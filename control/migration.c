@@ -389,5 +389,7 @@ const char *migration_outcome_name(uint32_t outcome)
 	static const char *const names[] = {"pending", "moved",	  "kept",      "elsewhere",
 					    "expired", "refused", "withdrawn", "ended"};
 
+	static_assert(sizeof(names) / sizeof(names[0]) == MIGRATION_ENDED + 1, "a name each");
+
 	return outcome < sizeof(names) / sizeof(names[0]) ? names[outcome] : "unknown";
 }

@@ -496,9 +496,11 @@ enum godwit_migration_reason {
 // The reason's name ("client"), or "unknown" for 0 and for a value of a later version. Thread: any.
 static inline const char *godwit_migration_reason_name(unsigned int reason)
 {
-	static const char *const names[GODWIT_MIGRATION_REASONS] = {
+	static const char *const names[] = {
 		"unknown", "client", "link", "death", "feed", "drain", "core",
 	};
+
+	static_assert(sizeof(names) / sizeof(names[0]) == GODWIT_MIGRATION_REASONS, "a name each");
 
 	return names[reason < GODWIT_MIGRATION_REASONS ? reason : 0];
 }

@@ -143,12 +143,6 @@ static void look_at_moves(struct host *host)
 			     MOVE_ASKED + 2 + outcome_of(m, seen, move));
 	}
 	seen->moves_count = kept;
-	for (uint64_t n = seen->records; n < m->records_count; n++) {
-		const struct migration_record *r = &m->records[n % MIGRATION_RECORDS];
-
-		if (r->reason < COVER_REASONS && r->outcome == MIGRATION_MOVED)
-			host->sim->coverage.moves[r->reason]++;
-	}
 	seen->records = m->records_count;
 }
 
@@ -192,6 +186,16 @@ void coverage_control(struct host *host)
 	look_at_keepers(host);
 }
 
+// For what reason cursors came here: that of a record may be learned after it was made.
+static void count_reasons(struct coverage *c, const struct migration *m)
+{
+	const struct migration_record *r;
+
+	for (uint32_t i = 0; (r = migration_record(m, i)) != NULL; i++)
+		if (r->reason < COVER_REASONS && r->outcome == MIGRATION_MOVED)
+			c->moves[r->reason]++;
+}
+
 void coverage_host_ends(struct host *host)
 {
 	struct coverage *c = &host->sim->coverage;
@@ -206,6 +210,8 @@ void coverage_host_ends(struct host *host)
 	}
 	for (uint32_t i = 0; host->control.plane != NULL && i < MIGRATION_COUNTERS_COUNT; i++)
 		c->migration[i] += migration_counter(plane_migration(host->control.plane), i);
+	if (host->control.plane != NULL)
+		count_reasons(c, plane_migration(host->control.plane));
 	memset(&host->seen, 0, sizeof(host->seen));
 }
 

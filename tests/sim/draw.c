@@ -4,6 +4,19 @@
 // tables are, who subscribes how to what, what is published, and what a client's path does to packets.
 #include "tests/sim/sim.h"
 
+void draw_host_sizes(struct host *host)
+{
+	memset(&host->sizes, 0, sizeof(host->sizes));
+	host->sizes.crossings = 64;
+	host->sizes.feed = cursor_feed_config_default;
+	host->sizes.moves = PLANE_MOVES_MAX;
+	host->sizes.offers_ms = PLANE_OFFERS_MS;
+	host->config.mailbox_slots = core_config_default.mailbox_slots;
+	host->config.notices_ms = core_config_default.notices_ms;
+	for (uint32_t i = 0; i < SIM_STREAMS; i++)
+		host->streams[i].runs_max = 256;
+}
+
 void draw_host(struct sim *sim, struct host *host)
 {
 	struct rng *rng = &sim->rng;
@@ -18,12 +31,7 @@ void draw_host(struct sim *sim, struct host *host)
 	host->config.subscriptions_max = 64;
 	host->config.classes_max = 64;
 	host->config.class_topics_max = 1024;
-	host->sizes = (struct host_sizes){
-		.crossings = 64,
-		.feed = cursor_feed_config_default,
-		.moves = PLANE_MOVES_MAX,
-		.offers_ms = PLANE_OFFERS_MS,
-	};
+	draw_host_sizes(host);
 	host->config.ring_slots = rings[rng_below(rng, 5)];
 	host->config.live_budget = rng_percent(rng, 50) ? 2048 : 1 + (uint32_t)rng_below(rng, 8);
 	host->config.egress_budget = rng_percent(rng, 50) ? 256 : 1 + (uint32_t)rng_below(rng, 16);
@@ -32,11 +40,9 @@ void draw_host(struct sim *sim, struct host *host)
 	// Each third world; nothing is drawn for it.
 	if (sim->seed % 3 == 0)
 		host->spread_ns = (1 + sim->seed % 7 * 50) * MS;
-	for (uint32_t i = 0; i < sim->stream_count; i++) {
+	for (uint32_t i = 0; i < sim->stream_count; i++)
 		host->streams[i].log_bytes = 16384ull
 					     << rng_below(rng, rng_percent(rng, 50) ? 2 : 7);
-		host->streams[i].runs_max = 256;
-	}
 	for (uint32_t i = 0; i < host->core_count; i++) {
 		host->cores[i].taken_max = rng_percent(rng, 50) ? 1000 :
 								  4 + (uint32_t)rng_below(rng, 60);

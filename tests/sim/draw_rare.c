@@ -39,17 +39,22 @@ void draw_rare_pair(struct sim *sim, uint32_t number)
 {
 	struct rng *rng = &sim->rng;
 	enum fault_kind a, b;
+	struct fault *first, *second;
 	uint64_t from = draw_from(sim), span = (120 + rng_below(rng, 500)) * MS;
 
 	pair_of(number % PAIRS, &a, &b);
 	if (rng_percent(rng, 50)) {
-		enum fault_kind first = a;
+		enum fault_kind other = a;
 
 		a = b;
-		b = first;
+		b = other;
 	}
-	draw_rare_fault(sim, a, from, span);
-	draw_rare_fault(sim, b, from + rng_below(rng, span), (50 + rng_below(rng, 400)) * MS);
+	first = draw_rare_fault(sim, a, from, span);
+	second = draw_rare_fault(sim, b, from + rng_below(rng, span),
+				 (50 + rng_below(rng, 400)) * MS);
+	// Of one kind at one server the second is no fault.
+	if (a == b && second->a == first->a && second->b == second->a)
+		second->a = second->b = (first->a + 1) % sim->host_count;
 }
 
 uint32_t draw_rare_holders(const struct sim *sim)

@@ -15,6 +15,9 @@ const char *fault_name(enum fault_kind kind)
 		[FAULT_REBALANCE] = "rebalance",
 	};
 
+	static_assert(sizeof(names) / sizeof(names[0]) == FAULT_KINDS, "a name each");
+	static_assert(FAULT_KINDS <= COVER_FAULTS, "pairs of all are counted");
+
 	return names[kind];
 }
 

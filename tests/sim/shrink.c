@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Finds a small world that fails as a large one does: leaves out half of the pieces that are left, a quarter,
-// and so on down to single ones, until none can go; then publishers are stopped sooner. What happens to packets
-// comes from one generator, so with any piece gone the rest of a world goes another way: a world is tried with
-// several throws of its dice before it is said not to fail.
+// Finds a small world that fails as a large one does. Pieces are left out in chunks, of half of them at first, then
+// of half as many, and one by one until none can go; then publishers are stopped as soon as can be. Where that made
+// messages fewer, all of it is tried again. What happens to packets comes from one generator, so with any piece gone
+// the rest of a world goes another way: a world is tried with several throws of its dice before it is said not to
+// fail.
 #include <ctype.h>
 #include <errno.h>
 #include <signal.h>

@@ -489,6 +489,8 @@ void rogue_turn(struct actor *actor);
 
 // ---- draw.c
 
+// Rings and tables that want for nothing.
+void draw_host_sizes(struct host *host);
 // Budgets, rings and port queues of a host.
 void draw_host(struct sim *sim, struct host *host);
 void draw_link(struct sim *sim, struct link *link);

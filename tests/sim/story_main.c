@@ -3,7 +3,8 @@
 // The program around a story:
 //
 //   sim_NAME [--seeds A..B] [--seed N] [--trace] [--count N] [--coverage]
-//            [--without LIST] [--messages N] [--dice N] [--shrink [--tries N]]
+//            [--without LIST] [--messages N] [--dice N]
+//   sim_NAME --seed N --shrink [--tries N]
 //
 // Without arguments: the regression seeds and a fresh range, printed; with --count 0 the former alone. Exit status 1
 // names the failing seeds; `--seed N --trace` replays one, a line an event; `--seed N --shrink` finds a small world
@@ -21,8 +22,11 @@ static int usage(const struct story *story)
 {
 	fprintf(stderr,
 		"usage: sim_%s [--seeds A..B] [--seed N] [--trace] [--count N] [--coverage]\n"
-		"       [--without LIST] [--messages N] [--dice N] [--shrink [--tries N]]\n",
+		"       [--without LIST] [--messages N] [--dice N]\n"
+		"       --seed N --shrink [--tries N]\n"
+		"LIST: what is left out of a world, with commas between:\n",
 		story->name);
+	without_help(stderr);
 	return 2;
 }
 
@@ -151,6 +155,8 @@ static bool read_value(const char *name, const char *value, struct arguments *ar
 
 static bool read_arguments(int argc, char **argv, struct arguments *args)
 {
+	static const struct without nothing;
+
 	for (int i = 1; i < argc; i++) {
 		if (read_switch(argv[i], args))
 			continue;
@@ -158,7 +164,9 @@ static bool read_arguments(int argc, char **argv, struct arguments *args)
 			return false;
 		i++;
 	}
-	return !args->shrink || (args->given && args->from == args->to);
+	// A world is shrunk from the whole of it.
+	return !args->shrink || (args->given && args->from == args->to &&
+				 memcmp(&args->without, &nothing, sizeof(nothing)) == 0);
 }
 
 int story_main(const struct story *story, int argc, char **argv)

@@ -7,8 +7,9 @@
 static const struct {
 	const char *name;
 	bool numbered;
+	const char *help;
 } kinds[] = {
-#define X(name, numbered, help) {#name, numbered},
+#define X(name, numbered, help) {#name, numbered, help},
 	PIECES(X)
 #undef X
 };
@@ -56,6 +57,13 @@ bool without_read(struct without *without, const char *text)
 			return true;
 		text += length + 1;
 	}
+}
+
+void without_help(FILE *out)
+{
+	for (uint32_t i = 0; i < PIECE_KINDS; i++)
+		fprintf(out, "  %s%-*s %s\n", kinds[i].name, 12 - (int)strlen(kinds[i].name),
+			kinds[i].numbered ? ":N" : "", kinds[i].help);
 }
 
 static size_t add_text(char *text, size_t size, size_t at, const char *format, ...)
@@ -166,44 +174,125 @@ static bool is_out(const struct without *without, enum piece_kind kind, uint32_t
 	return number < 64 && (without->masks[kind] >> number & 1) != 0;
 }
 
-static void leave_of_paths(struct sim *sim, const struct without *without)
+// 0 from now on, if `out`. Returns whether it was not.
+static bool zero(void *number, size_t size, bool out)
 {
-	for (uint32_t from = 0; from < SIM_NODES; from++)
-		for (uint32_t to = 0; to < SIM_NODES; to++) {
-			struct link *link = &sim->network.links[from][to];
+	static const uint8_t zeros[sizeof(uint64_t)];
+	bool was_there = memcmp(number, zeros, size) != 0;
 
-			if (is_out(without, PIECE_loss, 0))
-				link->loss = 0;
-			if (is_out(without, PIECE_dup, 0))
-				link->dup = 0;
-			if (is_out(without, PIECE_reorder, 0))
-				link->reorder = 0;
-			if (is_out(without, PIECE_jitter, 0))
-				link->jitter_ns = 0;
-			if (is_out(without, PIECE_swallow, 0))
-				link->swallow = 0;
-		}
+	assert(size <= sizeof(zeros));
+	if (out)
+		memset(number, 0, size);
+	return was_there;
 }
 
-static void leave_of_hosts(struct sim *sim, const struct without *without)
-{
-	for (uint32_t i = 0; i < sim->host_count; i++) {
-		struct host *host = &sim->hosts[i];
+#define ZERO(number) zero(&(number), sizeof(number), out)
 
-		if (is_out(without, PIECE_disks, 0))
-			host->bad_disk = 0;
-		if (is_out(without, PIECE_clocks, 0)) {
-			host->wall_offset_ns = 0;
-			host->drift_ppm = 0;
-		}
-		if (is_out(without, PIECE_spread, 0))
-			host->spread_ns = 0;
-		if (is_out(without, PIECE_cores, 0))
-			host->core_count = 1;
-		for (uint32_t k = 0; k < SIM_CORES; k++)
-			if (is_out(without, PIECE_routes, 0))
-				host->cores[k].no_route = 0;
+static bool of_path(struct link *link, enum piece_kind kind, bool out)
+{
+	switch (kind) {
+	case PIECE_loss:
+		return ZERO(link->loss);
+	case PIECE_dup:
+		return ZERO(link->dup);
+	case PIECE_reorder:
+		return ZERO(link->reorder);
+	case PIECE_jitter:
+		return ZERO(link->jitter_ns);
+	case PIECE_swallow:
+		return ZERO(link->swallow);
+	default:
+		return false;
 	}
+}
+
+static bool of_routes(struct host *host, bool out)
+{
+	bool is_there = false;
+
+	for (uint32_t i = 0; i < SIM_CORES; i++)
+		is_there |= ZERO(host->cores[i].no_route);
+	return is_there;
+}
+
+// Rings and tables that hold enough, as ever.
+static bool of_sizes(struct host *host, bool out)
+{
+	struct host roomy = *host;
+	bool is_there;
+
+	draw_host_sizes(&roomy);
+	is_there = memcmp(&roomy.sizes, &host->sizes, sizeof(roomy.sizes)) != 0 ||
+		   memcmp(&roomy.config, &host->config, sizeof(roomy.config)) != 0;
+	if (out)
+		draw_host_sizes(host);
+	return is_there;
+}
+
+static bool of_host(struct host *host, enum piece_kind kind, bool out)
+{
+	bool is_there;
+
+	switch (kind) {
+	case PIECE_disks:
+		return ZERO(host->bad_disk);
+	case PIECE_clocks:
+		is_there = ZERO(host->wall_offset_ns);
+		return ZERO(host->drift_ppm) || is_there;
+	case PIECE_spread:
+		return ZERO(host->spread_ns);
+	case PIECE_cores:
+		is_there = host->core_count > 1;
+		if (out)
+			host->core_count = 1;
+		return is_there;
+	case PIECE_routes:
+		return of_routes(host, out);
+	case PIECE_sizes:
+		return of_sizes(host, out);
+	default:
+		return false;
+	}
+}
+
+static bool of_actor(struct actor *a, enum piece_kind kind, bool out)
+{
+	bool is_there;
+
+	switch (kind) {
+	case PIECE_names:
+		return ZERO(a->name_ns);
+	case PIECE_swallow:
+		return ZERO(a->link.swallow);
+	case PIECE_slow:
+		is_there = a->pause_to_ns > a->pause_from_ns;
+		if (out)
+			a->pause_from_ns = a->pause_to_ns = 0;
+		return ZERO(a->pace_ns) || is_there;
+	default:
+		return false;
+	}
+}
+
+// What has no number. Returns whether it is there; afterwards it is not, if `out`.
+static bool of_world(struct sim *sim, enum piece_kind kind, bool out)
+{
+	bool is_there = false;
+
+	for (uint32_t from = 0; from < SIM_NODES; from++)
+		for (uint32_t to = 0; to < SIM_NODES; to++)
+			is_there |= of_path(&sim->network.links[from][to], kind, out);
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		is_there |= of_host(&sim->hosts[i], kind, out);
+	for (uint32_t i = 0; i < sim->actor_count; i++)
+		is_there |= of_actor(&sim->actors[i], kind, out);
+	if (kind == PIECE_attacker)
+		is_there |= ZERO(sim->attacker);
+	if (kind == PIECE_epochs)
+		is_there |= ZERO(sim->epochs);
+	if (kind == PIECE_holds)
+		is_there |= ZERO(sim->hold);
+	return is_there;
 }
 
 static void leave_of_actors(struct sim *sim, const struct without *without)
@@ -215,14 +304,6 @@ static void leave_of_actors(struct sim *sim, const struct without *without)
 			a->left = true;
 		if (is_out(without, PIECE_restart, i))
 			a->restart_ns = 0;
-		if (is_out(without, PIECE_names, 0))
-			a->name_ns = 0;
-		if (is_out(without, PIECE_swallow, 0))
-			a->link.swallow = 0;
-		if (is_out(without, PIECE_slow, 0)) {
-			a->pace_ns = 0;
-			a->pause_from_ns = a->pause_to_ns = 0;
-		}
 		if (without->messages != 0 && a->to_publish > without->messages)
 			a->to_publish = without->messages;
 	}
@@ -233,85 +314,19 @@ void without_apply(struct sim *sim, const struct without *without)
 	for (uint32_t i = 0; i < sim->fault_count; i++)
 		if (is_out(without, PIECE_fault, i + 1))
 			sim->faults[i].state = FAULT_OVER;
-	leave_of_paths(sim, without);
-	leave_of_hosts(sim, without);
+	for (uint32_t i = 0; i < PIECE_KINDS; i++)
+		if (!kinds[i].numbered && is_out(without, i, 0))
+			of_world(sim, i, true);
 	leave_of_actors(sim, without);
 	for (uint32_t i = sim->host_count; i > 0; i--)
 		if (is_out(without, PIECE_server, i))
 			leave_server(sim, i - 1);
-	if (is_out(without, PIECE_attacker, 0))
-		sim->attacker = false;
-	if (is_out(without, PIECE_epochs, 0))
-		sim->epochs = 0;
-	if (is_out(without, PIECE_holds, 0))
-		sim->hold = 0;
 	sim->rng.state += without->dice * 0x2545f4914f6cdd1dull;
 }
 
 // ---- what there is ----------------------------------------------------------------------------
 
-static bool has_of_paths(const struct sim *sim, enum piece_kind kind)
-{
-	for (uint32_t from = 0; from < SIM_NODES; from++)
-		for (uint32_t to = 0; to < SIM_NODES; to++) {
-			const struct link *link = &sim->network.links[from][to];
-
-			if ((kind == PIECE_loss && link->loss != 0) ||
-			    (kind == PIECE_dup && link->dup != 0) ||
-			    (kind == PIECE_reorder && link->reorder != 0) ||
-			    (kind == PIECE_jitter && link->jitter_ns != 0) ||
-			    (kind == PIECE_swallow && link->swallow != 0))
-				return true;
-		}
-	return false;
-}
-
-static bool has_of_hosts(const struct sim *sim, enum piece_kind kind)
-{
-	for (uint32_t i = 0; i < sim->host_count; i++) {
-		const struct host *host = &sim->hosts[i];
-		bool unrouted = false;
-
-		for (uint32_t k = 0; k < SIM_CORES; k++)
-			unrouted = unrouted || host->cores[k].no_route != 0;
-		if ((kind == PIECE_routes && unrouted) ||
-		    (kind == PIECE_disks && host->bad_disk != 0) ||
-		    (kind == PIECE_clocks && (host->wall_offset_ns != 0 || host->drift_ppm != 0)) ||
-		    (kind == PIECE_spread && host->spread_ns != 0) ||
-		    (kind == PIECE_cores && host->core_count > 1))
-			return true;
-	}
-	return false;
-}
-
-static bool has_of_actors(const struct sim *sim, enum piece_kind kind)
-{
-	for (uint32_t i = 0; i < sim->actor_count; i++) {
-		const struct actor *a = &sim->actors[i];
-
-		if ((kind == PIECE_names && a->name_ns != 0) ||
-		    (kind == PIECE_slow && (a->pace_ns != 0 || a->pause_to_ns > a->pause_from_ns)))
-			return true;
-	}
-	return false;
-}
-
-static bool has(const struct sim *sim, enum piece_kind kind)
-{
-	switch (kind) {
-	case PIECE_attacker:
-		return sim->attacker;
-	case PIECE_epochs:
-		return sim->epochs != 0;
-	case PIECE_holds:
-		return sim->hold != 0;
-	default:
-		return has_of_paths(sim, kind) || has_of_hosts(sim, kind) ||
-		       has_of_actors(sim, kind);
-	}
-}
-
-uint32_t without_pieces(const struct sim *sim, struct piece *pieces)
+uint32_t without_pieces(struct sim *sim, struct piece *pieces)
 {
 	uint32_t count = 0;
 
@@ -325,7 +340,7 @@ uint32_t without_pieces(const struct sim *sim, struct piece *pieces)
 		if (sim->actors[i].restart_ns != 0)
 			pieces[count++] = (struct piece){PIECE_restart, i};
 	for (uint32_t i = 0; i < PIECE_KINDS; i++)
-		if (!kinds[i].numbered && has(sim, i))
+		if (!kinds[i].numbered && of_world(sim, i, false))
 			pieces[count++] = (struct piece){i, 0};
 	return count;
 }

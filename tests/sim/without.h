@@ -31,6 +31,7 @@
 	X(clocks, false, "clocks that differ and drift")                                           \
 	X(spread, false, "flows spread anew over cores")                                           \
 	X(cores, false, "all cores of a server but one")                                           \
+	X(sizes, false, "rings and tables between threads that are small")                         \
 	X(names, false, "topics asked for by name")                                                \
 	X(slow, false, "clients that are slow or pause")                                           \
 	X(epochs, false, "epochs that begin by themselves")                                        \
@@ -58,10 +59,12 @@ struct piece {
 // Leave out of a world that is drawn and has not begun.
 void without_apply(struct sim *sim, const struct without *without);
 // What a drawn world has that can be left out. Returns the number, PIECES_MAX at most.
-uint32_t without_pieces(const struct sim *sim, struct piece *pieces);
+uint32_t without_pieces(struct sim *sim, struct piece *pieces);
 void without_add(struct without *without, struct piece piece);
 // Add what a text names. False: it names something that does not exist.
 bool without_read(struct without *without, const char *text);
+// What can be named, a line each.
+void without_help(FILE *out);
 // As arguments of the program: "--without fault:1,loss --messages 20 --dice 3"; nothing left out: "".
 void without_print(const struct without *without, char *text, size_t size);
 
