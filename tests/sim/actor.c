@@ -343,6 +343,7 @@ void actor_turn(struct actor *a)
 	}
 	if (!a->open)
 		open_core(a);
+	coverage_actor(a); // what came in, before the application sees the end of it
 	calls(a);
 	pull(a);
 	for (uint32_t n = 0;

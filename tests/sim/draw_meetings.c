@@ -110,6 +110,16 @@ static void draw_crowd(struct sim *sim)
 	draw_rare_fault(sim, kind, from, kind == FAULT_PAUSE ? span / 2 : span)->a = home;
 }
 
+static uint32_t replica_of(struct sim *sim, const struct sim_stream *stream)
+{
+	uint32_t host;
+
+	do
+		host = (uint32_t)rng_below(&sim->rng, sim->host_count);
+	while ((stream->replicas & 1u << host) == 0);
+	return host;
+}
+
 // The process of a client goes on for a while after the next one has begun, at another server, while its home is
 // drained.
 static void draw_twins(struct sim *sim)
@@ -126,11 +136,14 @@ static void draw_twins(struct sim *sim)
 		struct actor *before = add_client(sim, home), *after = draw_subscriber_more(sim);
 
 		after->client = before->client;
-		after->first = after->first_again = other_than(sim, home);
+		after->first = after->first_again = replica_of(sim, &sim->streams[0]);
 		after->start_ns = after->due_ns =
 			from + rng_below(rng, 60 * MS) - 30 * MS;
 		after->restart_ns = before->name_ns = after->name_ns = 0;
 		after->instance = 10; // above that of the other one
+		after->interest_count = 1; // the other one keeps what is not asked for again
+		for (uint32_t k = 0; k < SIM_INTERESTS; k++)
+			before->interests[k].stream = after->interests[k].stream = 0;
 		before->until_ns = after->start_ns + (50 + rng_below(rng, 400)) * MS;
 	}
 	draw_rare_fault(sim, FAULT_DRAIN, from, 600 * MS)->a = home;
@@ -264,6 +277,24 @@ static void draw_small_rings(struct sim *sim)
 	draw_rare_pair(sim, (uint32_t)rng_below(rng, 1000));
 }
 
+// A path between two servers swallows large packets; no message is as large.
+static void draw_narrow(struct sim *sim)
+{
+	struct rng *rng = &sim->rng;
+	uint32_t home = (uint32_t)rng_below(rng, sim->host_count), other = other_than(sim, home);
+	uint32_t swallow = 600 + (uint32_t)rng_below(rng, 600);
+
+	lead_all(sim, home);
+	add_clients(sim, home, 12);
+	sim->network.links[home][other].swallow = swallow;
+	if (rng_percent(rng, 50))
+		sim->network.links[other][home].swallow = swallow;
+	for (uint32_t i = 0; i < sim->actor_count; i++)
+		if (sim->actors[i].size_max > 60)
+			sim->actors[i].size_max = 60;
+	draw_rare_pair(sim, (uint32_t)rng_below(rng, 1000));
+}
+
 static const struct {
 	void (*draw)(struct sim *sim);
 	uint32_t hosts, holders; // that it needs; 0: any
@@ -275,6 +306,7 @@ static const struct {
 	{draw_two_drains, 0, 0},
 	{draw_not_whole, 0, 3},
 	{draw_small_rings, 0, 0},
+	{draw_narrow, 0, 0},
 };
 
 bool draw_meeting_fits(const struct sim *sim, uint32_t number)

@@ -516,7 +516,7 @@ uint32_t draw_rare_holders(const struct sim *sim);
 // Two hosts think that a third one is dead, and it is not; they do not hear each other for apart_ns. Returns that one.
 uint32_t draw_rare_takers(struct sim *sim, uint64_t from_ns, uint64_t span_ns, uint64_t apart_ns);
 
-#define MEETINGS 7
+#define MEETINGS 8
 // Whether a drawn cluster has what the meeting of this number (below MEETINGS) needs, and the meeting.
 bool draw_meeting_fits(const struct sim *sim, uint32_t number);
 void draw_meeting(struct sim *sim, uint32_t number);
