@@ -8,7 +8,7 @@
 
 #define ENTRIES_BUDGET 512 // slots of the feed of cursors in one step
 #define PUNTS_BUDGET   256
-#define EXPIRE_SLOTS   512 // of the table, looked at in one step
+#define EXPIRE_SLOTS   512	       // of the table, looked at in one step
 #define CURSOR_LIFE_NS 600000000000ull // a cursor that nobody spoke of
 #define TOMBSTONE_NS   60000000000ull
 #define LATE_NS	       10000000000ull // a step so late: first hear what was said meanwhile

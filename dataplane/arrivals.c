@@ -12,7 +12,8 @@ static void tell(struct core *core, enum core_notice_kind kind, const struct sub
 	notice.cursor_epoch = s->cursor_epoch;
 	notice.at_ns = core->now_ns;
 	// Half of the outbox is for others.
-	if (!crossing_has_room(&core->outbox, core->config.mailbox_slots / 2) || !core_notify(core, kind, notice))
+	if (!crossing_has_room(&core->outbox, core->config.mailbox_slots / 2) ||
+	    !core_notify(core, kind, notice))
 		COUNT(core, arrivals_untold, 1);
 }
 

@@ -148,8 +148,8 @@ struct core *core_create(struct server *server, const struct core_config *config
 	    config->subscriptions_max == 0 || config->ring_slots < 4 ||
 	    (config->ring_slots & (config->ring_slots - 1)) != 0 || config->classes_max == 0 ||
 	    config->mailbox_slots < 2 ||
-	    (config->mailbox_slots & (config->mailbox_slots - 1)) != 0 ||
-	    config->notices_ms == 0 || config->live_budget == 0 || config->egress_budget == 0 ||
+	    (config->mailbox_slots & (config->mailbox_slots - 1)) != 0 || config->notices_ms == 0 ||
+	    config->live_budget == 0 || config->egress_budget == 0 ||
 	    config->temporary_budget == 0) {
 		errno = EINVAL;
 		return NULL;

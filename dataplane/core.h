@@ -26,7 +26,7 @@ struct core_config {
 	uint32_t class_topics_max; // topics of all classes of each stream
 	uint32_t mailbox_slots;	   // of inbox and outbox each, power of two
 	uint32_t notices_ms; // answers to offers and probes that control is told of in a millisecond
-	uint64_t random[2];	   // seed of handles and keys, from the system's generator
+	uint64_t random[2];  // seed of handles and keys, from the system's generator
 	// budgets of one turn
 	uint32_t live_budget;	   // slices cut, matched and put on rings
 	uint32_t egress_budget;	   // packets

@@ -34,8 +34,8 @@
 
 #define REPLICATION_PACKETS	 256   // of one feed in flight
 #define REPLICATION_WINDOW	 16384 // records that a sink lets be sent beyond its end
-#define REPLICATION_META_PENDING 64 // as ever
-#define SOURCE_TAIL_US		 2000 // from sending to telling of it again
+#define REPLICATION_META_PENDING 64    // as ever
+#define SOURCE_TAIL_US		 2000  // from sending to telling of it again
 
 static_assert(SERVER_PEERS_MAX == STREAM_PEERS_MAX, "a bit each in 32");
 

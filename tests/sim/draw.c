@@ -8,10 +8,11 @@ void draw_host_sizes(struct host *host)
 {
 	memset(&host->sizes, 0, sizeof(host->sizes));
 	host->sizes.crossings = 64;
-	host->sizes.feed = cursor_feed_config_default;
+	host->sizes.peers = 256;
+	host->sizes.feed = (struct cursor_feed_config){.ring = 2048, .slots = 256};
 	host->sizes.moves = PLANE_MOVES_MAX;
 	host->sizes.offers_ms = PLANE_OFFERS_MS;
-	host->config.mailbox_slots = core_config_default.mailbox_slots;
+	host->config.mailbox_slots = 256;
 	host->config.notices_ms = core_config_default.notices_ms;
 	for (uint32_t i = 0; i < SIM_STREAMS; i++)
 		host->streams[i].runs_max = 256;

@@ -137,10 +137,9 @@ static void draw_twins(struct sim *sim)
 
 		after->client = before->client;
 		after->first = after->first_again = replica_of(sim, &sim->streams[0]);
-		after->start_ns = after->due_ns =
-			from + rng_below(rng, 60 * MS) - 30 * MS;
+		after->start_ns = after->due_ns = from + rng_below(rng, 60 * MS) - 30 * MS;
 		after->restart_ns = before->name_ns = after->name_ns = 0;
-		after->instance = 10; // above that of the other one
+		after->instance = 10;	   // above that of the other one
 		after->interest_count = 1; // the other one keeps what is not asked for again
 		for (uint32_t k = 0; k < SIM_INTERESTS; k++)
 			before->interests[k].stream = after->interests[k].stream = 0;
@@ -165,8 +164,9 @@ static void draw_held(struct sim *sim)
 	add_clients(sim, home, 8);
 	for (uint32_t i = 0; i < sim->actor_count; i++)
 		sim->actors[i].first = home;
-	restart_some(sim, from + 40 * MS, span, 30);
-	end_some(sim, from + span - 15 * MS, 30 * MS, 50);
+	restart_some(sim, from + 40 * MS, span, 25);
+	// Some ends come when the home is heard again, or just before.
+	end_some(sim, from + span - 10 * MS, 20 * MS, 80);
 }
 
 // A server that is drained asks one that is drained just then.
@@ -212,9 +212,9 @@ static void draw_not_whole(struct sim *sim)
 		a->gap_ns = 1 * MS;
 	}
 	sim->hosts[left_out].core_count = 2;
-	draw_rare_fault(sim, FAULT_CORE, from, 1200 * MS)->a = left_out;
+	draw_rare_fault(sim, FAULT_CORE, from, 1400 * MS)->a = left_out;
 	sim->faults[sim->fault_count - 1].amount = 1; // not the stream's home
-	f = draw_rare_fault(sim, FAULT_CUT, from - rng_below(rng, 15 * MS), 0);
+	f = draw_rare_fault(sim, FAULT_CUT, from - (5 + rng_below(rng, 20)) * MS, 0);
 	f->a = primary;
 	f->b = other;
 	f->to_ns = from;
@@ -223,7 +223,7 @@ static void draw_not_whole(struct sim *sim)
 	f->b = left_out;
 	heard = f->to_ns = from + (300 + rng_below(rng, 200)) * MS;
 	draw_rare_fault(sim, FAULT_CRASH, from, rng_below(rng, 80 * MS))->a = primary;
-	from = heard + (20 + rng_below(rng, 40)) * MS;
+	from = heard + (20 + rng_below(rng, 180)) * MS; // it asks ever more seldom
 	draw_rare_fault(sim, FAULT_CRASH, from, rng_below(rng, 80 * MS))->a = primary;
 	draw_rare_fault(sim, FAULT_CRASH, from, rng_below(rng, 80 * MS))->a = other;
 }
@@ -248,9 +248,14 @@ static void draw_small_rings(struct sim *sim)
 	static const uint8_t kinds[] = {FAULT_CRASH, FAULT_DRAIN, FAULT_ISOLATE, FAULT_PAUSE};
 	struct rng *rng = &sim->rng;
 	uint32_t home = (uint32_t)rng_below(rng, sim->host_count);
+	bool is_far = rng_percent(rng, 60);
 
 	for (uint32_t i = 0; i < sim->host_count; i++)
 		make_small(sim, &sim->hosts[i]);
+	// Much is under way between servers that are far from each other.
+	for (uint32_t i = 0; is_far && i < sim->host_count; i++)
+		for (uint32_t k = 0; k < sim->host_count; k++)
+			sim->network.links[i][k].delay_ns = (1000 + rng_below(rng, 2000)) * US;
 	for (uint32_t i = 0; i < sim->stream_count; i++) {
 		sim->streams[i].meta_max = 1 + (uint32_t)rng_below(rng, 2);
 		// Servers need not be alike in this.
@@ -262,12 +267,12 @@ static void draw_small_rings(struct sim *sim)
 		struct actor *a = &sim->actors[i];
 
 		a->name_ns = a->start_ns + 1;
-		if (!a->publisher || rng_percent(rng, 50))
+		if (!a->publisher || !is_far)
 			continue;
 		// Each message is a run of its own, where others publish to the same stream.
 		a->stream = 0;
 		a->burst = 1;
-		a->size_max = 30;
+		a->size_max = a->size_min;
 		a->gap_ns = 100 * US;
 	}
 	add_clients(sim, home, 8);
@@ -299,14 +304,9 @@ static const struct {
 	void (*draw)(struct sim *sim);
 	uint32_t hosts, holders; // that it needs; 0: any
 } meetings[MEETINGS] = {
-	{draw_crowd, 0, 0},
-	{draw_crowd, 0, 0},
-	{draw_twins, 0, 0},
-	{draw_held, SIM_HOSTS, 3},
-	{draw_two_drains, 0, 0},
-	{draw_not_whole, 0, 3},
-	{draw_small_rings, 0, 0},
-	{draw_narrow, 0, 0},
+	{draw_crowd, 0, 0},	   {draw_crowd, 0, 0},	     {draw_twins, 0, 0},
+	{draw_held, SIM_HOSTS, 3}, {draw_two_drains, 0, 0},  {draw_not_whole, 0, 3},
+	{draw_small_rings, 0, 0},  {draw_small_rings, 0, 0}, {draw_narrow, 0, 0},
 };
 
 bool draw_meeting_fits(const struct sim *sim, uint32_t number)

@@ -116,9 +116,8 @@ static void start_peers(struct host *host)
 				.address = sim->hosts[i].address,
 			};
 	}
-	if (config.count > 0 &&
-	    (peers_init(&host->server, &config) != 0 ||
-	     cursor_feed_create(&host->server, &host->sizes.feed) != 0))
+	if (config.count > 0 && (peers_init(&host->server, &config) != 0 ||
+				 cursor_feed_create(&host->server, &host->sizes.feed) != 0))
 		abort();
 }
 

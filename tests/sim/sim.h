@@ -184,7 +184,7 @@ struct host_control {
 	bool has_begun; // it may take roles
 };
 
-struct host_sizes { // of the rings and tables between its threads
+struct host_sizes {		   // of the rings and tables between its threads
 	uint32_t crossings, peers; // slots
 	struct cursor_feed_config feed;
 	uint32_t moves, offers_ms;
@@ -516,7 +516,7 @@ uint32_t draw_rare_holders(const struct sim *sim);
 // Two hosts think that a third one is dead, and it is not; they do not hear each other for apart_ns. Returns that one.
 uint32_t draw_rare_takers(struct sim *sim, uint64_t from_ns, uint64_t span_ns, uint64_t apart_ns);
 
-#define MEETINGS 8
+#define MEETINGS 9
 // Whether a drawn cluster has what the meeting of this number (below MEETINGS) needs, and the meeting.
 bool draw_meeting_fits(const struct sim *sim, uint32_t number);
 void draw_meeting(struct sim *sim, uint32_t number);
