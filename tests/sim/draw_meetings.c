@@ -201,6 +201,9 @@ static void draw_not_whole(struct sim *sim)
 
 	stream->min_in_sync = 3;
 	stream->ack_local = false;
+	// Runs that are kept for too long are seen to be.
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		sim->hosts[i].streams[0].runs_max = 32;
 	for (uint32_t i = 0; i < sim->actor_count; i++) {
 		struct actor *a = &sim->actors[i];
 

@@ -18,6 +18,7 @@
 //   draw_meetings.c ... and what takes several things at the right moments
 //   faults.c        what breaks, by time
 //   scenario.c      runs a world
+//   left.c          what may not be left of clients at its end
 //   without.h       a world without some of its pieces; shrink.c finds a small one that fails
 //   coverage.h      what scenarios reach; coverage_names.c names all that can be reached
 //   story_main.c    the program around a story: seeds, regressions, coverage
@@ -481,6 +482,11 @@ void interest_event(struct interest *in, const struct godwit_event *event);
 // What the application would save now can be resumed later.
 void interest_check(struct interest *in);
 bool interest_complete(struct interest *in);
+
+// ---- left.c
+
+// All clients are gone, and their lapse is over.
+void left_check(struct host *host);
 
 // ---- rogue.c
 
