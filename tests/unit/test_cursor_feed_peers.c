@@ -103,19 +103,11 @@ Checked(cursor_feed_peers, what_the_wire_loses_comes_again, stop)
 	cr_assert_gt(cluster_count(&c, 1, COUNTER_cursor_holes), 0);
 }
 
-static bool narrow_wire(struct cluster *cluster, uint32_t from, uint32_t to, uint8_t *bytes,
-			uint32_t *length)
-{
-	(void)cluster;
-	(void)bytes;
-	return from != 0 || to != 1 || *length <= PEERS_NARROW_BYTES;
-}
-
 Checked(cursor_feed_peers, a_path_that_swallows_large_frames_gets_small_ones, stop)
 {
 	struct core *core = harness_core(cluster_harness(&c, 0), 0);
 
-	c.filter = narrow_wire;
+	c.filter = cluster_narrow_path;
 	for (uint32_t i = 0; i < CLIENTS; i++) {
 		struct godwit_cursor entry = {.client = godwit_be64(100 + i),
 					      .home = godwit_be16(1)};

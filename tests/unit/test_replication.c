@@ -488,18 +488,11 @@ Test(replication, lost_doubled_and_swapped_frames_change_nothing)
 
 // ---- packets -----------------------------------------------------------------------------------
 
-static bool narrow_wire(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
-			uint32_t *length)
-{
-	(void)c, (void)from, (void)bytes;
-	return to != 1 || *length <= 800;
-}
-
 Test(replication, a_path_that_swallows_large_frames_carries_small_ones)
 {
 	rig_start(3, NULL);
 	rig_open();
-	rig.c.filter = narrow_wire;
+	rig.c.filter = cluster_narrow_path;
 	for (uint32_t i = 0; i < 20; i++) {
 		rig_publish(10, 100);
 		rig_pass(RIG_STEP);
@@ -518,7 +511,7 @@ Test(replication, a_repair_that_is_long_on_its_way_narrows_no_feed)
 	rig_start(3, NULL);
 	rig_open();
 	rig_publish(10, 100);
-	rig.c.filter = narrow_wire;
+	rig.c.filter = cluster_narrow_path;
 	rig_pass(180 * MS);
 	rig.c.filter = NULL;
 	rig_pass(50 * MS);

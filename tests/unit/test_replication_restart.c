@@ -142,13 +142,6 @@ Test(replication_restart, topics_are_agreed_upon_and_come_by_snapshot_too)
 	rig_stop();
 }
 
-static bool small_wire(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
-		       uint32_t *length)
-{
-	(void)c, (void)from, (void)to, (void)bytes;
-	return *length <= PEERS_NARROW_BYTES;
-}
-
 // More publishers than two pages hold.
 Test(replication_restart, a_replica_gets_all_tables_over_a_path_that_swallows_large_frames)
 {
@@ -165,7 +158,7 @@ Test(replication_restart, a_replica_gets_all_tables_over_a_path_that_swallows_la
 	rig_pass(10 * MS);
 	cr_assert_eq(rig_commit(0), 40);
 	cluster_kill(&rig.c, 1);
-	rig.c.filter = small_wire;
+	rig.c.filter = cluster_narrow_path;
 	cluster_restart(&rig.c, 1);
 	cr_assert(cluster_meet(&rig.c));
 	rig_pass(500 * MS);
