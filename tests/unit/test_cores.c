@@ -283,8 +283,7 @@ Test(cores, a_rebalance_says_how_it_ended)
 	rig_pass(200 * RIG_MS);
 	cr_assert_eq(migration_rebalance_end(rig.m), MIGRATION_REBALANCE_EVEN);
 	// Nobody answers.
-	counts[0] = 9;
-	show_cores();
+	show(9, 1);
 	migration_rebalance(rig.m, rig.now_ns);
 	for (uint32_t n = 0; n < 100 && state().is_active; n++)
 		rig_pass(100 * RIG_MS);
