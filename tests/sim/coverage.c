@@ -204,6 +204,8 @@ void coverage_host_ends(struct host *host)
 	}
 	for (uint32_t i = 0; host->control.plane != NULL && i < MIGRATION_COUNTERS_COUNT; i++)
 		c->migration[i] += migration_counter(plane_migration(host->control.plane), i);
+	for (uint32_t i = 0; host->control.keeper != NULL && i < KEEPER_COUNTERS_COUNT; i++)
+		c->keeper[i] += keeper_counter(host->control.keeper, i);
 	memset(&host->seen, 0, sizeof(host->seen));
 }
 
