@@ -538,10 +538,13 @@ static void result(const struct rig_frame *asked, uint32_t peer, uint16_t answer
 
 Test(handover, a_silent_client_goes_to_the_server_that_reaches_it)
 {
+	struct cursor elsewhere = rig_cursor(5, 3, 3);
 	const struct rig_frame *asked;
 	uint32_t count;
 
 	populate(20, RIG_SELF);
+	elsewhere.key.subscription = 2; // is no concern of ours
+	rig_entry(elsewhere);
 	silent(5);
 	rig_pass(2 * RIG_MS);
 	asked = rig_sent(GODWIT_PROBE_FOR, &count);

@@ -159,6 +159,19 @@ Test(registry, goes_on_with_a_client_where_it_took_an_offer)
 	cr_assert_eq(registry_count(r), 0);
 }
 
+// The core had it anew before it closed what it had before.
+Test(registry, keeps_what_took_an_offer_anew_where_the_older_one_ends)
+{
+	opened(at(client_of(7, 100, 0, 0x500), 1000, false));
+	opened(at(client_of(7, 100, 1, 0x600), 2000, true));
+	opened(at(client_of(7, 100, 1, 0x601), 3000, true));
+	closed(client_of(7, 100, 1, 0x600));
+	closed(client_of(7, 100, 0, 0x500));
+	cr_assert(registry_find(r, 7, &found));
+	cr_assert_eq(found.core, 1);
+	cr_assert_eq(found.handle, 0x601);
+}
+
 Test(registry, fences_the_older_process_wherever_it_took_an_offer)
 {
 	uint64_t handles;
