@@ -255,6 +255,25 @@ Test(cores, a_drain_ends_a_rebalance)
 	cr_assert_eq(state().moved, 256);
 }
 
+// What the first order offered is taken when the second one is under way.
+Test(cores, a_rebalance_after_a_drain_ends_too)
+{
+	populate(4, 0);
+	migration_rebalance(rig.m, rig.now_ns);
+	rig_pass(5 * RIG_MS);
+	migration_drain(rig.m, rig.now_ns, NULL);
+	rig_pass(5 * RIG_MS);
+	cr_assert_not(state().is_active);
+	migration_undrain(rig.m, rig.now_ns);
+	cr_assert_eq(migration_rebalance(rig.m, rig.now_ns), MIGRATION_REBALANCE_BEGUN);
+	rig_pass(5 * RIG_MS);
+	accept_all();
+	cr_assert_eq(counts[0], 2);
+	rig_pass(1200 * RIG_MS);
+	cr_assert_not(state().is_active);
+	cr_assert_eq(migration_rebalance_end(rig.m), MIGRATION_REBALANCE_EVEN);
+}
+
 Test(cores, lapsed_cursors_and_those_of_other_servers_are_left_alone)
 {
 	struct cursor lapsed = at_core(1, 0, 3);

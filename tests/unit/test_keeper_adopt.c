@@ -142,17 +142,39 @@ Test(keeper_adopt, tells_of_all_that_is_given_up)
 // The session of the record is gone for good, one from before is left.
 Test(keeper_adopt, begins_above_a_record_of_another_session)
 {
-	lead_first();
-	keeper_proposed(keeper, STREAM, 2, 200, 1);
-	step();
+	uint32_t epoch;
+
+	lead_with_all();
 	start(101);
-	says(3, 300, 0xabc, 1, 70);
+	says(2, 200, 1, 1, 70);
+	says(3, 301, 0, 0, 0);
+	step();
+	keeper_fetched(keeper, STREAM, 2, 200);
+	step();
+	epoch = look().record.epoch;
+	cr_assert_gt(epoch, 1);
+	start(102);
+	says(3, 302, 0xabc, 1, 70);
 	step();
 	expect_waits(KEEPER_CHOOSING, KEEPER_WAITS_FOR, 2);
 	cr_assert_eq(adopt(3, true, 2), KEEPER_ADOPT_ORDERED);
 	cr_assert_eq(look().state, KEEPER_FETCHING);
 	cr_assert_eq(look().record.session, 0xabc);
+	cr_assert_gt(look().record.epoch, epoch);
 	cr_assert_eq(fetched_from, 3);
+}
+
+Test(keeper_adopt, is_ordered_once)
+{
+	struct keeper_given_up given_up;
+
+	start(100);
+	says(2, 200, 0xabc, 4, 70);
+	says(3, 300, 0xdef, 4, 77);
+	step();
+	cr_assert_eq(keeper_adopt(keeper, STREAM, 2, true, &given_up), KEEPER_ADOPT_ORDERED);
+	cr_assert_eq(adopt(3, true, 0), KEEPER_ADOPT_NOT_WAITING, "the record is on its way");
+	cr_assert_eq(fetched_from, 2);
 }
 
 Test(keeper_adopt, says_that_a_record_cannot_be_read)
