@@ -52,13 +52,15 @@ enum admin_order_kind {
 
 struct admin_order { // under the daemon's lock
 	enum admin_order_state state;
+	// what is asked							w: telemetry's thread
 	enum admin_order_kind kind;
-	// ADOPT
-	uint32_t number; // the stream
-	uint16_t server, other;
-	bool gives_up;
+	uint32_t number; // ADOPT: the stream ...
+	uint16_t server; // ... what to go on with ...
+	bool gives_up;	 // ... whatever else replicas may hold
+	// the answer								w: control
 	enum view_order answer;
-	const char *stream; // of the answer VIEW_ORDER_STREAM, else NULL
+	const char *stream;		 // of VIEW_ORDER_STREAM its name, else NULL
+	struct keeper_given_up given_up; // ADOPT
 	pthread_cond_t answered;
 };
 

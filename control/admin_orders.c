@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// /godwit/drain, /godwit/undrain, /godwit/rebalance and /godwit/adopt: orders. Telemetry's thread leaves the order with the
-// daemon and waits; the control thread carries it out in its next step and leaves the answer.
+// /godwit/drain, /godwit/undrain, /godwit/rebalance and /godwit/adopt: orders. Telemetry's thread leaves the order
+// with the daemon and waits; the control thread carries it out in its next step and leaves the answer.
 #define _GNU_SOURCE // pthread_cond_clockwait
 
 #include <errno.h>
@@ -10,14 +10,18 @@
 #include "control/admin.h"
 #include "control/admin_tell.h"
 
+#define SERVERS_BYTES (6 * SERVER_PEERS_MAX + 1)
+
 static const char *const order_names[VIEW_ORDERS] = {
 	[VIEW_ORDER_DONE] = "done",
 	[VIEW_ORDER_ALREADY] = "already",
 	[VIEW_ORDER_EVEN] = "even",
+	[VIEW_ORDER_UNEVEN] = "uneven",
 	[VIEW_ORDER_ONE_CORE] = "one-core",
 	[VIEW_ORDER_DRAINING] = "draining",
 	[VIEW_ORDER_LAST] = "last",
 	[VIEW_ORDER_STREAM] = "stream",
+	[VIEW_ORDER_NO_RECORD] = "no-record",
 	[VIEW_ORDER_NOT_WAITING] = "not-waiting",
 	[VIEW_ORDER_HOLDS_NOTHING] = "holds-nothing",
 	[VIEW_ORDER_GIVES_UP] = "gives-up",
@@ -26,6 +30,45 @@ static const char *const order_names[VIEW_ORDERS] = {
 	[VIEW_ORDER_ALONE] = "alone",
 	[VIEW_ORDER_UNANSWERED] = "unanswered",
 };
+
+const char *admin_order_name(enum view_order answer)
+{
+	return order_names[answer];
+}
+
+// "2 3"
+static void servers_text(const struct keeper_given_up *given_up, char text[SERVERS_BYTES])
+{
+	uint32_t used = 0;
+
+	*text = '\0';
+	for (uint32_t i = 0; i < given_up->count; i++)
+		used += (uint32_t)snprintf(text + used, SERVERS_BYTES - used, &" %u"[i == 0],
+					   given_up -> servers[i]);
+}
+
+// Whoever reads the log later learns that it was an order, and of what it may have cost.
+static void say_order(const struct daemon *daemon, const struct admin_order *order)
+{
+	static const char *const texts[] = {
+		[ADMIN_ORDER_DRAIN] = "drain: all clients are to go to other servers",
+		[ADMIN_ORDER_UNDRAIN] = "undrain: clients are taken again",
+		[ADMIN_ORDER_REBALANCE] = "rebalance: clients are to be evened out over the cores",
+	};
+	char text[SERVERS_BYTES];
+
+	if (order->answer != VIEW_ORDER_DONE)
+		return;
+	if (order->kind != ADMIN_ORDER_ADOPT) {
+		logline(&daemon->log, LOG_LEVEL_INFO, "order: %s", texts[order->kind]);
+		return;
+	}
+	servers_text(&order->given_up, text);
+	logline(&daemon->log, LOG_LEVEL_WARNING,
+		"order: stream %s goes on with what server %u holds; what only these held is given up: %s",
+		daemon->server.streams[order->number]->name, order->server,
+		order->given_up.count > 0 ? text : "none");
+}
 
 void admin_orders_step(struct daemon *daemon, uint64_t now_ns)
 {
@@ -38,10 +81,11 @@ void admin_orders_step(struct daemon *daemon, uint64_t now_ns)
 		order->answer = plane->rebalance(plane->arg, now_ns);
 	else if (order->kind == ADMIN_ORDER_ADOPT)
 		order->answer = plane->adopt(plane->arg, order->number, order->server,
-					     order->gives_up, &order->other);
+					     order->gives_up, &order->given_up);
 	else
 		order->answer = plane->drain(plane->arg, order->kind == ADMIN_ORDER_DRAIN, now_ns,
 					     &order->stream);
+	say_order(daemon, order);
 	order->state = ADMIN_ORDER_ANSWERED;
 	pthread_cond_signal(&order->answered);
 }
@@ -134,6 +178,7 @@ int admin_adopt(struct daemon *daemon, const char *params, struct rte_tel_data *
 	struct admin_order *order = &daemon->order;
 	uint64_t values[3] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
 	enum view_order answer = VIEW_ORDER_NOT_WAITING; // it leads no stream that has replicas
+	char text[SERVERS_BYTES];
 
 	if (!admin_numbers(params, values, 3) || values[0] >= daemon->server.stream_count ||
 	    values[1] > UINT16_MAX || values[2] > 1)
@@ -141,12 +186,14 @@ int admin_adopt(struct daemon *daemon, const char *params, struct rte_tel_data *
 	order->number = (uint32_t)values[0];
 	order->server = (uint16_t)values[1];
 	order->gives_up = values[2] == 1;
-	order->other = 0;
+	order->given_up.count = 0;
 	if (daemon->sources.plane.adopt != NULL)
 		answer = order_give(daemon, ADMIN_ORDER_ADOPT);
 	tell_count(data, "server", values[1]);
 	tell_text(data, "answer", order_names[answer]);
-	if (order->other != 0)
-		tell_count(data, "other", order->other);
+	if (order->given_up.count > 0) {
+		servers_text(&order->given_up, text);
+		tell_text(data, "given_up", text);
+	}
 	return 0;
 }

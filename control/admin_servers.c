@@ -35,6 +35,8 @@ static void server_tell(const struct view_server *view, struct rte_tel_data *dat
 		tell_count(data, "rebalance_left", view->rebalance.left);
 		tell_count(data, "rebalance_moved", view->rebalance.moved);
 		tell_count(data, "rebalance_stuck", view->rebalance.stuck);
+		if (view->rebalance_end != VIEW_ORDER_DONE)
+			tell_text(data, "rebalance_end", admin_order_name(view->rebalance_end));
 	}
 }
 

@@ -54,6 +54,9 @@ admin_answer admin_clients, admin_cursors, admin_migrations;	       // admin_cur
 admin_answer admin_drain, admin_undrain, admin_rebalance, admin_adopt; // admin_orders.c
 admin_answer admin_resolve;					       // admin_streams.c
 
+// The word for an answer to an order.
+const char *admin_order_name(enum view_order answer);
+
 // Monotonic, now.
 uint64_t admin_now_ns(void);
 

@@ -15,6 +15,7 @@
 
 #include "control/config.h"
 #include "control/cursor_table.h"
+#include "control/keeper.h"
 #include "control/link.h"
 #include "control/migration.h"
 #include "control/registry.h"
@@ -28,10 +29,12 @@ enum view_order { // answers to an order
 	VIEW_ORDER_DONE,
 	VIEW_ORDER_ALREADY,	  // it is drained, or not, already; its cores are being evened out
 	VIEW_ORDER_EVEN,	  // its cores are even: nothing to do
+	VIEW_ORDER_UNEVEN,	  // its rounds are over, and its cores are not even
 	VIEW_ORDER_ONE_CORE,	  // refused: no second core takes clients
 	VIEW_ORDER_DRAINING,	  // refused: all are to leave it anyway
 	VIEW_ORDER_LAST,	  // refused: no other live server takes clients
 	VIEW_ORDER_STREAM,	  // refused: of those that do, none holds one of its streams
+	VIEW_ORDER_NO_RECORD,	  // refused: the stream's record cannot be read or written now
 	VIEW_ORDER_NOT_WAITING,	  // refused: the stream waits for nobody's word
 	VIEW_ORDER_HOLDS_NOTHING, // refused: that server is not there, or holds nothing of the stream
 	VIEW_ORDER_GIVES_UP,   // refused: another replica does not answer, or holds another session
@@ -54,11 +57,13 @@ struct view_plane {
 	// Drain this server, or no more. *stream: of VIEW_ORDER_STREAM its name, else NULL. Thread: control.
 	enum view_order (*drain)(void *arg, bool on, uint64_t now_ns, const char **stream);
 	struct migration_progress (*rebalance_progress)(void *arg);
+	// How the last one ended, as EVEN, ONE_CORE, DRAINING or UNEVEN; DONE: it goes on, or there was none.
+	enum view_order (*rebalance_end)(void *arg);
 	// Even its cores out. Thread: control.
 	enum view_order (*rebalance)(void *arg, uint64_t now_ns);
 	// Go on with what a server holds of a stream (keeper_adopt). Thread: control.
 	enum view_order (*adopt)(void *arg, uint32_t number, uint16_t server, bool gives_up,
-				 uint16_t *other);
+				 struct keeper_given_up *given_up);
 };
 
 struct view_sources {
@@ -88,6 +93,7 @@ struct view_server {
 	uint32_t share;	  // of all live cursors, in thousandths
 	bool is_draining;
 	struct migration_progress drain, rebalance; // of this one only
+	enum view_order rebalance_end;		    // the same: as rebalance_end()
 };
 
 // How many servers there are; the first is this one, the others in the order of its peers.

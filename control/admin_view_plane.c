@@ -73,17 +73,18 @@ static void stream_view(void *arg, uint32_t number, struct view_stream *view)
 }
 
 static enum view_order adopt_order(void *arg, uint32_t number, uint16_t server, bool gives_up,
-				   uint16_t *other)
+				   struct keeper_given_up *given_up)
 {
 	static const enum view_order answers[] = {
-		[KEEPER_ADOPT_DONE] = VIEW_ORDER_DONE,
+		[KEEPER_ADOPT_ORDERED] = VIEW_ORDER_DONE,
+		[KEEPER_ADOPT_NO_RECORD] = VIEW_ORDER_NO_RECORD,
 		[KEEPER_ADOPT_NOT_WAITING] = VIEW_ORDER_NOT_WAITING,
 		[KEEPER_ADOPT_HOLDS_NOTHING] = VIEW_ORDER_HOLDS_NOTHING,
 		[KEEPER_ADOPT_GIVES_UP] = VIEW_ORDER_GIVES_UP,
 	};
 	struct view_parts *parts = arg;
 
-	return answers[keeper_adopt(parts->keeper, number, server, gives_up, other)];
+	return answers[keeper_adopt(parts->keeper, number, server, gives_up, given_up)];
 }
 
 // ---- migration -----------------------------------------------------------------------------------
@@ -147,18 +148,27 @@ static struct migration_progress rebalance_progress(void *arg)
 	return migration_rebalance_progress(parts->migration);
 }
 
+static const enum view_order rebalance_answers[] = {
+	[MIGRATION_REBALANCE_BEGUN] = VIEW_ORDER_DONE,
+	[MIGRATION_REBALANCE_AGAIN] = VIEW_ORDER_ALREADY,
+	[MIGRATION_REBALANCE_EVEN] = VIEW_ORDER_EVEN,
+	[MIGRATION_REBALANCE_ONE_CORE] = VIEW_ORDER_ONE_CORE,
+	[MIGRATION_REBALANCE_DRAINING] = VIEW_ORDER_DRAINING,
+	[MIGRATION_REBALANCE_UNEVEN] = VIEW_ORDER_UNEVEN,
+};
+
 static enum view_order rebalance_order(void *arg, uint64_t now_ns)
 {
-	static const enum view_order answers[] = {
-		[MIGRATION_REBALANCE_BEGUN] = VIEW_ORDER_DONE,
-		[MIGRATION_REBALANCE_AGAIN] = VIEW_ORDER_ALREADY,
-		[MIGRATION_REBALANCE_EVEN] = VIEW_ORDER_EVEN,
-		[MIGRATION_REBALANCE_ONE_CORE] = VIEW_ORDER_ONE_CORE,
-		[MIGRATION_REBALANCE_DRAINING] = VIEW_ORDER_DRAINING,
-	};
 	struct view_parts *parts = arg;
 
-	return answers[migration_rebalance(parts->migration, now_ns)];
+	return rebalance_answers[migration_rebalance(parts->migration, now_ns)];
+}
+
+static enum view_order rebalance_end(void *arg)
+{
+	const struct view_parts *parts = arg;
+
+	return rebalance_answers[migration_rebalance_end(parts->migration)];
 }
 
 struct view_plane view_plane_of(struct view_parts *parts)
@@ -177,6 +187,7 @@ struct view_plane view_plane_of(struct view_parts *parts)
 		plane.drain = drain_order;
 		plane.rebalance_progress = rebalance_progress;
 		plane.rebalance = rebalance_order;
+		plane.rebalance_end = rebalance_end;
 	}
 	return plane;
 }

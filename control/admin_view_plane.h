@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The view of the control plane: what keeper and migration know, and the orders to drain, to rebalance and to adopt, behind the
-// functions of struct view_plane. Thread: as admin_view.h.
+// The view of the control plane: what keeper and migration know, and the orders to them, behind the functions of
+// struct view_plane. Thread: as admin_view.h.
 #ifndef CONTROL_ADMIN_VIEW_PLANE_H
 #define CONTROL_ADMIN_VIEW_PLANE_H
 

@@ -78,8 +78,10 @@ static void self_view(const struct view_sources *sources, struct view_server *vi
 	view->multiplier = (uint32_t)config->cluster.multiplier;
 	if (sources->plane.drain_progress != NULL)
 		view->drain = sources->plane.drain_progress(sources->plane.arg);
-	if (sources->plane.rebalance_progress != NULL)
+	if (sources->plane.rebalance_progress != NULL) {
 		view->rebalance = sources->plane.rebalance_progress(sources->plane.arg);
+		view->rebalance_end = sources->plane.rebalance_end(sources->plane.arg);
+	}
 	view->is_draining = view->drain.is_active;
 }
 

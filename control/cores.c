@@ -7,14 +7,12 @@
 // An order is carried out in rounds: what each core gives is planned once, from how many cursors each has then, a
 // walk over our own cursors offers so many, and when their moves are over the cores are looked at again:
 //
-//   plan -> walk, EVENING_MAX moves at a time -> all over -> EVENING_PAUSE_NS -> even: the end
+//   plan -> walk, REBALANCE_MOVES moves at a time -> all over -> REBALANCE_PAUSE_NS -> even: the end
 //     ^                                                        | not even, not the last round
 //     +---- MIGRATION_PAUSE_NS, where somebody did not move ---+
 #include "control/migration_inside.h"
 
-#define PAGE		 32
-#define PAGE_SLOTS	 1024
-#define EVENING_PAUSE_NS 100000000ull // until the core of before has dropped what moved
+#define REBALANCE_PAUSE_NS 100000000ull // until the core of before has dropped what moved
 
 static_assert(REBALANCE_CORES_MAX >= SERVER_CORES_MAX, "a plan holds all cores");
 
@@ -52,26 +50,11 @@ void migration_core_lost(struct migration *m, uint32_t core, uint64_t now_ns)
 	}
 }
 
-void core_left(struct migration *m, const struct move *move, const struct cursor *held,
-	       uint64_t now_ns)
-{
-	note_move(m, &held->key, now_ns);
-	// It would hear of it from the client as well.
-	if (held->core != move->cursor.core)
-		send_drop(m, &move->cursor, held->cursor_epoch);
-}
-
 // ---- rebalance -----------------------------------------------------------------------------------
 
-enum migration_rebalance migration_rebalance(struct migration *m, uint64_t now_ns)
+// Why there is nothing to move, or BEGUN and a plan of what is.
+static enum migration_rebalance look_at_cores(struct migration *m, struct rebalance_plan *plan)
 {
-	struct evening *e = &m->evening;
-	struct rebalance plan;
-
-	if (e->is_active) {
-		MCOUNT(m, rebalance_again);
-		return MIGRATION_REBALANCE_AGAIN;
-	}
 	if (m->is_draining) {
 		MCOUNT(m, rebalance_draining);
 		return MIGRATION_REBALANCE_DRAINING;
@@ -80,15 +63,31 @@ enum migration_rebalance migration_rebalance(struct migration *m, uint64_t now_n
 		MCOUNT(m, rebalance_one_core);
 		return MIGRATION_REBALANCE_ONE_CORE;
 	}
-	if (rebalance_plan(&plan, m->view.cores, m->config.cores) == 0) {
-		MCOUNT(m, rebalance_even);
-		return MIGRATION_REBALANCE_EVEN;
+	return rebalance_plan(plan, m->view.cores, m->config.cores) == 0 ?
+		       MIGRATION_REBALANCE_EVEN :
+		       MIGRATION_REBALANCE_BEGUN;
+}
+
+enum migration_rebalance migration_rebalance(struct migration *m, uint64_t now_ns)
+{
+	struct rebalance_run *run = &m->rebalance;
+	enum migration_rebalance obstacle;
+	struct rebalance_plan plan;
+
+	if (run->is_active) {
+		MCOUNT(m, rebalance_again);
+		return MIGRATION_REBALANCE_AGAIN;
 	}
+	obstacle = look_at_cores(m, &plan);
+	if (obstacle == MIGRATION_REBALANCE_EVEN)
+		MCOUNT(m, rebalance_even);
+	if (obstacle != MIGRATION_REBALANCE_BEGUN)
+		return obstacle;
 	MCOUNT(m, rebalances);
 	// Moves of an order that a drain has ended may still be under way.
-	*e = (struct evening){
+	*run = (struct rebalance_run){
 		.is_active = true,
-		.pending = e->pending,
+		.pending = run->pending,
 		.left = rebalance_left(&plan),
 		.next_ns = now_ns,
 	};
@@ -97,34 +96,36 @@ enum migration_rebalance migration_rebalance(struct migration *m, uint64_t now_n
 
 void core_move_ended(struct migration *m, enum migration_outcome outcome)
 {
-	struct evening *e = &m->evening;
+	struct rebalance_run *run = &m->rebalance;
 
-	e->pending--;
-	e->stuck += outcome == MIGRATION_EXPIRED;
+	run->pending--;
+	run->stuck += outcome == MIGRATION_EXPIRED;
 	if (outcome != MIGRATION_MOVED) {
-		e->has_missed = true;
+		run->has_missed = true;
 		return;
 	}
 	MCOUNT(m, rebalance_moved);
-	e->moved++;
-	e->left -= e->left > 0;
+	run->moved++;
+	run->left -= run->left > 0;
 }
 
-// A round begins, or there is nothing left to do in one.
+// A round begins, or the order ends.
 static void round_begin(struct migration *m)
 {
-	struct evening *e = &m->evening;
+	struct rebalance_run *run = &m->rebalance;
 
-	e->left = rebalance_plan(&e->plan, m->view.cores, m->config.cores);
-	e->is_active = e->left > 0 && e->round++ < EVENING_ROUNDS;
-	e->is_walking = e->is_active;
-	e->has_missed = false;
-	e->page = (struct cursor_page){.home = m->config.server};
+	run->end = look_at_cores(m, &run->plan);
+	run->left = run->end == MIGRATION_REBALANCE_BEGUN ? rebalance_left(&run->plan) : 0;
+	if (run->left > 0 && run->round++ == REBALANCE_ROUNDS)
+		run->end = MIGRATION_REBALANCE_UNEVEN;
+	run->is_active = run->is_walking = run->end == MIGRATION_REBALANCE_BEGUN;
+	run->has_missed = false;
+	run->page = (struct cursor_page){.home = m->config.server};
 }
 
 static void consider(struct migration *m, const struct cursor *cursor, uint64_t now_ns)
 {
-	struct evening *e = &m->evening;
+	struct rebalance_run *run = &m->rebalance;
 	struct move *move;
 	uint32_t to;
 
@@ -132,57 +133,56 @@ static void consider(struct migration *m, const struct cursor *cursor, uint64_t 
 	if ((cursor->flags & GODWIT_CURSOR_LAPSED) != 0 || move_find(m, &cursor->key) != NULL ||
 	    moved_lately(m, &cursor->key, now_ns))
 		return;
-	to = rebalance_next(&e->plan, cursor->core);
+	to = rebalance_next(&run->plan, cursor->core);
 	if (to == REBALANCE_STAYS)
 		return;
 	move = offer_within(m, cursor, to, now_ns);
 	if (move == NULL) {
-		e->has_missed = true;
+		run->has_missed = true;
 		return;
 	}
 	MCOUNT(m, rebalance_moves);
-	move->evens_out = true;
-	e->pending++;
+	move->is_rebalanced = true;
+	run->pending++;
 }
 
 static void walk(struct migration *m, uint64_t now_ns)
 {
-	struct evening *e = &m->evening;
+	struct rebalance_run *run = &m->rebalance;
 	struct cursor cursors[PAGE];
 	uint32_t count;
 
-	if (e->pending + PAGE > EVENING_MAX)
+	if (run->pending + PAGE > REBALANCE_MOVES)
 		return;
-	count = cursor_table_page(m->table, &e->page, cursors, PAGE, PAGE_SLOTS);
+	count = cursor_table_page(m->table, &run->page, cursors, PAGE, PAGE_SLOTS);
 	for (uint32_t i = 0; i < count; i++)
 		consider(m, &cursors[i], now_ns);
-	e->is_walking = e->page.next != 0 && rebalance_left(&e->plan) > 0;
+	run->is_walking = run->page.next != 0 && rebalance_left(&run->plan) > 0;
 }
 
 // From the end of a round to the next look.
-static uint64_t pause_ns(const struct evening *e)
+static uint64_t pause_ns(const struct rebalance_run *run)
 {
-	bool has_missed = e->has_missed || rebalance_left(&e->plan) > 0;
+	bool has_missed = run->has_missed || rebalance_left(&run->plan) > 0;
 
-	return has_missed ? MIGRATION_PAUSE_NS : EVENING_PAUSE_NS;
+	return has_missed ? MIGRATION_PAUSE_NS : REBALANCE_PAUSE_NS;
 }
 
 void cores_step(struct migration *m, uint64_t now_ns)
 {
-	struct evening *e = &m->evening;
+	struct rebalance_run *run = &m->rebalance;
 
-	if (!e->is_active)
+	if (!run->is_active)
 		return;
 	if (m->is_draining) {
-		MCOUNT(m, rebalance_draining);
-		e->is_active = false;
+		round_begin(m);
 		return;
 	}
-	if (e->is_walking || e->pending > 0) {
-		if (e->is_walking)
+	if (run->is_walking || run->pending > 0) {
+		if (run->is_walking)
 			walk(m, now_ns);
-		e->next_ns = now_ns + pause_ns(e);
-	} else if (now_ns >= e->next_ns) {
+		run->next_ns = now_ns + pause_ns(run);
+	} else if (now_ns >= run->next_ns) {
 		round_begin(m);
 	}
 }
@@ -190,9 +190,14 @@ void cores_step(struct migration *m, uint64_t now_ns)
 struct migration_progress migration_rebalance_progress(const struct migration *m)
 {
 	return (struct migration_progress){
-		.is_active = m->evening.is_active,
-		.left = m->evening.left,
-		.moved = m->evening.moved,
-		.stuck = m->evening.stuck,
+		.is_active = m->rebalance.is_active,
+		.left = m->rebalance.left,
+		.moved = m->rebalance.moved,
+		.stuck = m->rebalance.stuck,
 	};
+}
+
+enum migration_rebalance migration_rebalance_end(const struct migration *m)
+{
+	return m->rebalance.end;
 }

@@ -90,10 +90,11 @@ static void watch_notices(struct daemon *daemon, uint64_t now_ns)
 	}
 	fence_send(daemon);
 	if (registry_refused(daemon->registry) != refused)
-		logline_limited(&daemon->log, &daemon->registry_site, now_ns, LOG_LEVEL_WARNING,
-				"the registry of clients is full at %u: a client may run twice on "
-				"different cores",
-				registry_count(daemon->registry));
+		logline_limited(
+			&daemon->log, &daemon->registry_site, now_ns, LOG_LEVEL_WARNING,
+			"the registry of clients is full (%u ids): a client may run twice on "
+			"different cores",
+			registry_count(daemon->registry));
 }
 
 static void watch_core(struct daemon *daemon, uint32_t i, uint64_t now_ns)

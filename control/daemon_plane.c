@@ -15,26 +15,27 @@ static uint64_t system_random(void)
 	return getrandom(&number, sizeof(number), 0) == sizeof(number) ? number : 0;
 }
 
-// The core at which a client's frames arrive: where it is known, or one that a port feeds.
-static uint32_t core_of(void *arg, uint64_t client, uint32_t attempt)
-{
-	const struct daemon *daemon = arg;
-	uint32_t feeding[SERVER_CORES_MAX], count = 0;
-	struct registry_client known;
-
-	if (attempt == 0 && registry_find(daemon->registry, client, &known))
-		return known.core;
-	for (uint32_t i = 0; i < daemon->server.core_count; i++)
-		if (port_queue(&daemon->ports[0], i) != PORT_NO_QUEUE)
-			feeding[count++] = i;
-	return count > 0 ? feeding[(client + attempt) % count] : SERVER_LINK_CORE;
-}
-
 static bool core_turns(void *arg, uint32_t core)
 {
 	const struct daemon *daemon = arg;
 
 	return !daemon->cores[core].is_stuck && !daemon->cores[core].has_stopped;
+}
+
+// The core that may have a client: where it is known, or another that sends; none that stands still.
+static uint32_t core_of(void *arg, uint64_t client, uint32_t attempt)
+{
+	const struct daemon *daemon = arg;
+	uint32_t able[SERVER_CORES_MAX], count = 0;
+	struct registry_client known;
+
+	if (attempt == 0 && registry_find(daemon->registry, client, &known) &&
+	    core_turns(arg, known.core))
+		return known.core;
+	for (uint32_t i = 0; i < daemon->server.core_count; i++)
+		if (server_core_sends(&daemon->server, i) && core_turns(arg, i))
+			able[count++] = i;
+	return count > 0 ? able[(client + attempt) % count] : SERVER_LINK_CORE;
 }
 
 // ---- start and end -----------------------------------------------------------------------------

@@ -5,9 +5,7 @@
 // and again while there is a reason, so many moves at a time.
 #include "control/migration_inside.h"
 
-#define PAGE	   32
-#define PAGE_SLOTS 1024
-#define AGAIN_NS   100000000ull // between two walks
+#define AGAIN_NS 100000000ull // between two walks
 
 static uint16_t reason_to_leave(const struct migration *m, const struct cursor *cursor)
 {

@@ -12,6 +12,7 @@
 //   the record without us, RECORD after each record with us.
 // - Lost is a member of which a newer incarnation was seen, and what we recorded of ourselves. Who is only
 //   not reachable is waited for: one at least; for the others start_timeout from the first one on.
+// - An operator may have MEETING or CHOOSING go on with what servers hold: a record of those, then CHOOSING.
 // - A member that refuses to be fetched from for start_timeout (its log was being filled anew when we went) is
 //   left out, and the next one asked. When all that are there were, they are asked again after start_timeout: one
 //   epoch for each that is asked.
@@ -122,18 +123,24 @@ void keeper_refused(struct keeper *keeper, uint32_t number, uint16_t server, uin
 // ---- an operator's order -------------------------------------------------------------------------
 
 enum keeper_adoption {
-	KEEPER_ADOPT_DONE,
-	KEEPER_ADOPT_NOT_WAITING, // the stream is led, goes on by itself, or its record cannot be written now
+	KEEPER_ADOPT_ORDERED, // the record is on its way; what comes of it, the stream's state tells
+	KEEPER_ADOPT_NOT_WAITING,   // the stream is not kept here, is led, or goes on by itself
+	KEEPER_ADOPT_NO_RECORD,	    // its record cannot be read or written now
 	KEEPER_ADOPT_HOLDS_NOTHING, // that server is no replica of it, is not there, or holds nothing
-	KEEPER_ADOPT_GIVES_UP,	    // another replica does not answer, or holds another session
+	KEEPER_ADOPT_GIVES_UP,	    // other replicas do not answer, or hold another session
+};
+
+struct keeper_given_up {
+	uint32_t count;
+	uint16_t servers[SERVER_PEERS_MAX];
 };
 
 // Go on with what `server` holds: it and the others that hold the same session are made the in-sync set, in their
-// present incarnations, and the longest log of those is fetched. For a stream that waits for a record or for a server
-// that is lost for good; what was acknowledged and none of them holds is lost. gives_up: also where a replica does
-// not answer or holds another session, *other (0: none).
+// present incarnations, and the longest log of those is fetched. For a stream that waits for a record, or for a server
+// that may be lost for good; what was acknowledged and none of them holds is lost. gives_up: also where replicas do
+// not answer or hold another session. *given_up: those, of ORDERED and GIVES_UP.
 enum keeper_adoption keeper_adopt(struct keeper *keeper, uint32_t number, uint16_t server,
-				  bool gives_up, uint16_t *other);
+				  bool gives_up, struct keeper_given_up *given_up);
 
 // The streams kept, and each of them. i: below the count.
 uint32_t keeper_count(const struct keeper *keeper);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The inside of the keeper, for its own files only: keeper.c (steps, notices), keeper_record.c (requests and
-// their answers), keeper_start.c (until the stream is led), keeper_adopt.c (an order, until then), keeper_set.c (its in-sync set while it is).
+// their answers), keeper_start.c (until the stream is led), keeper_adopt.c (an order, until then), keeper_set.c
+// (its in-sync set while it is led).
 #ifndef CONTROL_KEEPER_INSIDE_H
 #define CONTROL_KEEPER_INSIDE_H
 

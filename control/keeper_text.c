@@ -92,9 +92,10 @@ void keeper_text(const struct keeper_view *view, char text[KEEPER_TEXT_BYTES])
 			view->server);
 		break;
 	case KEEPER_NOBODY:
-		snprintf(text, KEEPER_TEXT_BYTES,
-			 "does not begin: its record has nobody in sync; remove the file in "
-			 "cluster.state_dir and restart its replicas to give its messages up");
+		snprintf(
+			text, KEEPER_TEXT_BYTES,
+			"does not begin: its record has nobody in sync; `godwit adopt' goes on with "
+			"what a replica holds");
 		break;
 	case KEEPER_NOT_WHOLE:
 		snprintf(

@@ -143,7 +143,7 @@ bool moved_lately(struct migration *m, const struct cursor_key *key, uint64_t no
 	       (uint32_t)(now_ns / 1000000) - recent->at_ms < MIGRATION_PAUSE_NS / 1000000;
 }
 
-void note_move(struct migration *m, const struct cursor_key *key, uint64_t now_ns)
+static void note_move(struct migration *m, const struct cursor_key *key, uint64_t now_ns)
 {
 	uint32_t hash;
 	struct recent *recent = recent_of(m, key, &hash);
@@ -224,7 +224,7 @@ void move_end(struct migration *m, struct move *move, enum migration_outcome out
 		*tried_of(m, &move->cursor.key) =
 			outcome == MIGRATION_EXPIRED ? (uint16_t)move->tried : 0;
 	m->giving_count -= move->giving;
-	if (move->evens_out)
+	if (move->is_rebalanced)
 		core_move_ended(m, outcome);
 	m->moves_count--;
 	HASH_DEL(m->moves, move);
@@ -264,6 +264,12 @@ bool send_drop(struct migration *m, const struct cursor *cursor, uint64_t epoch)
 	return true;
 }
 
+// A server, and a core of it.
+static bool is_same_place(const struct cursor *a, const struct cursor *b)
+{
+	return a->home == b->home && a->core == b->core;
+}
+
 void migration_entry(struct migration *m, const struct cursor *entry, uint64_t now_ns)
 {
 	struct cursor before, held;
@@ -272,16 +278,17 @@ void migration_entry(struct migration *m, const struct cursor *entry, uint64_t n
 	uint16_t self = m->config.server;
 	struct move *move;
 
-	if (verdict == CURSOR_MOVED && was_known && before.home != entry->home)
+	if (verdict == CURSOR_MOVED && was_known && !is_same_place(&before, entry))
 		note_move(m, &entry->key, now_ns);
 	if (!cursor_table_find(m->table, &entry->key, &held))
 		return;
 	// Whoever holds less than the highest epoch serves no more. A mailbox that is full now is no loss:
 	// the client tells the core the same by its next ACK.
-	if (was_known && before.home == self && held.home != self &&
+	if (was_known && before.home == self && !is_same_place(&before, &held) &&
 	    held.cursor_epoch > before.cursor_epoch)
 		send_drop(m, &before, held.cursor_epoch);
-	if (entry->home == self && held.home != self && held.cursor_epoch > entry->cursor_epoch)
+	if (entry->home == self && !is_same_place(entry, &held) &&
+	    held.cursor_epoch > entry->cursor_epoch)
 		send_drop(m, entry, held.cursor_epoch);
 	move = move_find(m, &entry->key);
 	if (move == NULL)

@@ -27,7 +27,8 @@
 //
 // What fences: an entry with a higher epoch for a cursor that is ours makes the core drop it (migration.c).
 // A server that hears fewer than half of the others (of two or more), or lost the stream's feed, offers
-// nothing. Of reasons other than death a cursor moves at most once in MIGRATION_PAUSE_NS.
+// nothing, but a core of it its own cursors. But for death and a core that stands still a cursor moves at most once in
+// MIGRATION_PAUSE_NS.
 //
 // Owner and thread: control. Limits: `moves_max` moves at a time, then refused and counted; the last
 // MIGRATION_RECORDS moves are kept for people.
@@ -63,8 +64,8 @@ struct migration_ops {
 			const struct core_command *command);
 	// A frame without MAC to a peer (by index); false: no room.
 	bool (*post)(void *arg, uint32_t peer, const void *frame, uint32_t length);
-	// The core that offers this client a home, of `attempt` tries: the one that has it already, else one
-	// that sends (server_core_for). Below `cores`.
+	// The core that offers this client a home, of `attempt` tries: the one that has it already (0 only), else one
+	// that sends and makes turns. Below `cores`.
 	uint32_t (*core_of)(void *arg, uint64_t client, uint32_t attempt);
 };
 
@@ -152,7 +153,7 @@ struct migration_record {
 	X(rebalance_moved, "... and that went there")                                              \
 	X(rebalance_again, "orders to even out the cores while one was carried out")               \
 	X(rebalance_even, "orders to even out cores that were even")                               \
-	X(rebalance_one_core, "orders refused: no second core takes clients")                      \
+	X(rebalance_one_core, "orders refused, or not carried on: no second core takes clients")   \
 	X(rebalance_draining, "orders refused, or not carried on: the server is drained")          \
 	X(frames_odd, "frames of peers that made no sense here")
 
@@ -214,15 +215,18 @@ enum migration_rebalance {
 	MIGRATION_REBALANCE_EVEN,     // nothing to do: two cores differ by one cursor at most
 	MIGRATION_REBALANCE_ONE_CORE, // no two cores send and make turns
 	MIGRATION_REBALANCE_DRAINING, // all are to leave the server anyway
+	MIGRATION_REBALANCE_UNEVEN, // its rounds are over: some could not be moved, or came meanwhile
 };
 
 // Even the cursors out over the cores of this server: each is offered to its client by the core that lacks most,
-// so many at a time. It ends when they are even, after EVENING_ROUNDS rounds, or with a drain. What comes and goes
-// meanwhile is looked at in the next round.
+// so many at a time. It ends when they are even, after three rounds, or with a drain. What comes and goes
+// meanwhile is looked at in the next round. Never UNEVEN.
 enum migration_rebalance migration_rebalance(struct migration *migration, uint64_t now_ns);
 
 // left: cursors to move of this round; at the end: that could not be moved.
 struct migration_progress migration_rebalance_progress(const struct migration *migration);
+// How the last order ended: EVEN, ONE_CORE, DRAINING or UNEVEN; BEGUN: it has not ended, or there was none.
+enum migration_rebalance migration_rebalance_end(const struct migration *migration);
 
 // ---- for people ----------------------------------------------------------------------------------
 

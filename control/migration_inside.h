@@ -24,8 +24,10 @@
 #define ARRIVALS	 4096 // told by cores and of late, a power of two
 #define ORPHAN_ROUNDS	 3
 #define OFFER_RETRIES	 2
-#define EVENING_MAX	 256 // moves of a rebalance at a time
-#define EVENING_ROUNDS	 3
+#define PAGE		 32   // cursors looked at in one go,
+#define PAGE_SLOTS	 1024 // ... and places of the table
+#define REBALANCE_MOVES	 256  // moves of a rebalance at a time
+#define REBALANCE_ROUNDS 3
 
 struct move_key { // hashed as bytes
 	uint64_t client, session, subscription;
@@ -44,10 +46,10 @@ struct move {
 	enum move_state state;
 	uint16_t reason;
 	bool giving, by_home, asks_client;
-	bool evens_out; // taking: from one core of this server to another, by rebalance
-	bool has_left;	// giving: it is served here no more, and what is awaited is where it went
-	uint8_t tries;	// of this target, or of this offer
-	uint32_t core;	// taking
+	bool is_rebalanced; // taking: from one core of this server to another, by rebalance
+	bool has_left; // giving: it is served here no more, and what is awaited is where it went
+	uint8_t tries; // of this target, or of this offer
+	uint32_t core; // taking
 	uint32_t attempt;
 	uint32_t peer;	  // giving: the target. Taking by_home: who asked
 	uint32_t request; // of the HANDOVER
@@ -66,14 +68,15 @@ struct orphans { // of one dead server
 	uint64_t died_ns, next_ns;
 };
 
-struct evening { // of the cores of this server, as ordered
+struct rebalance_run { // of the cores of this server, as ordered
 	bool is_active, is_walking;
-	bool has_missed; // a move of this round was not begun, or did not end well
+	bool has_missed;	      // a move of this round was not begun, or did not end well
+	enum migration_rebalance end; // BEGUN: it has not ended, or never begun
 	uint8_t round;
 	uint32_t pending; // its moves under way
 	uint32_t moved, stuck, left;
 	uint64_t next_ns;
-	struct rebalance plan;
+	struct rebalance_plan plan;
 	struct cursor_page page;
 };
 
@@ -141,7 +144,7 @@ struct migration {
 	// Masks of the servers that were asked in vain, by the cursor's key. Cursors may share one: it says
 	// no more than who is asked first.
 	uint16_t tried[TRIED_SLOTS];
-	struct evening evening;
+	struct rebalance_run rebalance;
 	struct recent *recent;
 	struct migration_record records[MIGRATION_RECORDS];
 	uint64_t records_count;
@@ -163,8 +166,6 @@ uint64_t migration_random(struct migration *m);
 uint16_t *tried_of(struct migration *m, const struct cursor_key *key);
 // Whether it moved too short a time ago.
 bool moved_lately(struct migration *m, const struct cursor_key *key, uint64_t now_ns);
-// It has moved just now.
-void note_move(struct migration *m, const struct cursor_key *key, uint64_t now_ns);
 const struct migration_stream *stream_of(const struct migration *m, uint64_t session);
 // Whether that log can serve the cursor on.
 bool log_serves(const struct migration_log *log, const struct cursor *cursor);
@@ -231,9 +232,6 @@ void arrivals_asked(struct migration *m, const struct cursor_key *key, uint64_t 
 		    uint16_t from, uint16_t reason);
 
 // cores.c
-// A cursor is at another core of this server now.
-void core_left(struct migration *m, const struct move *move, const struct cursor *now_held,
-	       uint64_t now_ns);
 // A move of a rebalance is over.
 void core_move_ended(struct migration *m, enum migration_outcome outcome);
 void cores_step(struct migration *m, uint64_t now_ns);

@@ -115,8 +115,6 @@ void offer_entry(struct migration *m, struct move *move, const struct cursor *he
 	}
 	// By the offer, or by a RESUME of its own: it is here.
 	MCOUNT(m, taken);
-	if (move->reason == GODWIT_MIGRATION_CORE)
-		core_left(m, move, held, now_ns);
 	if (move->peer != MIGRATION_NOBODY)
 		handover_confirm(m, move->peer, &move->cursor, move->request, held->cursor_epoch,
 				 GODWIT_OK);

@@ -9,8 +9,6 @@
 #include "control/migration_inside.h"
 
 #define LATELY_NS    3000000000ull // two entries of a living client lie closer
-#define PAGE	     32
-#define PAGE_SLOTS   1024
 #define PAGES_A_STEP 4
 
 static void begin(struct orphans *o, uint64_t now_ns)

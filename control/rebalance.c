@@ -24,12 +24,13 @@ static uint32_t rank(const struct rebalance_core *cores, uint32_t count, uint32_
 	return before;
 }
 
-uint32_t rebalance_plan(struct rebalance *plan, const struct rebalance_core *cores, uint32_t count)
+uint32_t rebalance_plan(struct rebalance_plan *plan, const struct rebalance_core *cores,
+			uint32_t count)
 {
 	uint32_t takers = rebalance_takers(cores, count), moves = 0;
 	uint64_t all = 0;
 
-	*plan = (struct rebalance){.count = count};
+	*plan = (struct rebalance_plan){.count = count};
 	for (uint32_t i = 0; i < count; i++)
 		all += cores[i].takes ? cores[i].cursors : 0;
 	for (uint32_t i = 0; i < count; i++) {
@@ -47,7 +48,7 @@ uint32_t rebalance_plan(struct rebalance *plan, const struct rebalance_core *cor
 	return moves;
 }
 
-uint32_t rebalance_next(struct rebalance *plan, uint32_t from)
+uint32_t rebalance_next(struct rebalance_plan *plan, uint32_t from)
 {
 	uint32_t to = 0;
 
@@ -62,7 +63,7 @@ uint32_t rebalance_next(struct rebalance *plan, uint32_t from)
 	return to;
 }
 
-uint32_t rebalance_left(const struct rebalance *plan)
+uint32_t rebalance_left(const struct rebalance_plan *plan)
 {
 	uint32_t left = 0;
 

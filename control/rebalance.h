@@ -20,10 +20,10 @@
 
 struct rebalance_core {
 	bool takes;	  // it sends, and its thread makes turns
-	uint32_t cursors; // at home there
+	uint32_t cursors; // subscriptions there; one that just left may count at both cores for a moment
 };
 
-struct rebalance {
+struct rebalance_plan {
 	uint32_t count;			    // of cores
 	uint32_t give[REBALANCE_CORES_MAX]; // cursors that each has too many,
 	uint32_t take[REBALANCE_CORES_MAX]; // ... or too few
@@ -34,13 +34,14 @@ uint32_t rebalance_takers(const struct rebalance_core *cores, uint32_t count);
 
 // Plan for these cores. Returns how many cursors are to move: 0 where two cores that take some differ by one at
 // most. count: as above.
-uint32_t rebalance_plan(struct rebalance *plan, const struct rebalance_core *cores, uint32_t count);
+uint32_t rebalance_plan(struct rebalance_plan *plan, const struct rebalance_core *cores,
+			uint32_t count);
 
 // The core that a cursor at core `from` (any number) is to go to, the one that still lacks most, taken off the
 // plan; REBALANCE_STAYS where that core has given enough.
-uint32_t rebalance_next(struct rebalance *plan, uint32_t from);
+uint32_t rebalance_next(struct rebalance_plan *plan, uint32_t from);
 
 // How many moves of the plan are not taken off yet.
-uint32_t rebalance_left(const struct rebalance *plan);
+uint32_t rebalance_left(const struct rebalance_plan *plan);
 
 #endif

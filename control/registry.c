@@ -12,9 +12,8 @@
 // its entry; or one of those whose process was fenced, until that was said.
 struct entry {
 	struct registry_client client; // key: client.id
-	bool is_used, is_also;
+	bool is_entry;
 	uint32_t next; // free place behind this one; another core of it; who is to be fenced next
-	uint64_t fence_instance; // to be fenced: the one in its place
 	UT_hash_handle hh;
 };
 
@@ -25,7 +24,8 @@ struct registry {
 	struct entry *places;  // from 1; 0 is none
 	uint32_t count, max;
 	uint32_t free, end; // first free place; places from here on were never used
-	uint32_t fenced;    // places of whom is to be fenced still
+	uint32_t fenced;    // places of whom is to be fenced still, all for
+	uint64_t fenced_by; // ... this instance: the caller asks for all of them before the next notice
 	uint64_t refused;
 };
 
@@ -65,7 +65,7 @@ static struct entry *entry_find(const struct registry *registry, uint64_t id)
 
 static void place_free(struct registry *registry, struct entry *entry)
 {
-	entry->is_used = entry->is_also = false;
+	entry->is_entry = false;
 	entry->next = registry->free;
 	registry->free = (uint32_t)(entry - registry->places);
 }
@@ -82,7 +82,6 @@ static struct entry *place_take(struct registry *registry)
 	} else {
 		entry = &registry->places[registry->end++];
 	}
-	entry->is_used = true;
 	entry->next = 0;
 	return entry;
 }
@@ -99,6 +98,7 @@ static bool entry_add(struct registry *registry, const struct registry_client *c
 		place_free(registry, entry);
 		return false;
 	}
+	entry->is_entry = true;
 	registry->count++;
 	return true;
 }
@@ -127,7 +127,6 @@ static void also_add(struct registry *registry, struct entry *entry,
 		return;
 	}
 	also->client = *client;
-	also->is_also = true;
 	*link = (uint32_t)(also - registry->places);
 }
 
@@ -142,12 +141,12 @@ static void also_remove(struct registry *registry, uint32_t *link)
 // All of them are to be fenced, for that instance.
 static void also_fence(struct registry *registry, struct entry *entry, uint64_t instance)
 {
+	registry->fenced_by = instance;
 	while (entry->next != 0) {
 		struct entry *also = &registry->places[entry->next];
 		uint32_t index = entry->next;
 
 		entry->next = also->next;
-		also->fence_instance = instance;
 		also->next = registry->fenced;
 		registry->fenced = index;
 	}
@@ -160,7 +159,7 @@ bool registry_fence_next(struct registry *registry, struct registry_fence *fence
 	if (registry->fenced == 0)
 		return false;
 	*fence = (struct registry_fence){also->client.core, also->client.handle,
-					 also->fence_instance, GODWIT_FENCED};
+					 registry->fenced_by, GODWIT_FENCED};
 	also_remove(registry, &registry->fenced);
 	return true;
 }
@@ -260,7 +259,7 @@ uint32_t registry_page(const struct registry *registry, uint32_t *next,
 	uint32_t place = *next == 0 ? 1 : *next, count = 0;
 
 	for (; place < registry->end && count < max && slots > 0; place++, slots--)
-		if (registry->places[place].is_used && !registry->places[place].is_also)
+		if (registry->places[place].is_entry)
 			clients[count++] = registry->places[place].client;
 	*next = place < registry->end ? place : 0;
 	return count;

@@ -48,10 +48,11 @@ void registry_destroy(struct registry *registry);
 bool registry_opened(struct registry *registry, const struct registry_client *client,
 		     struct registry_fence *fence);
 
-// The next client that is to be closed for a process that was opened; false: there is none.
+// The next client that is to be closed for a process that was opened; false: there is none. To be asked until then,
+// before the next notice.
 bool registry_fence_next(struct registry *registry, struct registry_fence *fence);
 
-// A core closed a client. Anything but the entry in force is ignored.
+// A core closed a client. What is neither the entry in force nor kept beside it is ignored.
 void registry_closed(struct registry *registry, const struct registry_client *client);
 
 // The entry of an id; false if there is none.
@@ -63,6 +64,7 @@ uint32_t registry_page(const struct registry *registry, uint32_t *next,
 		       struct registry_client *clients, uint32_t max, uint32_t slots);
 
 uint32_t registry_count(const struct registry *registry);
-uint64_t registry_refused(const struct registry *registry); // ids that found no room
+uint64_t registry_refused(
+	const struct registry *registry); // ids, and further cores of one, that found no room
 
 #endif

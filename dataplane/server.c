@@ -19,21 +19,6 @@ bool server_core_sends(const struct server *server, uint32_t core)
 	return core < server->core_count && server->cores[core]->sends;
 }
 
-uint32_t server_core_for(const struct server *server, uint64_t client)
-{
-	uint32_t senders = 0, which, i = 0;
-
-	for (uint32_t k = 0; k < server->core_count; k++)
-		senders += server->cores[k]->sends;
-	if (senders == 0)
-		return 0;
-	// By the highest bits: a core's own table of ids goes by lower ones.
-	which = (uint32_t)((client * 0x9e3779b97f4a7c15ull >> 32) * senders >> 32);
-	while (!server->cores[i]->sends || which-- > 0)
-		i++;
-	return i;
-}
-
 const struct godwit_server_entry *server_entry(const struct server *server, uint16_t id)
 {
 	for (uint32_t i = 0; i < server->list_count; i++)

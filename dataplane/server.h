@@ -64,9 +64,6 @@ struct stream *server_stream(const struct server *server, const uint8_t name[GOD
 
 // Whether a core owns a queue of a port, and so can have clients. Thread: any, once the loops have their cores.
 bool server_core_sends(const struct server *server, uint32_t core);
-// The core for a client that has none yet: one that sends, the same for one id each time, and all of them alike
-// for many; 0 where none sends. Thread: as above. Cost: a look at each core.
-uint32_t server_core_for(const struct server *server, uint64_t client);
 // The server's entry in the list that clients get, or NULL. Thread: any.
 const struct godwit_server_entry *server_entry(const struct server *server, uint16_t id);
 

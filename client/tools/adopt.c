@@ -27,21 +27,28 @@ static const char name[] = "godwit adopt";
 
 int adopt_print(const char *stream, const json_t *answer, FILE *out, FILE *err)
 {
-	const char *word = field_text(answer, "answer");
-	uint64_t server = field_count(answer, "server"), other = field_count(answer, "other");
+	const char *word = field_text(answer, "answer"), *given_up = field_text(answer, "given_up");
+	uint64_t server = field_count(answer, "server");
 
 	if (strcmp(word, "done") == 0) {
-		fprintf(out, "stream %s: goes on with what server %" PRIu64 " holds\n", stream,
-			server);
-		if (other != 0)
-			fprintf(out, "stream %s: what only server %" PRIu64 " held is given up\n",
-				stream, other);
+		fprintf(out,
+			"stream %s: is to go on with what server %" PRIu64
+			" holds; `godwit streams' tells how it goes\n",
+			stream, server);
+		if (field_is_there(answer, "given_up"))
+			fprintf(out, "stream %s: given up is what only these servers held: %s\n",
+				stream, given_up);
 		return TOOL_OK;
 	}
 	if (strcmp(word, "not-waiting") == 0)
 		fprintf(err,
 			"%s: refused: stream %s needs nobody's word: `godwit streams' tells what it "
 			"does\n",
+			name, stream);
+	else if (strcmp(word, "no-record") == 0)
+		fprintf(err,
+			"%s: refused: the record of stream %s cannot be read or written now: `godwit "
+			"streams' tells why; one that is damaged must be put aside first\n",
 			name, stream);
 	else if (strcmp(word, "holds-nothing") == 0)
 		fprintf(err,
@@ -51,10 +58,9 @@ int adopt_print(const char *stream, const json_t *answer, FILE *out, FILE *err)
 			name, server, stream);
 	else if (strcmp(word, "gives-up") == 0)
 		fprintf(err,
-			"%s: refused: server %" PRIu64 ", another replica of stream %s, does not "
-			"answer or holds another session; with --give-up what only that one holds is "
-			"given up\n",
-			name, other, stream);
+			"%s: refused: these replicas of stream %s do not answer or hold another "
+			"session: %s; with --give-up what only they hold is given up\n",
+			name, stream, given_up);
 	else
 		fprintf(err, "%s: the server did not answer the order: %s\n", name, word);
 	return strcmp(word, "unanswered") == 0 ? TOOL_SILENT : TOOL_FAILED;
@@ -151,8 +157,8 @@ int tool_adopt(int argc, char **argv)
 {
 	static const struct argp_option adopt_options[] = {
 		{"give-up", OPTION_GIVE_UP, NULL, 0,
-		 "Also where another replica does not answer, or holds another session: what only "
-		 "that one holds is lost",
+		 "Also where other replicas do not answer, or hold another session: what only they "
+		 "hold is lost",
 		 0},
 		{"json", OPTION_JSON, NULL, 0, "The answer as JSON", 0},
 		{0},

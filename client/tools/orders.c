@@ -104,6 +104,31 @@ int order_print(uint64_t server, enum order order, const json_t *answer, FILE *o
 	return strcmp(word, "unanswered") == 0 ? TOOL_SILENT : TOOL_FAILED;
 }
 
+int rebalance_print_end(uint64_t server, const json_t *self, const char *took, FILE *out, FILE *err)
+{
+	const char *name = names[ORDER_REBALANCE], *word = field_text(self, "rebalance_end");
+	const struct format moved = format_count(field_count(self, "rebalance_moved"));
+
+	if (strcmp(word, "even") == 0) {
+		fprintf(out, "server %" PRIu64 ": its cores are even, %s cursors moved in %s\n",
+			server, moved.text, took);
+		return TOOL_OK;
+	}
+	if (strcmp(word, "uneven") == 0)
+		fprintf(err,
+			"%s: server %" PRIu64
+			": %s cursors moved, %s are still to move: they could "
+			"not, or came meanwhile; `godwit migrations' has the outcomes\n",
+			name, server, moved.text,
+			format_count(field_count(self, "rebalance_left")).text);
+	else
+		fprintf(err, "%s: server %" PRIu64 ": given up after %s cursors: %s\n", name,
+			server, moved.text,
+			strcmp(word, "draining") == 0 ? "it is drained" :
+							"no second core takes clients any more");
+	return TOOL_FAILED;
+}
+
 // ---- asking --------------------------------------------------------------------------------------
 
 enum wait_state {
@@ -125,24 +150,14 @@ static enum wait_state wait_look(const struct options *options, const json_t *se
 	return *left > 0 ? WAIT_ON : WAIT_OVER;
 }
 
-static int wait_end(const struct options *options, const json_t *self, uint64_t left,
-		    uint64_t took_ns)
+static int wait_end(const struct options *options, const json_t *self, uint64_t took_ns)
 {
 	const struct format took = format_ns(took_ns);
 
-	if (options->order == ORDER_REBALANCE && left > 0) {
-		tool_say(names[options->order],
-			 "%s cursors could not be moved: `godwit migrations' has the outcomes",
-			 format_count(left).text);
-		return TOOL_FAILED;
-	}
-	if (options->is_json)
-		return TOOL_OK;
 	if (options->order == ORDER_REBALANCE)
-		printf("server %" PRIu64 ": its cores are even, %s cursors moved in %s\n",
-		       options->server, format_count(field_count(self, "rebalance_moved")).text,
-		       took.text);
-	else
+		return rebalance_print_end(options->server, self, took.text,
+					   options->is_json ? stderr : stdout, stderr);
+	if (!options->is_json)
 		printf("server %" PRIu64 ": no cursor is left after %s\n", options->server,
 		       took.text);
 	return TOOL_OK;
@@ -166,7 +181,7 @@ static int wait_once(struct telemetry *telemetry, const struct options *options,
 		rc = TOOL_FAILED;
 		break;
 	case WAIT_OVER:
-		rc = wait_end(options, self, left, took_ns);
+		rc = wait_end(options, self, took_ns);
 		break;
 	case WAIT_ON:
 		if (took_ns < options->wait_ns)

@@ -17,5 +17,8 @@ enum order {
 
 // One line, to `out` if it was done and to `err` if not. Returns the exit code.
 int order_print(uint64_t server, enum order order, const json_t *answer, FILE *out, FILE *err);
+// The same of how a rebalance ended, which `self` says, the server's row of /godwit/servers. took: since the order.
+int rebalance_print_end(uint64_t server, const json_t *self, const char *took, FILE *out,
+			FILE *err);
 
 #endif

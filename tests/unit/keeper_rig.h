@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Of tests: the keeper of a server 1 with peers 2 and 3, over the static backend with a store in memory.
+// Of tests: the keeper of a server 1 with peers 2 and 3 (and 4), over the static backend with a store in memory.
 #ifndef TESTS_UNIT_KEEPER_RIG_H
 #define TESTS_UNIT_KEEPER_RIG_H
 
@@ -49,11 +49,12 @@ static int store_write(void *arg, const char *name, const char *text, size_t byt
 
 // One process of server 1.
 static struct server server;
-static struct peer_stream peer_streams[2][1];
+static struct peer_stream peer_streams[3][1];
 static struct cluster cluster;
 static struct keeper *keeper;
 static uint64_t now_ns, sessions;
 static uint16_t min_in_sync;
+static uint32_t replicas; // 2, and 3, and 4
 // What its home core was ordered.
 static struct cluster_record ordered;
 static uint64_t answered;
@@ -97,13 +98,13 @@ static void start(uint64_t incarnation)
 {
 	static struct cluster_static_stream streams[] = {
 		{.name = "theirs", .primary = 2, .min_in_sync = 1},
-		{.name = "trades", .primary = 1, .replica_count = 2, .replicas = {2, 3}},
+		{.name = "trades", .primary = 1, .replicas = {2, 3, 4}},
 	};
 	struct cluster_static_config backend = {
 		.name = "lab",
 		.server = 1,
-		.member_count = 3,
-		.members = {{.id = 1}, {.id = 2}, {.id = 3}},
+		.member_count = replicas + 1,
+		.members = {{.id = 1}, {.id = 2}, {.id = 3}, {.id = 4}},
 		.stream_count = 2,
 		.streams = streams,
 		.store = {store_read, store_write, NULL},
@@ -112,8 +113,8 @@ static void start(uint64_t incarnation)
 		.kept = KEPT,
 		.number = STREAM,
 		.min_in_sync = min_in_sync,
-		.replica_count = 2,
-		.replicas = {2, 3},
+		.replica_count = replicas,
+		.replicas = {2, 3, 4},
 	};
 	struct keeper_config config = {
 		.server = &server,
@@ -127,12 +128,13 @@ static void start(uint64_t incarnation)
 	keeper_destroy(keeper);
 	cluster_destroy(&cluster);
 	streams[KEPT].min_in_sync = min_in_sync;
+	streams[KEPT].replica_count = replicas;
 	memset(&server, 0, sizeof(server));
 	memset(peer_streams, 0, sizeof(peer_streams));
 	server.id = 1;
 	server.incarnation = incarnation;
-	server.peers.count = 2;
-	for (uint32_t i = 0; i < 2; i++) {
+	server.peers.count = replicas;
+	for (uint32_t i = 0; i < replicas; i++) {
 		server.peers.ids[i] = server.peers.peers[i].id = (uint16_t)(2 + i);
 		server.peers.peers[i].index = i;
 		server.peers.peers[i].streams = peer_streams[i];
@@ -148,6 +150,7 @@ static void start(uint64_t incarnation)
 static inline void set_up(void)
 {
 	min_in_sync = 2;
+	replicas = 2;
 	sessions = 0;
 	now_ns = 1000 * MS;
 }

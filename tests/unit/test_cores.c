@@ -261,3 +261,53 @@ Test(cores, lapsed_cursors_and_those_of_other_servers_are_left_alone)
 	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, &c), 1);
 	cr_assert_eq(c.command.client, 3);
 }
+
+Test(cores, a_rebalance_says_how_it_ended)
+{
+	populate(2, 0);
+	cr_assert_eq(migration_rebalance_end(rig.m), MIGRATION_REBALANCE_BEGUN, "there was none");
+	migration_rebalance(rig.m, rig.now_ns);
+	rig_pass(5 * RIG_MS);
+	accept_all();
+	cr_assert_eq(migration_rebalance_end(rig.m), MIGRATION_REBALANCE_BEGUN);
+	rig_pass(200 * RIG_MS);
+	cr_assert_eq(migration_rebalance_end(rig.m), MIGRATION_REBALANCE_EVEN);
+	// Nobody answers.
+	counts[0] = 9;
+	show_cores();
+	migration_rebalance(rig.m, rig.now_ns);
+	for (uint32_t n = 0; n < 100 && state().is_active; n++)
+		rig_pass(100 * RIG_MS);
+	cr_assert_eq(migration_rebalance_end(rig.m), MIGRATION_REBALANCE_UNEVEN);
+	cr_assert_gt(state().left, 0);
+}
+
+Test(cores, a_core_that_stands_still_meanwhile_ends_a_rebalance)
+{
+	populate(4, 0);
+	migration_rebalance(rig.m, rig.now_ns);
+	rig_pass(5 * RIG_MS);
+	accept_all();
+	migration_view(rig.m)->cores[1].takes = false;
+	rig_pass(200 * RIG_MS);
+	cr_assert_not(state().is_active);
+	cr_assert_eq(migration_rebalance_end(rig.m), MIGRATION_REBALANCE_ONE_CORE);
+	cr_assert_eq(RIG_COUNTER(rebalance_one_core), 1);
+}
+
+// The client took the offer, and the word of it comes after the move had expired.
+Test(cores, a_core_drops_what_another_one_has_however_late_it_hears_of_it)
+{
+	struct rig_command offer = {0}, drop = {0};
+
+	populate(2, 0);
+	migration_rebalance(rig.m, rig.now_ns);
+	rig_pass(5 * RIG_MS);
+	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, &offer), 1);
+	rig_pass(2 * RIG_LAPSE_NS);
+	cr_assert_eq(migration_record(rig.m, 0)->outcome, MIGRATION_EXPIRED);
+	rig_entry(at_core(offer.command.client, 1, 9));
+	cr_assert_eq(rig_count(CORE_COMMAND_DROP, &drop), 1);
+	cr_assert_eq(drop.core, 0);
+	cr_assert_eq(drop.command.client, offer.command.client);
+}

@@ -346,29 +346,10 @@ Checked(home, a_core_that_cannot_send_offers_nothing, stop)
 
 	harness_core(&h, 1)->sends = false;
 	cr_assert_not(server_core_sends(&h.server, 1));
+	cr_assert_not(server_core_sends(&h.server, 2), "there is none");
 	cr_assert(harness_command(&h, 1, CORE_COMMAND_OFFER, &c));
 	harness_turn(&h);
 	cr_assert(harness_notice(&h, 1, CORE_NOTICE_OFFER_REFUSED, &n));
 	cr_assert_eq(n.code, GODWIT_LIMIT);
 	cr_assert_null(client_find(harness_core(&h, 1), 9));
-}
-
-Checked(home, cores_that_send_share_the_clients_that_have_none, stop)
-{
-	uint32_t of[2] = {0, 0};
-
-	cr_assert_not(server_core_sends(&h.server, 2), "there is none");
-	for (uint64_t id = 1; id <= 1000; id++) {
-		uint32_t core = server_core_for(&h.server, id);
-
-		cr_assert_eq(server_core_for(&h.server, id), core);
-		of[core]++;
-	}
-	cr_assert_gt(of[0], 400);
-	cr_assert_gt(of[1], 400);
-	harness_core(&h, 0)->sends = false;
-	for (uint64_t id = 1; id <= 100; id++)
-		cr_assert_eq(server_core_for(&h.server, id), 1);
-	harness_core(&h, 1)->sends = false;
-	cr_assert_eq(server_core_for(&h.server, 1), 0);
 }

@@ -5,12 +5,15 @@
 
 TestSuite(keeper_adopt, .init = set_up, .fini = tear_down);
 
-static enum keeper_adoption adopt(uint16_t id, bool gives_up, uint16_t expected_other)
+// other: the one that is given up, 0: none.
+static enum keeper_adoption adopt(uint16_t id, bool gives_up, uint16_t other)
 {
-	uint16_t other;
-	enum keeper_adoption adoption = keeper_adopt(keeper, STREAM, id, gives_up, &other);
+	struct keeper_given_up given_up;
+	enum keeper_adoption adoption = keeper_adopt(keeper, STREAM, id, gives_up, &given_up);
 
-	cr_assert_eq(other, expected_other, "%u", other);
+	cr_assert_eq(given_up.count, other != 0);
+	if (other != 0)
+		cr_assert_eq(given_up.servers[0], other);
 	step();
 	return adoption;
 }
@@ -22,7 +25,7 @@ Test(keeper_adopt, goes_on_without_a_record_with_the_longest_log_of_that_session
 	says(3, 300, 0xabc, 4, 77);
 	step();
 	expect_waits(KEEPER_MEETING, KEEPER_HELD_ELSEWHERE, 2);
-	cr_assert_eq(adopt(2, false, 0), KEEPER_ADOPT_DONE);
+	cr_assert_eq(adopt(2, false, 0), KEEPER_ADOPT_ORDERED);
 	cr_assert_eq(look().state, KEEPER_FETCHING);
 	cr_assert_eq(fetched_from, 3);
 	cr_assert_eq(look().record.session, 0xabc);
@@ -46,7 +49,7 @@ Test(keeper_adopt, asks_before_it_gives_up_what_a_silent_replica_may_hold)
 	says(3, 301, 0, 0, 0);
 	peer_of(3)->verdict = PEER_DEAD;
 	cr_assert_eq(adopt(2, false, 3), KEEPER_ADOPT_GIVES_UP, "it is dead");
-	cr_assert_eq(adopt(2, true, 3), KEEPER_ADOPT_DONE);
+	cr_assert_eq(adopt(2, true, 3), KEEPER_ADOPT_ORDERED);
 	cr_assert_eq(fetched_from, 2);
 	cr_assert_eq(look().record.in_sync_count, 1);
 }
@@ -57,7 +60,7 @@ Test(keeper_adopt, needs_no_word_on_a_replica_that_holds_nothing)
 	says(2, 200, 0xabc, 4, 70);
 	says(3, 300, 0, 0, 0);
 	step();
-	cr_assert_eq(adopt(2, false, 0), KEEPER_ADOPT_DONE);
+	cr_assert_eq(adopt(2, false, 0), KEEPER_ADOPT_ORDERED);
 	cr_assert_eq(look().record.in_sync_count, 1);
 }
 
@@ -72,9 +75,9 @@ Test(keeper_adopt, goes_on_without_a_member_that_never_comes_back)
 	step();
 	expect_waits(KEEPER_CHOOSING, KEEPER_WAITS_FOR, 2);
 	cr_assert_eq(adopt(3, false, 2), KEEPER_ADOPT_GIVES_UP);
-	cr_assert_eq(adopt(3, true, 2), KEEPER_ADOPT_DONE);
+	cr_assert_eq(adopt(3, true, 2), KEEPER_ADOPT_ORDERED);
 	cr_assert_eq(fetched_from, 3);
-	cr_assert_eq(fetch_epoch, 2, "the record knows them all");
+	cr_assert_eq(fetch_epoch, 3, "the record knows them all");
 }
 
 Test(keeper_adopt, takes_nothing_from_who_has_nothing)
@@ -93,18 +96,61 @@ Test(keeper_adopt, takes_nothing_from_who_has_nothing)
 
 Test(keeper_adopt, leaves_alone_what_goes_on_by_itself)
 {
-	uint16_t other;
+	struct keeper_given_up given_up;
 
 	start(100);
-	cr_assert_eq(keeper_adopt(keeper, STREAM, 2, true, &other), KEEPER_ADOPT_NOT_WAITING,
-		     "it has not begun");
+	cr_assert_eq(adopt(2, true, 0), KEEPER_ADOPT_NOT_WAITING, "it has not begun");
 	lead_with_all();
-	cr_assert_eq(keeper_adopt(keeper, STREAM, 2, true, &other), KEEPER_ADOPT_NOT_WAITING);
-	cr_assert_eq(keeper_adopt(keeper, STREAM + 1, 2, true, &other), KEEPER_ADOPT_NOT_WAITING);
+	cr_assert_eq(adopt(2, true, 0), KEEPER_ADOPT_NOT_WAITING);
+	cr_assert_eq(keeper_adopt(keeper, STREAM + 1, 2, true, &given_up),
+		     KEEPER_ADOPT_NOT_WAITING);
 	start(101);
 	says(2, 200, 1, 1, 70);
 	says(3, 300, 1, 1, 70);
 	step();
 	cr_assert_eq(look().state, KEEPER_FETCHING);
-	cr_assert_eq(keeper_adopt(keeper, STREAM, 2, true, &other), KEEPER_ADOPT_NOT_WAITING);
+	cr_assert_eq(adopt(2, true, 0), KEEPER_ADOPT_NOT_WAITING);
+}
+
+Test(keeper_adopt, tells_of_all_that_is_given_up)
+{
+	struct keeper_given_up given_up;
+
+	replicas = 3;
+	start(100);
+	says(2, 200, 0xabc, 4, 70);
+	says(4, 400, 0xdef, 4, 70);
+	step();
+	cr_assert_eq(keeper_adopt(keeper, STREAM, 2, false, &given_up), KEEPER_ADOPT_GIVES_UP);
+	cr_assert_eq(given_up.count, 2);
+	cr_assert_eq(given_up.servers[0], 3, "it is silent");
+	cr_assert_eq(given_up.servers[1], 4, "it holds another session");
+}
+
+// The session of the record is gone for good, one from before is left.
+Test(keeper_adopt, begins_above_a_record_of_another_session)
+{
+	lead_first();
+	keeper_proposed(keeper, STREAM, 2, 200, 1);
+	step();
+	start(101);
+	says(3, 300, 0xabc, 1, 70);
+	step();
+	expect_waits(KEEPER_CHOOSING, KEEPER_WAITS_FOR, 2);
+	cr_assert_eq(adopt(3, true, 2), KEEPER_ADOPT_ORDERED);
+	cr_assert_eq(look().state, KEEPER_FETCHING);
+	cr_assert_eq(look().record.session, 0xabc);
+	cr_assert_eq(fetched_from, 3);
+}
+
+Test(keeper_adopt, says_that_a_record_cannot_be_read)
+{
+	struct keeper_given_up given_up;
+
+	store.bytes = (size_t)snprintf(store.text, sizeof(store.text), "no record");
+	start(100);
+	says(2, 200, 0xabc, 4, 70);
+	step();
+	cr_assert_eq(look().why, KEEPER_NO_RECORD);
+	cr_assert_eq(keeper_adopt(keeper, STREAM, 2, true, &given_up), KEEPER_ADOPT_NO_RECORD);
 }

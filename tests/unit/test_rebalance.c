@@ -4,7 +4,7 @@
 
 #include "control/rebalance.h"
 
-static struct rebalance plan;
+static struct rebalance_plan plan;
 
 static uint32_t plan_for(const uint32_t *cursors, uint32_t count)
 {

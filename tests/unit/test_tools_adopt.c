@@ -30,10 +30,13 @@ static void expect(const char *json, int code, const char *on_out, const char *o
 Test(tools_adopt, says_what_it_goes_on_with_and_what_is_given_up)
 {
 	expect("{\"server\": 2, \"answer\": \"done\"}", TOOL_OK,
-	       "stream trades: goes on with what server 2 holds\n", "");
-	expect("{\"server\": 2, \"answer\": \"done\", \"other\": 3}", TOOL_OK,
-	       "stream trades: goes on with what server 2 holds\n"
-	       "stream trades: what only server 3 held is given up\n",
+	       "stream trades: is to go on with what server 2 holds; `godwit streams' tells how it "
+	       "goes\n",
+	       "");
+	expect("{\"server\": 2, \"answer\": \"done\", \"given_up\": \"3 4\"}", TOOL_OK,
+	       "stream trades: is to go on with what server 2 holds; `godwit streams' tells how it "
+	       "goes\n"
+	       "stream trades: given up is what only these servers held: 3 4\n",
 	       "");
 }
 
@@ -45,9 +48,12 @@ Test(tools_adopt, says_why_it_is_refused)
 	expect("{\"server\": 2, \"answer\": \"holds-nothing\"}", TOOL_FAILED, "",
 	       "godwit adopt: refused: server 2 is no replica of stream trades, is not there, or "
 	       "holds nothing of it\n");
-	expect("{\"server\": 2, \"answer\": \"gives-up\", \"other\": 3}", TOOL_FAILED, "",
-	       "godwit adopt: refused: server 3, another replica of stream trades, does not answer "
-	       "or holds another session; with --give-up what only that one holds is given up\n");
+	expect("{\"server\": 2, \"answer\": \"no-record\"}", TOOL_FAILED, "",
+	       "godwit adopt: refused: the record of stream trades cannot be read or written now: "
+	       "`godwit streams' tells why; one that is damaged must be put aside first\n");
+	expect("{\"server\": 2, \"answer\": \"gives-up\", \"given_up\": \"3 4\"}", TOOL_FAILED, "",
+	       "godwit adopt: refused: these replicas of stream trades do not answer or hold another "
+	       "session: 3 4; with --give-up what only they hold is given up\n");
 }
 
 Test(tools_adopt, takes_no_answer_for_silence)

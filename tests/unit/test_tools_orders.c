@@ -118,6 +118,40 @@ static void resolve(const char *json, uint64_t client, const char *expected)
 	free(out);
 }
 
+static int end(const char *json)
+{
+	json_t *self = json_loads(json, 0, NULL);
+	size_t out_bytes, err_bytes;
+	FILE *out_file = open_memstream(&out, &out_bytes);
+	FILE *err_file = open_memstream(&err, &err_bytes);
+	int code;
+
+	cr_assert_not_null(self);
+	code = rebalance_print_end(1, self, "310 ms", out_file, err_file);
+	fclose(out_file);
+	fclose(err_file);
+	json_decref(self);
+	return code;
+}
+
+Test(tools_orders, says_how_a_rebalance_ended)
+{
+	cr_assert_eq(end("{\"rebalance_end\": \"even\", \"rebalance_moved\": 402}"), TOOL_OK);
+	expect("server 1: its cores are even, 402 cursors moved in 310 ms\n", "");
+	cr_assert_eq(
+		end("{\"rebalance_end\": \"uneven\", \"rebalance_moved\": 4, \"rebalance_left\": 2}"),
+		TOOL_FAILED);
+	expect("",
+	       "godwit rebalance: server 1: 4 cursors moved, 2 are still to move: they could not, or "
+	       "came meanwhile; `godwit migrations' has the outcomes\n");
+	cr_assert_eq(end("{\"rebalance_end\": \"draining\", \"rebalance_moved\": 4}"), TOOL_FAILED);
+	expect("", "godwit rebalance: server 1: given up after 4 cursors: it is drained\n");
+	cr_assert_eq(end("{\"rebalance_end\": \"one-core\", \"rebalance_moved\": 0}"), TOOL_FAILED);
+	expect("",
+	       "godwit rebalance: server 1: given up after 0 cursors: no second core takes clients any "
+	       "more\n");
+}
+
 Test(tools_orders, shows_where_an_identifier_leads)
 {
 	resolve("{\"identifier\": \"9f3c5a1e77d01b24:1207:1\", \"stream\": \"trades\","
