@@ -1,21 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The cells of the fault matrix: a lab, what goes on in it, and how one cell runs; sourced by scripts/matrix and
-# scripts/soak after netlab.sh. The rows are in matrix_faults.sh.
+# The cells of the fault matrix: a lab, what goes on in it, and how one cell runs; sourced by matrix_run.sh. The rows are in
+# matrix_faults.sh.
 #
 #   matrix_up               three servers, the streams trades (3000 messages a second, until matrix_down) and quotes
-#   matrix_down             ends its publisher, which must have got everything through
+#   matrix_down             ends its publisher, which must have got everything through: else status 1, and its folder kept
 #   matrix_is_up
 #   cell_run ROW COLUMN     runs one; its result is a line of JSON at the end of $results. Status 1 if it failed: its lab is
 #                           gone then, and its folder kept
 #   cell_impossible ROW     prints why this machine cannot do it; status 1 if it can
-#   matrix_begin NAME, matrix_cell ROW:COLUMN, matrix_close, matrix_tell WHAT   what the scripts do with them
 #
 # Clients: two that watch, at the home that has the fault; and by column
 #   live      nobody else
 #   catchup   three that come from 20 s behind, at 15,000 messages a second
-#   handover  three to eight that come one after the other from a second behind, while the fault is there: each catches up and is
-#             handed over to the live messages at once
+#   handover  three to eight that come one after the other from a second behind, while the fault is there: each catches up
+#             and is handed over to the live messages at once
 #   drain     a swarm of 300 at the home, which is drained
 #   storm     a swarm of 300 at server 2, which is killed; the home of those that watch, and of the fault, is server 3
 #
@@ -28,14 +27,14 @@
 
 SWARM=${SWARM:-$build_dir/tests/bench/swarm}
 COLUMNS_ALL=(live catchup handover drain storm)
-# With server 2 dead nothing commits while server 3 does not take it: two hold what is committed.
 declare -A COLUMN_MOVES=([drain]=swarm [storm]=swarm)
+# With server 2 dead nothing commits while server 3 does not take it: two hold what is committed.
 declare -A COLUMN_BOUND=([drain]='lapse' [storm]='held + verdict + client + lapse')
 RATE=3000
 BACKLOG=60000
 CLIENTS=300
 RECOVER_S=30
-LOOK_S=20
+LOOK_S=20 # until what nothing hinders has happened
 CLIENT_MS=100
 CLIENT_MULTIPLIER=3
 LAPSE_MS=1000
@@ -43,9 +42,6 @@ LAB_CONFIG_MORE="clients: {interval: $CLIENT_MS ms, multiplier: $CLIENT_MULTIPLI
 LAB_BITS=16
 LAB_INTERVAL=${LAB_INTERVAL:-50 ms}
 LAB_MULTIPLIER=${LAB_MULTIPLIER:-5}
-results=
-json=
-again=()
 
 now_ms() {
 	say $((${EPOCHREALTIME/[.,]/} / 1000))
@@ -76,7 +72,6 @@ matrix_up() {
 	lab_publish feed pub trades
 }
 
-# Status 1 if its publisher ended badly: its folder is kept then.
 matrix_down() {
 	local rc=0
 	lab_stop feed || rc=$?
@@ -91,77 +86,6 @@ matrix_down() {
 	else
 		GODWIT_KEEP=1 lab_down
 	fi
-	return "$rc"
-}
-
-# matrix_close WHAT: matrix_down, if there is a lab.
-matrix_close() {
-	! matrix_is_up || matrix_down
-}
-
-# matrix_json FILE: where the results go to, at the end; status 2 if they cannot.
-matrix_json() {
-	json=$1
-	{ : >"$json"; } 2>/dev/null || die_usage "cannot write to $json"
-}
-
-# matrix_begin NAME: programs, and a last line whatever happens.
-matrix_begin() {
-	verdict="$1: FAILED before the end: see above"
-	need_root "for network namespaces and AF_PACKET"
-	if [ -z "$programs" ]; then
-		configure_build "$build_dir" || die "it does not configure: scripts/setup installs what is missing"
-		flock "$build_dir" ninja -C "$build_dir" control/godwitd client/godwit tests/support/chaos tests/bench/swarm >/dev/null ||
-			die "it does not build"
-	fi
-	results=$(mktemp)
-	trap 'lab_at_end $?' EXIT
-}
-
-# matrix_verdict NAME FAILED FACTS: the last line, and its status. Cells that were not measured are neither: where all are
-# such, nothing is ok.
-matrix_verdict() {
-	local word=ok rc=0
-	if [ "$2" -gt 0 ]; then
-		word=FAILED
-	elif [[ $3 =~ cells=([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -gt 0 ] && [[ $3 = *not_measured=${BASH_REMATCH[1]}* ]]; then
-		word="NOT MEASURED"
-	fi
-	[ "$word" = ok ] || rc=1
-	verdict="$1: $word $3"
-	return "$rc"
-}
-
-# lab_at_end STATUS: what netlab.sh calls when all is taken away, also after an interrupt: what ran is told of.
-lab_at_end() {
-	[ "$1" -ne 130 ] || verdict="${verdict%%:*}: INTERRUPTED $(matrix_tell sums)"
-	if [ -s "$results" ]; then
-		say
-		matrix_tell grid
-		[ -z "$json" ] || matrix_tell document >"$json"
-		[ ${#again[@]} -eq 0 ] || printf '%s\n' "${again[@]}"
-	fi
-	rm -f "$results"
-	say "$verdict"
-}
-
-# matrix_tell line|grid|document|sums
-matrix_tell() {
-	python3 "$GODWIT_ROOT/scripts/matrix_judge.py" "$1" "$results"
-}
-
-# matrix_cell ROW:COLUMN: runs it, in the lab that is there or in a new one, and tells of it.
-matrix_cell() {
-	local row=${1%%:*} column=${1#*:} why rc=0
-	if why=$(cell_impossible "$row"); then
-		printf '{"row": "%s", "column": "%s", "impossible": "%s"}\n' "$row" "$column" "$why" >>"$results"
-	else
-		if ! matrix_is_up; then
-			matrix_up || die "the servers do not start"
-		fi
-		cell_run "$row" "$column" || rc=1
-	fi
-	matrix_tell line
 	return "$rc"
 }
 
