@@ -133,7 +133,7 @@ static void take(uint32_t from, uint32_t to)
 // By the time that the repeat arrives the hole behind it was seen many times.
 Checked(cursor_feed_peers, a_repeat_that_is_long_on_its_way_narrows_no_feed, stop)
 {
-	c.filter = narrow_wire;
+	c.filter = cluster_narrow_path;
 	take(0, CURSOR_FEED_FRAME);
 	for (uint32_t i = 0; i < 13; i++) {
 		take(CURSOR_FEED_FRAME, CURSOR_FEED_FRAME + 2);
