@@ -32,7 +32,7 @@ TESTS = {
     "dataplane/meta.c": ["replication_meta", "replication_twin"],
     "dataplane/moves.c": ["moves", "home", "plane"],
     "dataplane/moves_orders.c": ["moves", "plane"],
-    "dataplane/peers.c": ["peers", "plane"],
+    "dataplane/peers.c": ["peers", "peers_init", "plane"],
     "dataplane/peers_link.c": ["peers", "plane"],
     "dataplane/publishers.c": ["publishers", "ingest"],
     "dataplane/sink.c": ["replication", "replication_restart", "replication_twin"],
