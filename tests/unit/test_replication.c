@@ -248,6 +248,78 @@ Test(replication, records_without_their_runs_make_no_member)
 	rig_stop();
 }
 
+// With local acks the commit goes on without it, and whoever counts is to find all runs that it lacks.
+Test(replication, a_member_that_was_away_finds_the_runs_that_it_lacks)
+{
+	rig.ack_local = true;
+	rig_start(2, NULL);
+	rig_open();
+	rig_publish(10, 100);
+	rig_pass(10 * MS);
+	cluster_isolate(&rig.c, 1, true);
+	cluster_peer(&rig.c, 0, 1)->verdict = PEER_DEAD;
+	for (uint32_t i = 0; i < 20; i++) {
+		rig_publish(4, 50);
+		rig_pass(RIG_STEP);
+	}
+	cr_assert_eq(rig_commit(0), 90);
+	cr_assert(rig_in_set(1));
+	cluster_isolate(&rig.c, 1, false);
+	cluster_peer(&rig.c, 0, 1)->verdict = PEER_UP;
+	rig_pass(300 * MS);
+	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_insync_put_out), 0, "it need not leave");
+	cr_assert_eq(rig.lags, 0);
+	cr_assert(rig_sink(1)->loaded);
+	rig_assert_alike(0, 1);
+	rig_stop();
+}
+
+static bool without_records(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+			    uint32_t *length)
+{
+	const struct godwit_frame *frame = (const void *)bytes;
+
+	(void)c, (void)from, (void)length;
+	return to != 1 || bytes[1] != GODWIT_REPLICATE || godwit_get16(frame->count) == 0;
+}
+
+// Its feed would keep all of them, and nobody knows for how long.
+Test(replication, no_runs_are_held_for_one_that_lacks_what_its_snapshot_would_be_made_of)
+{
+	uint64_t taken = 0;
+
+	rig_start(3, NULL);
+	rig_open();
+	cluster_isolate(&rig.c, 1, true);
+	cluster_peer(&rig.c, 0, 1)->verdict = PEER_DEAD;
+	rig_put_out(1);
+	rig_write();
+	for (uint32_t i = 0; i < 200; i++) {
+		if (i == 100) {
+			rig_pass(5 * MS);
+			taken = cluster_count(&rig.c, 0, COUNTER_snapshots_taken);
+			cr_assert_eq(publishers_base_seq(rig_stream(0)->publishers), 400);
+			cluster_isolate(&rig.c, 1, false);
+			cluster_peer(&rig.c, 0, 1)->verdict = PEER_UP;
+			rig.c.filter = without_records;
+			rig_pass(100 * MS);
+			cr_assert(rig_feed(1)->active);
+		}
+		rig_publish(4, 50);
+		rig_pass(RIG_STEP);
+	}
+	rig_pass(5 * MS);
+	cr_assert_eq(rig_commit(0), 800);
+	cr_assert_eq(publishers_base_seq(rig_stream(0)->publishers), 800);
+	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_snapshots_taken), taken);
+	cr_assert_gt(cluster_count(&rig.c, 0, COUNTER_snapshots_waited), 0);
+	rig.c.filter = NULL;
+	rig_pass(300 * MS);
+	cr_assert(rig_in_set(1));
+	rig_assert_alike(0, 1);
+	rig_stop();
+}
+
 Test(replication, a_new_incarnation_starts_over)
 {
 	rig_start(2, NULL);
@@ -484,6 +556,43 @@ Test(replication, lost_doubled_and_swapped_frames_change_nothing)
 		cr_assert_gt(cluster_count(&rig.c, 1, COUNTER_replicate_gaps), 0);
 		rig_stop();
 	}
+}
+
+static struct {
+	uint8_t bytes[2048];
+	uint32_t length;
+} delayed;
+
+// Three records are late, two more are lost; then all five are sent again, and the three are there just before.
+static bool wire_that_is_late(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+			      uint32_t *length)
+{
+	const struct godwit_frame *frame = (const void *)bytes;
+	uint32_t count = bytes[1] == GODWIT_REPLICATE ? godwit_get16(frame->count) : 0;
+
+	if (count == 3) {
+		memcpy(delayed.bytes, bytes, *length);
+		delayed.length = *length;
+	} else if (count == 5) {
+		cluster_inject(c, from, to, delayed.bytes, delayed.length);
+	}
+	return count == 0 || count == 5;
+}
+
+Test(replication, of_a_frame_that_is_held_in_part_the_rest_is_taken_with_its_numbers)
+{
+	rig_start(2, NULL);
+	rig_open();
+	rig.c.filter = wire_that_is_late;
+	rig_publish(3, 50);
+	rig_turns(1);
+	rig_publish(2, 50);
+	rig_pass(50 * MS);
+	cr_assert_gt(delayed.length, 0);
+	cr_assert_eq(rig_end(1), 5);
+	cr_assert_eq(rig_commit(0), 5);
+	rig_assert_alike(0, 1);
+	rig_stop();
 }
 
 // ---- packets -----------------------------------------------------------------------------------
