@@ -51,9 +51,8 @@ struct cursor_feed_peer {     // to and from one peer
 	uint64_t base;	      // first entry that it is to get
 	uint64_t next;	      // to send
 	uint64_t acked;
-	uint64_t moved_ns;     // when acked moved, or sending began again
-	uint32_t repeats;      // how often it began since acked moved
-	uint64_t narrow_ns;    // until then in frames that every path carries
+	uint64_t moved_ns; // when acked moved, or sending began again
+	struct peers_path path;
 	uint64_t from_session; // of its feed
 	uint64_t end;	       // of its feed: what we have of it without a hole
 };

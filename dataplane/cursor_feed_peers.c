@@ -9,8 +9,8 @@
 
 #define WINDOW	 768	     // entries sent to a peer and not acknowledged
 #define AGAIN_NS 50000000ull // without an acknowledgement
+#define HOLE_NS	 5000000ull  // between two repeats for a hole
 #define FRAMES	 16	     // to one peer in one turn
-#define STUCK	 4	     // repeats of the same entry: its path swallows large packets, it seems
 
 #define ENTRY_BYTES (sizeof(struct godwit_record) + sizeof(struct godwit_cursor))
 #define NARROW_FRAME                                                                               \
@@ -35,13 +35,14 @@ static bool send_entries(struct core *core, struct peer *peer, struct cursor_fee
 {
 	struct cursor_feed *feed = core->server->cursor_feed;
 	uint32_t count = (uint32_t)(feed->end - to->next + 1), bytes;
-	uint32_t count_max = core->now_ns < to->narrow_ns ? NARROW_FRAME : CURSOR_FEED_FRAME;
+	uint32_t count_max = peers_path_is_narrow(&to->path, core->now_ns) ? NARROW_FRAME :
+									     CURSOR_FEED_FRAME;
 	struct godwit_replicate frame;
 	uint8_t *at;
 
 	if (count > count_max)
 		count = count_max;
-	bytes = (uint32_t)sizeof(frame) + count * godwit_record_bytes(sizeof(struct godwit_cursor));
+	bytes = (uint32_t)sizeof(frame) + count * (uint32_t)ENTRY_BYTES;
 	if (peers_begin(core, peer, bytes, &at) != TX_OK)
 		return false;
 	frame = (struct godwit_replicate){
@@ -61,16 +62,23 @@ static bool send_entries(struct core *core, struct peer *peer, struct cursor_fee
 	return true;
 }
 
-// From the first entry that is not acknowledged on.
-static void send_again(struct core *core, struct cursor_feed_peer *to)
+// From the first entry that is not acknowledged on. is_missed: the peer lives, and misses it.
+static void send_again(struct core *core, struct cursor_feed_peer *to, bool is_missed)
 {
 	COUNT(core, cursor_again, 1);
 	to->next = to->acked + 1;
 	to->moved_ns = core->now_ns;
-	if (++to->repeats < STUCK || core->now_ns < to->narrow_ns)
-		return;
-	to->narrow_ns = core->now_ns + PEERS_NARROW_NS;
-	COUNT(core, cursor_narrowed, 1);
+	if (is_missed && peers_path_misses(&to->path, to->next, core->now_ns))
+		COUNT(core, cursor_narrowed, 1);
+}
+
+// Nothing of what was sent is acknowledged. Where the peer heard our heartbeats meanwhile, it is that which its path
+// swallowed; one that hears nothing, or is silent, says nothing of its path.
+static void send_unacked(struct core *core, const struct peer *peer, struct cursor_feed_peer *to)
+{
+	uint64_t hears_ns = atomic_load_explicit(&peer->hears_ns, memory_order_relaxed);
+
+	send_again(core, to, hears_ns > to->moved_ns);
 }
 
 static void begin_peer(struct core *core, struct cursor_feed_peer *to, uint64_t incarnation)
@@ -108,7 +116,7 @@ static uint32_t feed_peer(struct core *core, struct peer *peer)
 		cursor_feed_walk(core->server);
 	}
 	if (to->next > to->acked + 1 && core->now_ns - to->moved_ns >= AGAIN_NS)
-		send_again(core, to);
+		send_unacked(core, peer, to);
 	while (n < FRAMES && to->next <= feed->end && to->next <= to->acked + WINDOW) {
 		if (to->next == to->acked + 1)
 			to->moved_ns = core->now_ns;
@@ -144,11 +152,12 @@ static void acked(struct core *core, const struct peer *peer, const struct godwi
 	if (seq > to->acked && seq < to->next) {
 		to->acked = seq;
 		to->moved_ns = core->now_ns;
-		to->repeats = 0;
-	} else if (seq == to->acked && godwit_get16(ack->naks) > 0 && to->next > seq + 1) {
-		// It has a hole: all behind it again, once a round trip.
-		if (core->now_ns - to->moved_ns >= AGAIN_NS / 10)
-			send_again(core, to);
+	} else if (seq == to->acked && godwit_get16(ack->naks) == 0) {
+		to->path.missed = 0; // what is next arrives, and finds no room there
+	} else if (seq == to->acked && to->next > seq + 1) {
+		// It has a hole: all behind it again. A long round trip brings several of these.
+		if (core->now_ns - to->moved_ns >= HOLE_NS)
+			send_again(core, to, true);
 	}
 }
 
@@ -246,6 +255,7 @@ static void entries(struct core *core, struct peer *peer, const struct godwit_re
 	if (last > from->end) {
 		if (!to_control(core, frame, (uint32_t)(from->end + 1 - first), length)) {
 			DROP(core, peer_cursors_full, 1); // it comes again
+			send_ack(core, peer, session, from->end, 0);
 			return;
 		}
 		from->end = last;

@@ -181,7 +181,7 @@ static bool is_log_small(struct core *core, struct replication *r, uint32_t peer
 {
 	const struct peer *from = &core->server->peers.peers[peer];
 	struct peer_stream_facts facts;
-	bool was_small = r->small >> peer & 1, is_small;
+	bool was_small = r->small_ns[peer] != 0, is_small;
 
 	if (was_small && core->now_ns - r->small_ns[peer] < SMALL_AGAIN_NS)
 		return true;
@@ -189,8 +189,7 @@ static bool is_log_small(struct core *core, struct replication *r, uint32_t peer
 		   facts.log_bytes != 0 && facts.log_bytes < r->stream->log.size / 4;
 	if (is_small && !was_small)
 		COUNT(core, insync_log_small, 1);
-	r->small_ns[peer] = core->now_ns;
-	r->small = (r->small & ~(1u << peer)) | (uint32_t)is_small << peer;
+	r->small_ns[peer] = is_small ? core->now_ns : 0;
 	return is_small;
 }
 
@@ -235,17 +234,17 @@ uint32_t insync_propose(struct core *core, struct replication *r)
 			if (r->proposals < core->server->incarnation)
 				r->proposals = core->server->incarnation;
 			r->proposal[i] = ++r->proposals;
-			r->notice_ns[i] = 0;
+			r->propose_ns[i] = 0;
 			insync_room(core, r);
 			COUNT(core, insync_proposed, 1);
 		}
-		if (r->notice_ns[i] != 0 && core->now_ns - r->notice_ns[i] < PROPOSE_AGAIN_NS)
+		if (r->propose_ns[i] != 0 && core->now_ns - r->propose_ns[i] < PROPOSE_AGAIN_NS)
 			continue;
 		notice.server = core->server->peers.peers[i].id;
 		notice.incarnation = r->incarnations[i];
 		notice.proposal = r->proposal[i];
 		if (notify(core, CORE_NOTICE_PROPOSE, &notice))
-			r->notice_ns[i] = core->now_ns;
+			r->propose_ns[i] = core->now_ns;
 		done++;
 	}
 	if (!r->room_known)

@@ -259,6 +259,23 @@ bool peers_classify(struct core *core, struct datagram *datagram)
 	return true;
 }
 
+bool peers_path_misses(struct peers_path *path, uint64_t seq, uint64_t now_ns)
+{
+	if (seq != path->missed) {
+		path->missed = seq;
+		path->missed_ns = now_ns;
+		path->misses = 0;
+		return false;
+	}
+	if (now_ns - path->missed_ns < PEERS_MISS_NS)
+		return false;
+	path->missed_ns = now_ns;
+	if (++path->misses < PEERS_MISSES || peers_path_is_narrow(path, now_ns))
+		return false;
+	path->narrow_ns = now_ns + PEERS_NARROW_NS;
+	return true;
+}
+
 // ---- what peers say ----------------------------------------------------------------------------
 
 bool peer_stream_get(const struct peer_stream *s, struct peer_stream_facts *facts)

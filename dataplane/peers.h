@@ -36,9 +36,15 @@
 #define PEERS_NEVER_FED UINT32_MAX
 
 // What every path carries: 576 bytes with the headers of IPv4 (RFC 791). Frames of records and of cursors are larger
-// until a peer shows that its path swallows those, then for PEERS_NARROW_NS they are not; all others never are.
+// until a peer shows that its path swallows those, then for PEERS_NARROW_NS they are not, but that of one record which
+// is itself larger; all others never are.
 #define PEERS_NARROW_BYTES 548
 #define PEERS_NARROW_NS	   10000000000ull
+
+// A path swallows large frames, it seems, when the same is missed PEERS_MISSES times after the first, each time
+// PEERS_MISS_NS later than the last: all together longer than any round trip that is served.
+#define PEERS_MISSES  4
+#define PEERS_MISS_NS 50000000ull
 
 struct core;
 struct datagram;
@@ -52,6 +58,13 @@ struct peer_stream {
 	_Atomic uint32_t epoch;
 	_Atomic uint64_t session, earliest, end, commit, log_bytes;
 	_Atomic uint32_t feed_age_ms;
+};
+
+struct peers_path {	    // what a feed found out of the path to its peer
+	uint64_t missed;    // first that the peer misses; 0: nothing
+	uint64_t missed_ns; // when that was counted last
+	uint32_t misses;    // how often, after the first
+	uint64_t narrow_ns; // until then frames are narrow
 };
 
 struct peer_stream_facts { // a consistent copy
@@ -101,6 +114,7 @@ struct peer {
 	alignas(CACHE_LINE) uint64_t number_sent; // of our last heartbeat
 	uint64_t number_told;			  // of ours: the last that it said it heard
 	uint64_t hello_due_ns, heartbeat_due_ns;
+	uint32_t heartbeat_first; // stream that the next frame of the one that is due begins with
 	uint64_t nonce;
 	bool hello_done; // it answered a HELLO of ours in its incarnation
 };
@@ -184,6 +198,15 @@ void peers_cancel(struct core *core);
 // Send a frame of `length` bytes without MAC: as peers_begin, a copy and peers_end. False: not sent (no
 // room or no route), counted as peer_tx_lost. Thread: any core.
 bool peers_send(struct core *core, struct peer *peer, const void *frame, uint32_t length);
+
+// The peer lives, and misses what `seq` (not 0) names though it was sent again. True: frames to it are narrow from now
+// on, for the caller to count. Thread: the feed's core.
+bool peers_path_misses(struct peers_path *path, uint64_t seq, uint64_t now_ns);
+// Whether frames are to be narrow now. Thread: the feed's core.
+static inline bool peers_path_is_narrow(const struct peers_path *path, uint64_t now_ns)
+{
+	return now_ns < path->narrow_ns;
+}
 
 // Classify one datagram with a type of peers whose form is right: its sender is datagram->peer then.
 // False: dropped, counted by the reason. Thread: any core.

@@ -39,6 +39,34 @@ static struct godwit_peer_stream entry_of(const struct core *core, const struct 
 	};
 }
 
+// The number of our stream with that hash; NONE: there is none.
+static uint32_t stream_number(const struct server *server, uint64_t hash)
+{
+	for (uint32_t i = 0; i < server->stream_count; i++)
+		if (server->streams[i]->hash == hash)
+			return i;
+	return NONE;
+}
+
+// Entries of those of our streams that a frame of a peer names, PEERS_STREAMS_MAX at most. Returns how many.
+static uint32_t write_asked(const struct core *core, const struct godwit_frame *asked, uint8_t *at)
+{
+	const struct godwit_peer_stream *names = godwit_peer_streams(asked);
+	const struct server *server = core->server;
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < godwit_get16(asked->count) && count < PEERS_STREAMS_MAX; i++) {
+		uint32_t number = stream_number(server, godwit_get64(names[i].stream));
+		struct godwit_peer_stream entry;
+
+		if (number == NONE)
+			continue;
+		entry = entry_of(core, server->streams[number]);
+		memcpy(at + count++ * sizeof(entry), &entry, sizeof(entry));
+	}
+	return count;
+}
+
 // Up to PEERS_STREAMS_MAX entries of the streams from number `first` on. Returns how many.
 static uint32_t write_entries(const struct core *core, uint32_t first, uint8_t *at)
 {
@@ -86,11 +114,10 @@ static void take_entry(const struct server *server, struct peer *peer,
 		.epoch = godwit_get32(entry->epoch),
 		.feed_age_ms = godwit_get32(entry->feed_age),
 	};
-	uint64_t hash = godwit_get64(entry->stream);
+	uint32_t number = stream_number(server, godwit_get64(entry->stream));
 
-	for (uint32_t i = 0; i < server->stream_count; i++)
-		if (server->streams[i]->hash == hash)
-			facts_store(&peer->streams[i], &facts, true);
+	if (number != NONE)
+		facts_store(&peer->streams[number], &facts, true);
 }
 
 static void take_entries(const struct server *server, struct peer *peer,
@@ -138,19 +165,22 @@ static uint64_t known_of(const struct peer *peer)
 	return recorded > seen ? recorded : seen;
 }
 
-static bool send_hello(struct core *core, struct peer *peer, uint32_t first, uint64_t nonce,
-		       bool answer, enum peer_refusal refusal)
+// asked: the HELLO that this answers, with the streams that it names; NULL: ours, with streams from `first` on.
+static bool send_hello(struct core *core, struct peer *peer, const struct godwit_peer_hello *asked,
+		       uint32_t first, enum peer_refusal refusal)
 {
 	const struct server *server = core->server;
 	uint8_t bytes[sizeof(struct godwit_peer_hello) +
 		      PEERS_STREAMS_MAX * sizeof(struct godwit_peer_stream)];
-	uint32_t count = write_entries(core, first, bytes + sizeof(struct godwit_peer_hello));
+	uint8_t *at = bytes + sizeof(struct godwit_peer_hello);
+	uint32_t count = asked != NULL ? write_asked(core, &asked->from.frame, at) :
+					 write_entries(core, first, at);
 	struct godwit_peer_hello hello = {
 		.from.frame = {.version = GODWIT_VERSION,
 			       .type = GODWIT_PEER_HELLO,
-			       .flags = godwit_be16(answer ? GODWIT_FLAG_ANSWER : 0),
+			       .flags = godwit_be16(asked != NULL ? GODWIT_FLAG_ANSWER : 0),
 			       .count = godwit_be16((uint16_t)count)},
-		.nonce = godwit_be64(nonce),
+		.nonce = asked != NULL ? asked->nonce : godwit_be64(peer->nonce),
 		.config = godwit_be64(server->peers.config),
 		.known = godwit_be64(known_of(peer)),
 		.mtu = godwit_be16((uint16_t)(server->mtu < UINT16_MAX ? server->mtu : UINT16_MAX)),
@@ -203,7 +233,7 @@ void peers_hello(struct core *core, struct peer *peer, const struct godwit_peer_
 	    atomic_load_explicit(&peer->incarnation, memory_order_relaxed)) {
 		COUNT(core, peer_hello_stale, 1);
 		if (!answer)
-			send_hello(core, peer, 0, nonce, true, refusal);
+			send_hello(core, peer, hello, 0, refusal);
 		return;
 	}
 	if (answer && nonce != peer->nonce) {
@@ -224,7 +254,7 @@ void peers_hello(struct core *core, struct peer *peer, const struct godwit_peer_
 		COUNT(core, peer_hello_refused, 1);
 	atomic_store_explicit(&peer->refusal, refusal, memory_order_relaxed);
 	if (!answer)
-		send_hello(core, peer, 0, nonce, true, refusal);
+		send_hello(core, peer, hello, 0, refusal);
 }
 
 // Our HELLO, in as many frames as the streams need.
@@ -239,7 +269,7 @@ static uint32_t hello_turn(struct core *core, struct peer *peer)
 	if ((peer->hello_done && !is_below) || core->now_ns < peer->hello_due_ns)
 		return 0;
 	do {
-		if (!send_hello(core, peer, first, peer->nonce, false, PEER_ACCEPTED))
+		if (!send_hello(core, peer, NULL, first, PEER_ACCEPTED))
 			break;
 		sent++;
 		first += PEERS_STREAMS_MAX;
@@ -303,22 +333,24 @@ static bool send_heartbeat(struct core *core, struct peer *peer, uint32_t first)
 static uint32_t heartbeat_turn(struct core *core, struct peer *peer)
 {
 	uint64_t interval_ns = core->server->peers.interval_us * 1000ull;
-	uint32_t first = 0, sent = 0;
+	uint32_t sent = 0;
 
 	if (core->now_ns < peer->heartbeat_due_ns)
 		return 0;
 	if (peer->number_sent < core->server->incarnation)
 		peer->number_sent = core->server->incarnation;
-	peer->number_sent++;
+	if (peer->heartbeat_first == 0)
+		peer->number_sent++;
 	do {
-		if (!send_heartbeat(core, peer, first)) {
+		if (!send_heartbeat(core, peer, peer->heartbeat_first)) {
 			if (core->tx_is_full)
-				return sent; // it stays due
+				return sent; // the rest of it stays due
 			break;
 		}
 		sent++;
-		first += PEERS_STREAMS_MAX;
-	} while (first < core->server->stream_count);
+		peer->heartbeat_first += PEERS_STREAMS_MAX;
+	} while (peer->heartbeat_first < core->server->stream_count);
+	peer->heartbeat_first = 0;
 	// Up to an eighth early, so that servers do not fall into step; never late.
 	peer->heartbeat_due_ns =
 		core->now_ns + interval_ns - core_random(core) % (interval_ns / 8 + 1);

@@ -66,10 +66,7 @@ struct feed {
 	struct repair repairs[GODWIT_NAK_RANGES];
 	struct nak_seen naks[GODWIT_NAK_RANGES];
 	uint32_t nak_slot;
-	// a path that swallows large packets: what is asked for again and again goes in small ones
-	uint64_t stuck_seq, stuck_ns; // since then
-	uint32_t stuck;
-	uint64_t narrow_ns; // until then
+	struct peers_path path;
 };
 
 enum sink_state {
@@ -168,16 +165,15 @@ static_assert(sizeof(struct replication_notice) <= CORE_COMMAND_BYTES, "it fits 
 
 struct replication {
 	struct stream *stream;
-	bool writable;				 // PRIMARY: it takes messages
-	bool self_in;				 // the record has us
-	uint32_t record_epoch;			 // 0: no record yet
-	uint32_t members, proposed;		 // bits of peers
-	uint32_t small;				 // bits of peers whose log is too small for the set
-	uint64_t small_ns[SERVER_PEERS_MAX];	 // when that was looked at
+	bool writable;			     // PRIMARY: it takes messages
+	bool self_in;			     // the record has us
+	uint32_t record_epoch;		     // 0: no record yet
+	uint32_t members, proposed;	     // bits of peers
+	uint64_t small_ns[SERVER_PEERS_MAX]; // its log was seen too small for the set; 0: it is not
 	uint64_t incarnations[SERVER_PEERS_MAX]; // of members and proposed
 	uint64_t proposal[SERVER_PEERS_MAX];	 // number of its PROPOSE
 	uint64_t proposals;			 // number of the last one made
-	uint64_t notice_ns[SERVER_PEERS_MAX];	 // last PROPOSE of it
+	uint64_t propose_ns[SERVER_PEERS_MAX];	 // last PROPOSE of it
 	uint64_t lags_ns[SERVER_PEERS_MAX];	 // last LAGS of it
 	bool room_known;			 // the logs of all that count
 	struct feed feeds[SERVER_PEERS_MAX];

@@ -6,9 +6,7 @@
 #include "dataplane/replication.h"
 #include "dataplane/stages.h"
 
-#define STUCK_REPAIRS 4
-#define STUCK_NS      200000000ull // longer than any round trip that is served
-#define NAK_QUIET_US  1000	   // a range is resent at most once a millisecond
+#define NAK_QUIET_US 1000 // a range is resent at most once a millisecond
 
 static void answer(struct core *core, struct replication *r, struct peer *peer,
 		   struct godwit_reconcile answer)
@@ -232,25 +230,6 @@ static bool nak_too_soon(struct core *core, struct feed *feed, uint64_t first, u
 	return false;
 }
 
-// The first record that it misses was sent again, and again, for longer than a repair is on its way: that is
-// more than loss.
-static void note_stuck(struct core *core, struct feed *feed, uint64_t first)
-{
-	if (first != feed->acked + 1)
-		return;
-	if (first != feed->stuck_seq) {
-		feed->stuck_seq = first;
-		feed->stuck_ns = core->now_ns;
-		feed->stuck = 0;
-		return;
-	}
-	if (++feed->stuck < STUCK_REPAIRS || core->now_ns - feed->stuck_ns < STUCK_NS ||
-	    core->now_ns < feed->narrow_ns)
-		return;
-	feed->narrow_ns = core->now_ns + PEERS_NARROW_NS;
-	COUNT(core, feeds_narrowed, 1);
-}
-
 // False: what is asked for is not kept any more.
 static bool take_nak(struct core *core, struct replication *r, struct feed *feed, uint64_t first,
 		     uint64_t last)
@@ -276,7 +255,8 @@ static bool take_nak(struct core *core, struct replication *r, struct feed *feed
 		repair->next = first;
 		repair->last = last;
 		feed->repairs_active++;
-		note_stuck(core, feed, first);
+		if (first == feed->acked + 1 && peers_path_misses(&feed->path, first, core->now_ns))
+			COUNT(core, feeds_narrowed, 1);
 		COUNT(core, nak_ranges, 1);
 		return true;
 	}

@@ -68,7 +68,7 @@ static uint32_t room_in(const struct core *core, const struct feed *feed)
 {
 	uint32_t datagram = server_datagram(core->server);
 
-	if (core->now_ns < feed->narrow_ns && datagram > PEERS_NARROW_BYTES)
+	if (peers_path_is_narrow(&feed->path, core->now_ns) && datagram > PEERS_NARROW_BYTES)
 		datagram = PEERS_NARROW_BYTES;
 	return datagram - (uint32_t)sizeof(struct godwit_replicate) - GODWIT_MAC_BYTES;
 }

@@ -128,6 +128,49 @@ Checked(cursor_feed_peers, a_path_that_swallows_large_frames_gets_small_ones, st
 	cr_assert_eq(cluster_count(&c, 0, COUNTER_cursor_narrowed), 1);
 }
 
+static void take(uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++) {
+		struct godwit_cursor entry = {.client = godwit_be64(100 + i),
+					      .home = godwit_be16(1)};
+
+		cursor_feed_take(harness_core(cluster_harness(&c, 0), 0), &entry);
+	}
+}
+
+// By the time that the repeat arrives the hole behind it was seen many times.
+Checked(cursor_feed_peers, a_repeat_that_is_long_on_its_way_narrows_no_feed, stop)
+{
+	c.filter = narrow_wire;
+	take(0, CURSOR_FEED_FRAME);
+	for (uint32_t i = 0; i < 13; i++) {
+		take(CURSOR_FEED_FRAME, CURSOR_FEED_FRAME + 2);
+		cluster_pass(&c, 10 * MS);
+	}
+	c.filter = NULL;
+	cluster_pass(&c, 60 * MS);
+	assert_all(1, 0, 0, CURSOR_FEED_FRAME + 2);
+	cr_assert_gt(cluster_count(&c, 0, COUNTER_cursor_again), 6);
+	cr_assert_eq(cluster_count(&c, 0, COUNTER_cursor_narrowed), 0);
+}
+
+Checked(cursor_feed_peers, one_that_is_silent_or_hears_nothing_narrows_no_feed, stop)
+{
+	cluster_isolate(&c, 1, true);
+	take(0, 5);
+	cluster_pass(&c, 500 * MS);
+	cluster_isolate(&c, 1, false);
+	cluster_pass(&c, 60 * MS);
+	cluster_cut(&c, 0, 1);
+	take(5, 10);
+	cluster_pass(&c, 500 * MS);
+	cluster_mend(&c, 0, 1);
+	cluster_pass(&c, 60 * MS);
+	assert_all(1, 0, 0, 10);
+	cr_assert_gt(cluster_count(&c, 0, COUNTER_cursor_again), 12);
+	cr_assert_eq(cluster_count(&c, 0, COUNTER_cursor_narrowed), 0);
+}
+
 Checked(cursor_feed_peers, a_server_that_starts_again_hears_of_all_that_live, stop)
 {
 	subscribe(0, 0, 7);
@@ -185,9 +228,11 @@ Checked(cursor_feed_peers, entries_wait_where_control_has_no_room, stop)
 		cluster_pass(&c, MS); // each a slot of its own
 		heard(0, 0, count);
 	}
+	harness_turn(cluster_harness(&c, 0)); // acknowledgements are before what clients say
 	subscribe(0, 0, 3);
 	cluster_pass(&c, 60 * MS);
 	cr_assert_gt(cluster_drops(&c, 1, DROP_peer_cursors_full), 0);
+	cr_assert_eq(cluster_count(&c, 0, COUNTER_cursor_narrowed), 0, "that takes more slots");
 	for (uint32_t i = 0; i < 10; i++) {
 		heard(1, 0, count);
 		total += count[0] + count[1] + count[2];

@@ -114,6 +114,49 @@ Checked(peers, tell_of_all_streams_in_as_many_frames_as_they_need, stop)
 	}
 }
 
+static bool answers_alone(struct cluster *cluster, uint32_t from, uint32_t to, uint8_t *bytes,
+			  uint32_t *length)
+{
+	const struct godwit_frame *frame = (const void *)bytes;
+
+	(void)cluster;
+	(void)to;
+	(void)length;
+	return from != 1 || (frame->type == GODWIT_PEER_HELLO &&
+			     (godwit_get16(frame->flags) & GODWIT_FLAG_ANSWER) != 0);
+}
+
+Checked(peers, answer_each_frame_of_a_hello_by_the_streams_that_it_names, stop)
+{
+	struct peer_stream_facts facts;
+
+	cluster_start(&c, &(struct cluster_config){.each.streams = HARNESS_STREAMS});
+	c.filter = answers_alone;
+	cluster_pass(&c, 10 * MS);
+	for (uint32_t i = 0; i < HARNESS_STREAMS; i++) {
+		cr_assert(peer_stream_get(&cluster_peer(&c, 0, 1)->streams[i], &facts), "%u", i);
+		cr_assert_eq(facts.session, HARNESS_SESSION + i);
+	}
+}
+
+// A frame a turn is less than one heartbeat.
+Checked(peers, tell_of_all_streams_through_a_port_with_little_room, stop)
+{
+	struct peer_stream_facts facts;
+
+	meet(&(struct cluster_config){.each.streams = HARNESS_STREAMS});
+	for (uint32_t i = 0; i < HARNESS_STREAMS; i++)
+		harness_append(cluster_harness(&c, 1), i, 0, 16, 1 + i);
+	cluster_harness(&c, 1)->tx[0].room = 1;
+	cluster_pass(&c, 3 * CLUSTER_INTERVAL_MS * MS);
+	for (uint32_t i = 0; i < HARNESS_STREAMS; i++) {
+		cr_assert(peer_stream_get(&cluster_peer(&c, 0, 1)->streams[i], &facts));
+		cr_assert_eq(facts.end, 1 + i, "stream %u: %lu", i, facts.end);
+	}
+	cr_assert_leq(cluster_peer(&c, 1, 0)->number_sent - cluster_server(&c, 1)->incarnation, 8,
+		      "a heartbeat in pieces is one");
+}
+
 Checked(peers, say_hello_every_ten_intervals_until_they_are_answered, stop)
 {
 	cluster_start(&c, NULL);
