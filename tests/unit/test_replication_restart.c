@@ -378,9 +378,16 @@ static void two_histories(void)
 // The cores of server 2 have their turns one after the other, its home core first.
 Test(replication_restart, nothing_is_cut_before_the_other_core_has_closed_what_lies_above)
 {
+	struct harness_request request = {.number = 1, .start = GODWIT_START_EARLIEST};
+	struct client_peer client; // at the home core
+	const struct harness_frame *ended;
 	uint64_t closings;
 
 	two_histories();
+	client = harness_peer(cluster_harness(&rig.c, 2), 0, 20, 1000, 1);
+	cr_assert(harness_connect(&client, NULL));
+	cr_assert_not_null(harness_subscribe(&client, &request));
+	rig_pass(5 * MS);
 	closings = cluster_count(&rig.c, 2, COUNTER_sink_closings);
 	rig_connect();
 	rig.number = 10;
@@ -393,6 +400,9 @@ Test(replication_restart, nothing_is_cut_before_the_other_core_has_closed_what_l
 	cr_assert_eq(cluster_count(&rig.c, 2, COUNTER_sink_closings), closings + 1);
 	cr_assert_eq(rig_end(2), 13, "the other core may be at it still");
 	cr_assert_eq(cluster_count(&rig.c, 2, COUNTER_sink_resets), 1, "that at its start");
+	ended = harness_take(client.harness, &client.address, GODWIT_ENDED);
+	cr_assert_not_null(ended, "its own clients are told before");
+	cr_assert_eq(godwit_get16(((const struct godwit_ended *)ended->data)->code), GODWIT_BEHIND);
 	rig_turns(3);
 	cr_assert_eq(cluster_count(&rig.c, 2, COUNTER_sink_resets), 2);
 	rig_pass(100 * MS);
