@@ -74,14 +74,11 @@ static void core_add(const struct daemon *daemon, uint32_t number, struct rte_te
 	rte_tel_data_add_dict_u64(data, "turns_late", counter_get(c, COUNTER_turns_late));
 	rte_tel_data_add_dict_u64(data, "turn_longest_ns", counter_get(c, COUNTER_turn_longest_ns));
 	rte_tel_data_add_dict_u64(data, "sleeps", counter_get(c, COUNTER_sleeps));
-	// What was closed is read first: a difference is never below zero.
-	uint64_t clients = counter_get(c, COUNTER_clients_closed);
-	uint64_t subscriptions = counter_get(c, COUNTER_subscriptions_closed);
-
 	rte_tel_data_add_dict_u64(data, "clients",
-				  counter_get(c, COUNTER_clients_opened) - clients);
+				  counter_now(c, COUNTER_clients_opened, COUNTER_clients_closed));
 	rte_tel_data_add_dict_u64(data, "subscriptions",
-				  counter_get(c, COUNTER_subscriptions_opened) - subscriptions);
+				  counter_now(c, COUNTER_subscriptions_opened,
+					      COUNTER_subscriptions_closed));
 }
 
 static int cores_answer(struct daemon *daemon, const char *params, struct rte_tel_data *data)

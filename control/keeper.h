@@ -135,12 +135,31 @@ struct keeper_given_up {
 	uint16_t servers[SERVER_PEERS_MAX];
 };
 
+// What became of orders, each counted once.
+#define KEEPER_COUNTERS(X)                                                                         \
+	X(adopts, "orders to adopt that were begun")                                               \
+	X(adopts_not_waiting, "orders refused: not kept here, led, or goes on by itself")          \
+	X(adopts_no_record, "orders refused: the record cannot be read or written now")            \
+	X(adopts_holds_nothing, "orders refused: no replica, not there, or holds nothing")         \
+	X(adopts_gives_up, "orders refused: what others may hold was not to be given up")
+
+enum keeper_counter {
+#define X(name, help) KEEPER_COUNT_##name,
+	KEEPER_COUNTERS(X)
+#undef X
+	KEEPER_COUNTERS_COUNT
+};
+
 // Go on with what `server` holds: it and the others that hold the same session are made the in-sync set, in their
 // present incarnations, and the longest log of those is fetched. For a stream that waits for a record, or for a server
 // that may be lost for good; what was acknowledged and none of them holds is lost. gives_up: also where replicas do
 // not answer or hold another session. *given_up: those, of ORDERED and GIVES_UP.
 enum keeper_adoption keeper_adopt(struct keeper *keeper, uint32_t number, uint16_t server,
 				  bool gives_up, struct keeper_given_up *given_up);
+
+// Since it was created. Thread: that of the steps.
+uint64_t keeper_counter(const struct keeper *keeper, enum keeper_counter which);
+const char *keeper_counter_name(enum keeper_counter which);
 
 // The streams kept, and each of them. i: below the count.
 uint32_t keeper_count(const struct keeper *keeper);

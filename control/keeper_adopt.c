@@ -44,14 +44,12 @@ static void sort_out(const struct keeper *keeper, const struct kept *kept,
 	next->epoch = highest + (kept->record.revision == 0 ? KEEPER_ADOPT_EPOCHS : 1);
 }
 
-enum keeper_adoption keeper_adopt(struct keeper *keeper, uint32_t number, uint16_t server,
+static enum keeper_adoption adopt(struct keeper *keeper, struct kept *kept, uint16_t server,
 				  bool gives_up, struct keeper_given_up *given_up)
 {
-	struct kept *kept = kept_find(keeper, number);
 	struct peer_stream_facts facts;
 	struct cluster_record next;
 
-	given_up->count = 0;
 	if (kept == NULL || (kept->why != KEEPER_NO_RECORD && !is_waiting(kept)))
 		return KEEPER_ADOPT_NOT_WAITING;
 	if (kept->why == KEEPER_NO_RECORD)
@@ -65,4 +63,38 @@ enum keeper_adoption keeper_adopt(struct keeper *keeper, uint32_t number, uint16
 	kept->first_ns = 0;
 	kept_change(keeper, kept, &next, KEEPER_CHOOSING);
 	return KEEPER_ADOPT_ORDERED;
+}
+
+enum keeper_adoption keeper_adopt(struct keeper *keeper, uint32_t number, uint16_t server,
+				  bool gives_up, struct keeper_given_up *given_up)
+{
+	static const enum keeper_counter counters[] = {
+		[KEEPER_ADOPT_ORDERED] = KEEPER_COUNT_adopts,
+		[KEEPER_ADOPT_NOT_WAITING] = KEEPER_COUNT_adopts_not_waiting,
+		[KEEPER_ADOPT_NO_RECORD] = KEEPER_COUNT_adopts_no_record,
+		[KEEPER_ADOPT_HOLDS_NOTHING] = KEEPER_COUNT_adopts_holds_nothing,
+		[KEEPER_ADOPT_GIVES_UP] = KEEPER_COUNT_adopts_gives_up,
+	};
+	enum keeper_adoption answer;
+
+	given_up->count = 0;
+	answer = adopt(keeper, kept_find(keeper, number), server, gives_up, given_up);
+	keeper->counters[counters[answer]]++;
+	return answer;
+}
+
+uint64_t keeper_counter(const struct keeper *keeper, enum keeper_counter which)
+{
+	return keeper->counters[which];
+}
+
+const char *keeper_counter_name(enum keeper_counter which)
+{
+	static const char *const names[] = {
+#define X(name, help) #name,
+		KEEPER_COUNTERS(X)
+#undef X
+	};
+
+	return names[which];
 }

@@ -48,6 +48,7 @@ struct keeper {
 	bool has_begun;
 	uint64_t begun_ns;
 	uint64_t stepped_ns, excused_ns; // excused_ns: the end of the last time without a step
+	uint64_t counters[KEEPER_COUNTERS_COUNT];
 	struct kept streams[];
 };
 

@@ -186,14 +186,13 @@ static void look_at_cores(struct plane *plane, struct migration_view *view)
 
 	for (uint32_t i = 0; i < server->core_count; i++) {
 		const struct counters *counters = server->cores[i]->counters;
-		uint64_t closed = counter_get(counters, COUNTER_subscriptions_closed);
-		uint64_t opened = counter_get(counters, COUNTER_subscriptions_opened);
 		bool turns = plane->config.core_turns == NULL ||
 			     plane->config.core_turns(plane->config.arg, i);
 
 		view->cores[i] = (struct rebalance_core){
 			.takes = turns && server_core_sends(server, i),
-			.cursors = opened > closed ? (uint32_t)(opened - closed) : 0,
+			.cursors = (uint32_t)counter_now(counters, COUNTER_subscriptions_opened,
+							 COUNTER_subscriptions_closed),
 		};
 	}
 }

@@ -55,6 +55,15 @@ static inline uint64_t counter_get(const struct counters *c, enum counter which)
 	return atomic_load_explicit(&c->counts[which], memory_order_relaxed);
 }
 
+// How many there are now of what is counted when it comes and when it goes.
+static inline uint64_t counter_now(const struct counters *c, enum counter came, enum counter went)
+{
+	// What went is read first, and still they are two values of a core that goes on.
+	uint64_t gone = counter_get(c, went), all = counter_get(c, came);
+
+	return all > gone ? all - gone : 0;
+}
+
 static inline void drop_add(struct counters *c, enum drop which, uint64_t n)
 {
 	uint64_t value = atomic_load_explicit(&c->drops[which], memory_order_relaxed);

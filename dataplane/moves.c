@@ -128,8 +128,8 @@ static uint64_t half_ns(const struct core *core)
 	return core->server->interval_ms * 500000ull;
 }
 
-// And into the list of what came of it.
-static void send_take(struct core *core, struct offer *offer)
+// And into the list of what came of it. Returns what the port said.
+static enum tx_verdict send_take(struct core *core, struct offer *offer)
 {
 	uint64_t begun_ns = offer->until_ns - core->server->lapse_ms * 1000000ull;
 	struct client *client = &core->clients[offer->client];
@@ -144,21 +144,24 @@ static void send_take(struct core *core, struct offer *offer)
 		.server = godwit_be16(core->server->id),
 		.reason = godwit_be16(offer->reason),
 	};
+	enum tx_verdict verdict;
 
-	if (core_try_send(core, client, &take, sizeof(take)) == TX_OK) {
+	verdict = core_try_send(core, client, &take, sizeof(take));
+	if (verdict == TX_OK) {
 		offer->takes++;
 		COUNT(core, takes, 1);
 	} else {
 		COUNT(core, takes_unsent, 1);
 		if (core->now_ns - begun_ns < half_ns(core)) {
 			list_add(core, offer, MOVES_UNSENT, MOVES_UNSENT_NS);
-			return;
+			return verdict;
 		}
 	}
 	if (offer->takes == 1 && half_ns(core) > MOVES_ONCE_NS)
 		list_add(core, offer, MOVES_ONCE, MOVES_ONCE_NS);
 	else
 		list_add(core, offer, MOVES_SENT, half_ns(core));
+	return verdict;
 }
 
 // The slot under which the offer is made; NULL: refused, and control was told.
@@ -265,7 +268,8 @@ void moves_offer(struct core *core, const struct core_command *command)
 	send_take(core, offer);
 }
 
-static void offer_look(struct core *core, struct offer *offer)
+// False: a TAKE of it was due, and its port is full.
+static bool offer_look(struct core *core, struct offer *offer)
 {
 	struct client *client = &core->clients[offer->client];
 
@@ -273,13 +277,13 @@ static void offer_look(struct core *core, struct offer *offer)
 		COUNT(core, offers_expired, 1);
 		offer_leave(core, offer);
 		leave_if_last(core, client);
-		return;
+		return true;
 	}
 	list_remove(&core->moves, offer);
 	if (!offer->held && offer->takes < MOVES_TAKES)
-		send_take(core, offer);
-	else
-		list_add(core, offer, MOVES_SENT, half_ns(core));
+		return send_take(core, offer) != TX_FULL;
+	list_add(core, offer, MOVES_SENT, half_ns(core));
+	return true;
 }
 
 uint32_t moves_burst(struct core *core)
@@ -292,9 +296,9 @@ uint32_t moves_burst(struct core *core)
 		while (n < BURST_BUDGET && moves->lists[list].head != NONE &&
 		       core->now_ns >= moves->offers[moves->lists[list].head].due_ns) {
 			n++;
-			offer_look(core, &moves->offers[moves->lists[list].head]);
-			// A full port takes no other one either; one a turn still comes to its end.
-			if (list == MOVES_UNSENT && core->tx_is_full)
+			// Of those that found no room one a turn finds out whether there is some now.
+			if (!offer_look(core, &moves->offers[moves->lists[list].head]) &&
+			    list == MOVES_UNSENT)
 				break;
 		}
 	return n;

@@ -226,19 +226,15 @@ static void answer_cut(struct core *core, struct replication *r,
 	sink->cut_epoch = epoch;
 	// Where nothing came before our first epoch, an earlier one ends at 0 here.
 	is_told = found != 0 || epoch == 0 || stream_epoch_of(stream, 1, &last) != 0;
-	if (!is_told || sink->cut + 1 < log_earliest(&stream->log) ||
-	    sink->cut < publishers_base_seq(stream->publishers)) {
-		if (sink->cut < stream->log.commit_own.seq && !stream->ack_local) {
-			COUNT(core, sink_cuts_refused, 1);
-			return;
-		}
-		sink->forced = true;
-		ask_anew(core, sink);
-		return;
-	}
 	if (sink->cut < stream->log.commit_own.seq && !stream->ack_local) {
 		// What is committed is never given up for a primary that lost it: an operator is to look.
 		COUNT(core, sink_cuts_refused, 1);
+		return;
+	}
+	if (!is_told || sink->cut + 1 < log_earliest(&stream->log) ||
+	    sink->cut < publishers_base_seq(stream->publishers)) {
+		sink->forced = true;
+		ask_anew(core, sink);
 		return;
 	}
 	sink->emptied = false;

@@ -1,23 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The cells of the fault matrix: a lab, what goes on in it, and how one cell runs; sourced by scripts/matrix and
-# scripts/soak after netlab.sh. The rows are in matrix_faults.sh.
+# The cells of the fault matrix: a lab, what goes on in it, and how one cell runs; sourced by matrix_run.sh. The rows are in
+# matrix_faults.sh.
 #
 #   matrix_up               three servers, the streams trades (3000 messages a second, until matrix_down) and quotes
-#   matrix_down             ends its publisher, which must have got everything through
+#   matrix_down             ends its publisher, which must have got everything through: else status 1, and its folder kept
 #   matrix_is_up
 #   cell_run ROW COLUMN     runs one; its result is a line of JSON at the end of $results. Status 1 if it failed: its lab is
 #                           gone then, and its folder kept
 #   cell_impossible ROW     prints why this machine cannot do it; status 1 if it can
-#   matrix_begin NAME, matrix_cell ROW:COLUMN, matrix_tell WHAT   what the scripts do with them
 #
 # Clients: two that watch, at the home that has the fault; and by column
 #   live      nobody else
 #   catchup   three that come from 20 s behind, at 15,000 messages a second
-#   handover  eight that come one after the other from a second behind, while the fault is there: each catches up and is
-#             handed over to the live messages at once
+#   handover  three to eight that come one after the other from a second behind, while the fault is there: each catches up
+#             and is handed over to the live messages at once
 #   drain     a swarm of 300 at the home, which is drained
 #   storm     a swarm of 300 at server 2, which is killed; the home of those that watch, and of the fault, is server 3
+#
+# Before the fault all of them are where it will be, and what has to move then has moved: else the cell fails.
 
 # shellcheck disable=SC2034,SC2154 # read and set by those that source this file, or that it sources
 
@@ -26,12 +27,14 @@
 
 SWARM=${SWARM:-$build_dir/tests/bench/swarm}
 COLUMNS_ALL=(live catchup handover drain storm)
+declare -A COLUMN_MOVES=([drain]=swarm [storm]=swarm)
 # With server 2 dead nothing commits while server 3 does not take it: two hold what is committed.
 declare -A COLUMN_BOUND=([drain]='lapse' [storm]='held + verdict + client + lapse')
 RATE=3000
 BACKLOG=60000
 CLIENTS=300
 RECOVER_S=30
+LOOK_S=20 # until what nothing hinders has happened
 CLIENT_MS=100
 CLIENT_MULTIPLIER=3
 LAPSE_MS=1000
@@ -39,7 +42,6 @@ LAB_CONFIG_MORE="clients: {interval: $CLIENT_MS ms, multiplier: $CLIENT_MULTIPLI
 LAB_BITS=16
 LAB_INTERVAL=${LAB_INTERVAL:-50 ms}
 LAB_MULTIPLIER=${LAB_MULTIPLIER:-5}
-results=
 
 now_ms() {
 	say $((${EPOCHREALTIME/[.,]/} / 1000))
@@ -72,51 +74,18 @@ matrix_up() {
 
 matrix_down() {
 	local rc=0
-	if lab_stop feed; then
-		lab_expect "$LAB_DIR/feed.json" 'in_doubt == 0' || rc=1
-	else
+	lab_stop feed || rc=$?
+	if [ "$rc" -ne 0 ]; then
+		warn "the publisher of this lab ended with status $rc: $(tail -n 3 "$LAB_DIR/feed.err")"
+	elif ! lab_expect "$LAB_DIR/feed.json" 'in_doubt == 0'; then
+		warn "the publisher of this lab does not know what became of its messages"
 		rc=1
 	fi
-	lab_down
-	return "$rc"
-}
-
-# matrix_begin NAME: programs, and a last line whatever happens.
-matrix_begin() {
-	verdict="$1: FAILED before the end: see above"
-	need_root "for network namespaces and AF_PACKET"
-	if [ -z "$programs" ]; then
-		configure_build "$build_dir" || die "it does not configure: scripts/setup installs what is missing"
-		flock "$build_dir" ninja -C "$build_dir" control/godwitd client/godwit tests/support/chaos tests/bench/swarm >/dev/null ||
-			die "it does not build"
-	fi
-	results=$(mktemp)
-	trap 'lab_at_end $?' EXIT
-}
-
-# What netlab.sh calls when all is taken away.
-lab_at_end() {
-	rm -f "$results"
-	[ -z "$verdict" ] || say "$verdict"
-}
-
-# matrix_tell line|grid|document|sums
-matrix_tell() {
-	python3 "$GODWIT_ROOT/scripts/matrix_judge.py" "$1" "$results"
-}
-
-# matrix_cell ROW:COLUMN: runs it, in the lab that is there or in a new one, and tells of it.
-matrix_cell() {
-	local row=${1%%:*} column=${1#*:} why rc=0
-	if why=$(cell_impossible "$row"); then
-		printf '{"row": "%s", "column": "%s", "impossible": "%s"}\n' "$row" "$column" "$why" >>"$results"
+	if [ "$rc" -eq 0 ]; then
+		lab_down
 	else
-		if ! matrix_is_up; then
-			matrix_up || die "the servers do not start"
-		fi
-		cell_run "$row" "$column" || rc=1
+		GODWIT_KEEP=1 lab_down
 	fi
-	matrix_tell line
 	return "$rc"
 }
 
@@ -124,9 +93,11 @@ matrix_cell() {
 
 # sub_begin LABEL SEQUENCE OPTION...: from that one on, at the victim first.
 sub_begin() {
+	clients=$((clients + 1))
 	subs+=("$1")
 	start[$1]=$2
-	lab_sub "$1" sub trades --server "$(lab_order "$victim")" --from "$2" --progress-json 50ms "${@:3}"
+	ids[$1]=$clients
+	lab_sub "$1" sub trades --client "$clients" --server "$(lab_order "$victim")" --from "$2" --progress-json 50ms "${@:3}"
 }
 
 has_begun() {
@@ -134,6 +105,21 @@ has_begun() {
 	for sub; do
 		lab_has "$sub" 0 || return
 	done
+}
+
+# Whose home each of these is: what the fault, or the event, will happen to.
+are_at() {
+	local sub wanted=
+	for sub in "${@:2}"; do
+		wanted+="${ids[$sub]}, "
+	done
+	lab_rows 1 cursors \
+		"{$wanted} <= {int(row['client']) for row in rows if row['state'] == 'live' and row['home'] == $1}"
+}
+
+swarm_is_at() {
+	lab_rows 1 cursors "sum(row['state'] == 'live' and row['home'] == $1 and
+		$swarm_base <= int(row['client']) <= $swarm_base + $CLIENTS for row in rows) == $CLIENTS"
 }
 
 swarm_field() {
@@ -150,10 +136,12 @@ swarm_has() {
 # swarm_begin ID: at that server, and a few messages a second for it.
 swarm_begin() {
 	rounds=$((rounds + 1))
+	swarm_base=$((rounds * 1000000))
 	lab_spawn swarm swarm "$SWARM" --interface eth0 --stream quotes --address 10.77.64.0/16 --clients "$CLIENTS" \
-		--client-base $((rounds * 1000000)) --seed "$rounds" --server "$(lab_order "$1")" --together --rate 10k \
+		--client-base "$swarm_base" --seed "$rounds" --server "$(lab_order "$1")" --together --rate 10k \
 		--eal-prefix "$LAB_ID-swarm" --cpu "$(lab_cpus | tail -n 1)" --json "$LAB_DIR/swarm.json"
-	lab_wait_for 20 "the swarm" swarm_has live "$CLIENTS" || return
+	lab_wait_for "$LOOK_S" "the swarm" swarm_has live "$CLIENTS" || return
+	lab_wait_for "$LOOK_S" "the swarm to have its home at server $1" swarm_is_at "$1" || return
 	lab_pub ticks pub quotes --generate 20 --size 19-50
 }
 
@@ -165,7 +153,7 @@ swarm_end() {
 	count=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["committed"])' <"$LAB_DIR/ticks.json")
 	swarm_due=$((CLIENTS * count))
 	lab_wait_for "$RECOVER_S" "each of the swarm to have all $count" swarm_has delivered "$swarm_due" || return
-	lab_stop swarm || [ -s "$LAB_DIR/swarm.json" ]
+	lab_stop swarm || [ -s "$LAB_DIR/swarm.json" ] || { warn "the swarm ended with status $?, without a summary"; return 1; }
 }
 
 # ---- columns ------------------------------------------------------------------------------------
@@ -177,7 +165,7 @@ column_begin() {
 		for i in 1 2 3; do
 			sub_begin "late$i" $((first - BACKLOG)) --pace 15000
 		done
-		lab_wait_for 20 "those that come late" has_begun late1 late2 late3
+		lab_wait_for "$LOOK_S" "those that come late" has_begun late1 late2 late3
 		;;
 	drain) swarm_begin "$victim" ;;
 	storm) swarm_begin 2 ;;
@@ -191,7 +179,7 @@ column_event() {
 	storm)
 		lab_cluster_kill 2 || return
 		# In the middle of it: somebody has found it dead, and begins to take.
-		[ "${ROW_KIND[$row]}" = path ] || lab_wait_for 20 "it to be found dead" found_dead
+		[ "${ROW_KIND[$row]}" = path ] || lab_wait_for "$LOOK_S" "it to be found dead" found_dead
 		;;
 	esac
 }
@@ -212,7 +200,9 @@ column_hold() {
 	[ "$i" -le 0 ] || sleep "$((i / 1000)).$(printf '%03d' $((i % 1000)))"
 }
 
+# What happened is over before it is undone.
 column_end() {
+	[ "${COLUMN_MOVES[$1]:-}" != swarm ] || lab_wait_for "$RECOVER_S" "each of the swarm to move" swarm_has migrations "$CLIENTS" || return
 	case $1 in
 	drain)
 		lab_godwit "$victim" undrain "$victim" >"$LAB_DIR/drain.out" 2>&1 || { cat "$LAB_DIR/drain.out" >&2; return 1; }
@@ -282,8 +272,9 @@ cell_story() {
 	first=$((first + 1))
 	sub_begin watch1 "$first"
 	sub_begin watch2 "$first"
-	lab_wait_for 20 "those that watch" has_begun watch1 watch2 || return
+	lab_wait_for "$LOOK_S" "those that watch" has_begun watch1 watch2 || return
 	column_begin "$column" || return
+	lab_wait_for "$LOOK_S" "${subs[*]} to have their home at server $victim" are_at "$victim" "${subs[@]}" || return
 	mark ready
 	cell_fault || return
 	mark over
@@ -297,32 +288,44 @@ cell_story() {
 	waits end srv1 srv2 srv3 swarm "${subs[@]}"
 	for sub in "${subs[@]}"; do
 		# A check that found something ends it with 1: the judge says what.
-		lab_stop "$sub" || [ -s "$LAB_DIR/$sub.json" ] || { warn "$sub ended with status $?"; return 1; }
+		lab_stop "$sub" || [ -s "$LAB_DIR/$sub.json" ] || { warn "$sub ended with status $?, without a summary"; return 1; }
 	done
 	[ -z "${LAB_PIDS[swarm]:-}" ] || swarm_end
 }
 
-cell_bound() {
-	bound_ms "${ROW_BOUND[$row]}${COLUMN_BOUND[$column]:+ + ${COLUMN_BOUND[$column]}}" "$held_ms"
+# cell_facts: what the judge is told, name=value,...; a cell that broke off early has no times to ask for.
+cell_facts() {
+	local terms="${ROW_BOUND[$row]}${COLUMN_BOUND[$column]:+ + ${COLUMN_BOUND[$column]}}" facts
+	facts="row=$row,column=$column,ms=$(($(now_ms) - began)),bound_ms=$(bound_ms "$terms")"
+	facts+=",held_ms=$(bound_held_ms "$terms" "$held_ms"),open_ms=$(bound_ms open)"
+	[ -z "${COLUMN_MOVES[$column]:-}" ] || facts+=",swarm_due=$swarm_due,swarm_moves=$CLIENTS"
+	say "$facts"
 }
 
 rounds=0
+clients=0
 cell_run() {
-	local row=$1 column=$2 victim=2 other=3 subs=() first=0 held_ms=0 swarm_due=0 frozen=0 drops=0 why='' marks=''
-	local began sub rc=0 told=()
-	local -A start=()
+	local row=$1 column=$2 victim=2 other=3 subs=() first=0 held_ms=0 swarm_due=0 swarm_base=0 frozen=0 why='' marks=''
+	local began sub rc=0 told=() moves drops=0 drops_seen=0 drops_looks=0
+	local -A start=() ids=()
 	began=$(now_ms)
 	if [ "$column" = storm ]; then
 		victim=3
 		other=2
 	fi
 	rm -f "$LAB_DIR"/{watch,late,join}*.{json,out} "$LAB_DIR"/swarm.{json,out} "$LAB_DIR"/waits-*
-	cell_story 2>"$LAB_DIR/cell.err" || { rc=1; why=$(tail -n 3 "$LAB_DIR/cell.err"); }
+	if ! cell_story 2>"$LAB_DIR/cell.err"; then
+		rc=1
+		why=$(tail -n 3 "$LAB_DIR/cell.err")
+		why=${why:-"it broke off after \"${marks##*,}\", without a word"}
+	fi
 	for sub in "${subs[@]}"; do
-		told+=("$sub=${start[$sub]}")
+		moves=0
+		[[ $sub != watch* ]] || moves=${ROW_MOVES[$row]}
+		told+=("$sub=${start[$sub]}:$moves")
 	done
-	python3 "$GODWIT_ROOT/scripts/matrix_judge.py" cell "$LAB_DIR" "$row" "$column" $(($(now_ms) - began)) "$(cell_bound)" \
-		"$swarm_due" "$marks" "$why" "${told[@]}" >"$LAB_DIR/result" || rc=1
+	python3 "$GODWIT_ROOT/scripts/matrix_judge.py" cell "$LAB_DIR" "$(cell_facts)" "$marks" "$why" "${told[@]}" \
+		>"$LAB_DIR/result" || rc=1
 	cat "$LAB_DIR/result" >>"$results"
 	[ -s "$LAB_DIR/result" ] || die "the judge of $row:$column has no verdict"
 	[ "$rc" -eq 0 ] || GODWIT_KEEP=1 lab_down

@@ -3,8 +3,10 @@
 
 A bug is a name and edits: a file, a text that stands in it once, and what is planted instead. To add one: a line
 here that names the rule that it breaks; `scripts/mutate NAME` shows what finds it. One that nothing finds is a hole
-in the tests. What cannot be told from the original is none: it stands in no list.
+in the tests. What cannot be told from the original is none: it stands in no list. Those of control/ are in
+mutations_control.py.
 """
+from mutations_control import CONTROL_BUGS, bug
 
 # Unit tests of what a file does, those that are likelier to find a bug first.
 TESTS = {
@@ -14,31 +16,37 @@ TESTS = {
     "client/pull.c": ["client_receive", "client_resume", "client_stash"],
     "client/receive.c": ["client_receive", "client_move", "client_resume", "client_offer"],
     "control/cluster_static.c": ["cluster_static", "keeper", "keeper_random"],
+    "control/cores.c": ["cores", "migration", "plane"],
     "control/cursor.c": ["cursor", "cursor_table", "cursor_table_twin"],
     "control/handover.c": ["handover", "arrivals", "migration_random", "plane"],
+    "control/keeper_adopt.c": ["keeper_adopt", "keeper", "keeper_random"],
     "control/keeper_record.c": ["keeper", "keeper_random"],
     "control/keeper_set.c": ["keeper_set", "keeper", "keeper_random"],
     "control/keeper_start.c": ["keeper", "keeper_random"],
     "control/link.c": ["link", "link_twin", "plane"],
-    "control/migration.c": ["migration", "handover", "migration_random", "plane"],
+    "control/migration.c": ["migration", "handover", "cores", "migration_random", "plane"],
     "control/migration_inside.h": ["handover", "migration", "plane"],
     "control/offers.c": ["migration", "migration_random", "plane"],
     "control/orphans.c": ["migration", "migration_random", "plane"],
     "control/plane.c": ["plane"],
     "control/plane_links.c": ["plane", "link"],
+    "control/rebalance.c": ["rebalance", "cores"],
+    "control/registry.c": ["registry"],
+    "control/suspects.c": ["handover", "migration_random", "plane"],
     "dataplane/cursor_feed_peers.c": ["cursor_feed_peers", "plane"],
     "dataplane/insync.c": ["replication", "replication_meta", "replication_restart", "replication_twin"],
     "dataplane/log.c": ["log", "log_twin", "lapped", "stream"],
     "dataplane/meta.c": ["replication_meta", "replication_twin"],
     "dataplane/moves.c": ["moves", "home", "plane"],
     "dataplane/moves_orders.c": ["moves", "plane"],
-    "dataplane/peers.c": ["peers", "plane"],
+    "dataplane/peers.c": ["peers", "peers_init", "plane"],
     "dataplane/peers_link.c": ["peers", "plane"],
     "dataplane/publishers.c": ["publishers", "ingest"],
-    "dataplane/sink.c": ["replication", "replication_restart", "replication_twin"],
-    "dataplane/sink_append.c": ["replication", "replication_restart", "replication_twin"],
+    "dataplane/sink.c": ["replication", "replication_restart", "replication_twin", "replication_wire"],
+    "dataplane/sink_append.c": ["replication", "replication_restart", "replication_twin", "replication_wire"],
     "dataplane/snapshot.c": ["replication_meta", "replication", "replication_restart", "replication_twin"],
-    "dataplane/source.c": ["replication", "replication_restart", "replication_meta", "replication_twin"],
+    "dataplane/source.c": ["replication", "replication_wire", "replication_restart", "replication_meta",
+                           "replication_twin"],
     "dataplane/stages/append.c": ["ingest", "session", "replication"],
     "dataplane/stages/classify.c": ["session", "session_ack", "moves", "home"],
     "dataplane/stages/dispatch.c": ["dispatch", "filter", "fairness"],
@@ -49,7 +57,7 @@ TESTS = {
     "dataplane/stages/peer.c": ["peers"],
     "dataplane/stages/session.c": ["session"],
     "dataplane/stages/session_ack.c": ["session_ack", "moves"],
-    "dataplane/stages/session_subscribe.c": ["session_subscribe", "session_crossed", "moves", "home"],
+    "dataplane/stages/session_subscribe.c": ["session_subscribe", "session_crossed", "moves", "home", "cursor_feed"],
     "dataplane/stream.c": ["stream", "replication_restart", "session_subscribe"],
     "dataplane/temporary.c": ["dispatch", "session_subscribe"],
 }
@@ -57,11 +65,15 @@ TESTS = {
 # Where the stories that a file has a part in begin with: the first that fits its path.
 STORIES = [
     ("client/", ("cluster", "spine")),
-    ("control/", ("cluster",)),
+    ("control/cores", ("rare", "cluster")),
+    ("control/rebalance", ("rare", "cluster")),
+    ("control/cluster", ("cluster",)),
+    ("control/keeper", ("cluster",)),
+    ("control/", ("cluster", "rare")),
     ("dataplane/cursor_feed", ("cluster",)),
     ("dataplane/insync", ("cluster",)),
     ("dataplane/meta", ("cluster",)),
-    ("dataplane/moves", ("cluster",)),
+    ("dataplane/moves", ("cluster", "rare")),
     ("dataplane/peers", ("cluster",)),
     ("dataplane/sink", ("cluster",)),
     ("dataplane/snapshot", ("cluster",)),
@@ -69,11 +81,6 @@ STORIES = [
     ("dataplane/stages/peer", ("cluster",)),
     ("dataplane/", ("spine", "cluster")),
 ]
-
-
-def bug(name, *edits):
-    return {"name": name, "edits": [edits[i:i + 3] for i in range(0, len(edits), 3)]}
-
 
 BUGS = [
     # One server: hand-over, filters, windows, repairs, addresses, publishers.
@@ -378,47 +385,6 @@ BUGS = [
         "dataplane/sink_append.c",
         "		run.first_number += skip;\n",
         ""),
-    bug("record-synced-after-acting",
-        "control/cluster_static.c",
-        "	answer = write_record(backend, slot, &slot->wanted, why);\n",
-        "	answer = slot->record.revision == 0 ?\n"
-        "			 CLUSTER_DONE :\n"
-        "			 write_record(backend, slot, &slot->record, why);\n"),
-    bug("record-acted-on-before-in-force",
-        "control/keeper_record.c",
-        "	kept->after = after;\n	kept->is_asked",
-        "	kept->after = after;\n"
-        "	if (after == KEEPER_LEADING && kept->state == KEEPER_LEADING) {\n"
-        "		kept->record = kept->wanted;\n"
-        "		kept->record_due = true;\n"
-        "	}\n"
-        "	kept->is_asked"),
-    bug("record-of-unknown-write-dropped",
-        "control/keeper_record.c",
-        "	case CLUSTER_UNKNOWN:\n		kept->is_unknown = true;\n",
-        "	case CLUSTER_UNKNOWN:\n		kept->is_unknown = false;\n"),
-    bug("proposal-said-to-be-answered",
-        "control/keeper_set.c",
-        "			answered = kept->peers[i].proposal - 1;\n",
-        "			answered = kept->proposals;\n"),
-    bug("set-below-min-in-sync",
-        "control/keeper_set.c",
-        "		if (next->in_sync_count <= kept->config.min_in_sync ||\n"
-        "		    !is_weak",
-        "		if (next->in_sync_count <= 1 ||\n		    !is_weak"),
-    bug("unreachable-taken-for-lost",
-        "control/keeper_set.c",
-        "	return peer != NULL && kept_incarnation(peer) > member->incarnation;",
-        "	return peer != NULL && (kept_incarnation(peer) > member->incarnation ||\n"
-        "				kept_verdict(peer) == PEER_DEAD);"),
-    bug("epoch-not-raised-for-a-fetch",
-        "control/keeper_start.c",
-        "	next.epoch++;\n	kept_change(keeper, kept, &next, KEEPER_FETCHING);",
-        "	kept_change(keeper, kept, &next, KEEPER_FETCHING);"),
-    bug("fetches-the-shorter-log",
-        "control/keeper_start.c",
-        "	return a->epoch != b->epoch ? a->epoch > b->epoch : a->end > b->end;",
-        "	return a->epoch != b->epoch ? a->epoch < b->epoch : a->end < b->end;"),
     bug("another-cluster-heard",
         "dataplane/peers.c",
         "	if (godwit_get64(from->cluster) != peers->cluster)\n",
@@ -428,16 +394,6 @@ BUGS = [
         "heard > core->server->incarnation &&\n"
         "	    heard <= peer->number_sent) {",
         "heard <= peer->number_sent) {"),
-    bug("older-entry-holds",
-        "control/cursor.c",
-        "	if (entry->cursor_epoch < held->cursor_epoch)\n"
-        "		return CURSOR_IS_OLDER;\n"
-        "	if (entry->cursor_epoch > held->cursor_epoch) {",
-        "	if (entry->cursor_epoch != held->cursor_epoch) {"),
-    bug("lapsed-forgotten-in-a-join",
-        "control/cursor.c",
-        "		held->flags |= entry->flags;\n",
-        ""),
     bug("entries-after-a-hole-taken",
         "dataplane/cursor_feed_peers.c",
         "	if (first > from->end + 1) {\n		COUNT(core, cursor_holes, 1);",
@@ -446,10 +402,6 @@ BUGS = [
         "dataplane/cursor_feed_peers.c",
         "		.end = to->end,\n	};\n	cursor_feed_walk(core->server);\n",
         "		.end = to->end,\n	};\n"),
-    bug("speaks-for-another-home",
-        "control/plane.c",
-        "			if (cursor.home == s->server)\n",
-        "			if (true)\n"),
     bug("epoch-not-above-the-offer",
         "dataplane/stages/session_subscribe.c",
         "	if (offered > r.highest_epoch)\n		r.highest_epoch = offered;\n",
@@ -478,53 +430,10 @@ BUGS = [
         "dataplane/stages/classify.c",
         "		if (datagram->type == GODWIT_RESUME || datagram->type == GODWIT_ACK) {",
         "		if (true) {"),
-    bug("keep-ignored",
-        "control/offers.c",
-        "			MCOUNT(m, kept);\n"
-        "			give_up(m, move, MIGRATION_KEPT, move->cursor.home, GODWIT_NOT_ALLOWED,\n"
-        "				now_ns);\n",
-        "			MCOUNT(m, kept);\n"),
     bug("keep-taken-for-held",
         "dataplane/moves.c",
         "	bool kept = (godwit_get16(entry->flags) & GODWIT_ACK_KEEP) != 0;",
         "	bool kept = false;"),
-    bug("held-offer-runs-out-early",
-        "control/offers.c",
-        "			move->until_ns = move->due_ns = now_ns + m->config.lapse_ns;\n",
-        "			move->until_ns = move->due_ns = now_ns;\n"),
-    bug("offers-go-on-though-it-lives",
-        "control/orphans.c",
-        "	offers_withdraw(m, m->view.peers[peer].id, now_ns);\n",
-        ""),
-    bug("lapsed-cursors-are-orphans",
-        "control/orphans.c",
-        "	if (lately != (o->pass == 0) || (cursor->flags & GODWIT_CURSOR_LAPSED) != 0 ||",
-        "	if (lately != (o->pass == 0) ||"),
-    bug("everybody-takes-all-orphans",
-        "control/orphans.c",
-        "|| !may_take(m, cursor) || !is_my_share(m, cursor))",
-        "|| !may_take(m, cursor))"),
-    bug("nobody-walks-again",
-        "control/orphans.c",
-        "		if (++o->round == ORPHAN_ROUNDS)",
-        "		if (++o->round >= 1)"),
-    bug("isolated-server-takes",
-        "control/migration.c",
-        "	return m->view.peers_count >= 2 && up * 2 < m->view.peers_count;",
-        "	return false;"),
-    bug("log-that-lacks-it-serves",
-        "control/migration.c",
-        "log->earliest <= cursor->seq + 1 &&\n	       log->end >= cursor->seq;",
-        "log->end >= cursor->seq;"),
-    bug("feed-age-ignored",
-        "control/migration.c",
-        "	return stream->own.feed_age_ms > fed_ms(m) && feed_is_elsewhere(m, stream);",
-        "	return false;"),
-    bug("stale-home-not-dropped",
-        "control/migration.c",
-        "	    held.cursor_epoch > before.cursor_epoch)\n"
-        "		send_drop(m, &before, held.cursor_epoch);\n",
-        "	    held.cursor_epoch > before.cursor_epoch)\n		MCOUNT(m, dropped);\n"),
     bug("stale-home-goes-on-after-ack",
         "dataplane/stages/session_ack.c",
         "		if (epoch < s->cursor_epoch)\n			return;\n",
@@ -533,45 +442,6 @@ BUGS = [
         "dataplane/moves_orders.c",
         "	if (s == NULL || s->cursor_epoch >= command->cursor_epoch)\n",
         "	if (s == NULL)\n"),
-    bug("confirm-of-an-old-epoch",
-        "control/handover.c",
-        "	if (godwit_get16(frame->code) == GODWIT_OK &&\n"
-        "	    godwit_get64(frame->cursor_epoch) > move->cursor.cursor_epoch) {",
-        "	if (godwit_get16(frame->code) == GODWIT_OK) {"),
-    bug("confirm-of-an-old-request",
-        "control/handover.c",
-        "move->peer != peer ||\n"
-        "	    move->request != godwit_get32(frame->request)) {",
-        "move->peer != peer) {"),
-    bug("handover-to-a-drained-server",
-        "control/migration_inside.h",
-        "	return peer->is_up && !peer->is_draining;",
-        "	return peer->is_up;"),
-    bug("ended-cursor-handed-over",
-        "control/handover.c",
-        "	MCOUNT(m, ended);\n"
-        "	stays(m, move, MIGRATION_ENDED, now_ns);\n"
-        "}\n"
-        "\n"
-        "void handover_withdraw",
-        "	MCOUNT(m, ended);\n}\n\nvoid handover_withdraw"),
-    bug("dead-without-asking",
-        "control/link.c",
-        "	return link->silent_at == link->asked ? die(link, LINK_WHY_AGREED, now_ns) : 0;",
-        "	return die(link, LINK_WHY_AGREED, now_ns);"),
-    bug("late-tick-accuses",
-        "control/link.c",
-        "	bool is_late = now_ns - link->ticked_ns > link->config.late_ns;\n",
-        "	bool is_late = false;\n"),
-    bug("one-way-link-carries-cursors",
-        "control/plane_links.c",
-        "peer_takes_part(&peers->peers[i]) && hears_ns != 0 &&\n"
-        "				       now_ns < hears_ns + most_ns;",
-        "peer_takes_part(&peers->peers[i]);\n		(void)hears_ns;\n		(void)most_ns;"),
-    bug("new-incarnation-no-death",
-        "control/plane_links.c",
-        "			if (!was_dead)\n				died(plane, i, true, now_ns);",
-        "			if (false && !was_dead)\n				died(plane, i, true, now_ns);"),
     bug("take-while-home-is-well",
         "client/offer.c",
         "	} else if (now_ns >= offer_silence_ns(sub)) {\n"
@@ -616,4 +486,4 @@ BUGS = [
         "dataplane/stages/session_subscribe.c",
         "	target = peers_holder(core->server, r->stream, r->asked);\n",
         "	target = NULL;\n"),
-]
+] + CONTROL_BUGS

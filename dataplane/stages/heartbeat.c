@@ -2,8 +2,8 @@
 //
 // heartbeat: tells each client what was sent to each of its subscriptions, at its interval, and after
 // DATA within 2 ms, then doubling: so a lost tail is found early. And the sweep for clients that went
-// silent: some slots of a packed array a turn, all of a large one in SWEEP_ROUND_NS at the soonest. It is a part of
-// every turn, so that a core with a hundred thousand clients would do little else.
+// silent: some slots of a packed array at a time, all of it in SWEEP_ROUND_NS at the soonest: a core with a hundred
+// thousand clients would do little else.
 #include "dataplane/stages.h"
 
 #define TIMER_BUDGET   64
@@ -153,20 +153,15 @@ static void sweep(struct core *core)
 		(uint64_t)core->server->interval_ms * core->server->multiplier * 1000000;
 	uint32_t max = core->config.clients_max;
 	uint32_t slots = max < SWEEP_SLOTS ? max : SWEEP_SLOTS;
-	uint32_t left = core->client_count, n;
 
-	if (max > SWEEP_SLOTS) {
-		if (core->now_ns < core->sweep_due_ns)
-			return;
-		core->sweep_due_ns = core->now_ns + SWEEP_ROUND_NS * SWEEP_SLOTS / max;
-	}
-	// Behind the last client there are free slots only.
-	for (n = 0; n < slots && left > 0; n++) {
+	if (core->now_ns < core->sweep_due_ns)
+		return;
+	core->sweep_due_ns = core->now_ns + SWEEP_ROUND_NS * slots / max;
+	for (uint32_t n = 0; n < slots; n++) {
 		uint32_t slot = core->sweep_next++ & (max - 1);
 		uint64_t heard =
 			atomic_load_explicit(&core->client_heard[slot], memory_order_relaxed);
 
-		left -= heard != 0;
 		if (heard == 0 || core->now_ns - heard < suspect_ns)
 			continue;
 		if (core->now_ns - heard < lapse_ns ||
@@ -177,7 +172,6 @@ static void sweep(struct core *core)
 		COUNT(core, clients_lapsed, 1);
 		client_close(core, &core->clients[slot], GODWIT_LAPSED);
 	}
-	core->sweep_next += slots - n;
 }
 
 uint32_t heartbeat_burst(struct core *core)

@@ -48,7 +48,7 @@ lab_ends 1 'FUTURE' 1 resolve "$session:1001:1"
 lab_ends 1 'UNKNOWN_SESSION' 1 resolve 0000000000000001:10:1
 lab_ends 2 'not an identifier' 1 resolve "$session:10"
 
-lab_ends 1 'run this beside it\|in no cluster\|there is no server' 1 drain 2
+lab_ends 1 'server 2 is another process than the one asked, which is server 1: run this beside it' 1 drain 2
 lab_ends 1 'there is no server 9' 1 drain 9
 lab_ends 2 'which server' 1 drain
 lab_ends 2 'did you mean --history' 1 servers --histry
@@ -60,5 +60,5 @@ lab_wait_for 10 "the smaller set" shows_quietly 1 'streams[0]["in_sync_servers"]
 	'streams[0]["replicas"][0]["in_sync"] == 0' -- streams
 lab_godwit 1 servers --history >"$LAB_DIR/said.txt"
 grep -q 'suspect  dead' "$LAB_DIR/said.txt"
-lab_ends 1 'refused: no other live server\|in no cluster' 1 drain 1
+lab_ends 1 'refused: no other live server would take the clients of server 1' 1 drain 1
 lab_stop sub

@@ -23,6 +23,13 @@ proofs_refused() {
 more_proofs_refused() {
 	[ "$(proofs_refused "$1")" -gt "$2" ]
 }
+# resumes_refused ID: of clients that live elsewhere, by where they are sent or by their handles.
+resumes_refused() {
+	say $(($(lab_counter "$1" answer_redirect) + $(lab_counter "$1" classify_handle)))
+}
+more_resumes_refused() {
+	[ "$(resumes_refused "$1")" -gt "$2" ]
+}
 refused_at_2() {
 	lab_rows 2 servers "[row for row in rows if row['id'] == 1][0]['refusal'].endswith('$1')"
 }
@@ -67,10 +74,12 @@ lab_counter_above "$home" classify_address 0 || die "a stranger with a handle is
 lab_counter_above "$home" session_cookie_forged 0 || die "a stranger with a proof is not counted"
 lab_godwit 2 undrain 2 >"$LAB_DIR/drain.out"
 
-# And when it has moved once more: where the RESUME goes it is no client any more, or has made a later attempt.
+# And when it has moved once more: where the RESUME goes is drained and sends it on, or does not know the client any more.
 lab_godwit "$home" drain "$home" >"$LAB_DIR/drain.out"
 lab_wait_for 20 "it to be elsewhere" lab_cursors_are 1 "$home" 0
+refused=$(resumes_refused "$home")
 lab_replay client sub >"$LAB_DIR/replayed"
+lab_wait_for 10 "an old RESUME to be refused" more_resumes_refused "$home" "$refused"
 lab_godwit "$home" undrain "$home" >"$LAB_DIR/drain.out"
 
 # A second process of one client is the end of the first, whatever that one still says.

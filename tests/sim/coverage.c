@@ -212,6 +212,8 @@ void coverage_host_ends(struct host *host)
 		c->migration[i] += migration_counter(plane_migration(host->control.plane), i);
 	if (host->control.plane != NULL)
 		count_reasons(c, plane_migration(host->control.plane));
+	for (uint32_t i = 0; host->control.keeper != NULL && i < KEEPER_COUNTERS_COUNT; i++)
+		c->keeper[i] += keeper_counter(host->control.keeper, i);
 	memset(&host->seen, 0, sizeof(host->seen));
 }
 

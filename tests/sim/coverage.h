@@ -42,6 +42,7 @@ enum cover_machine {
 struct coverage {
 	uint64_t counts[COUNTERS], drops[DROPS];
 	uint64_t migration[MIGRATION_COUNTERS_COUNT];
+	uint64_t keeper[KEEPER_COUNTERS_COUNT];
 	uint64_t library[sizeof(struct godwit_core_stats) / sizeof(uint64_t)];
 	uint64_t machines[COVER_MACHINES][COVER_STATES][COVER_STATES];
 	uint64_t moves[COVER_REASONS]; // those that took place

@@ -106,6 +106,8 @@ static void print_counters(const struct coverage *c, FILE *out)
 		LINE(out, c->drops[i], "drop %s", drop_infos[i].name);
 	for (uint32_t i = 0; i < MIGRATION_COUNTERS_COUNT; i++)
 		LINE(out, c->migration[i], "migration %s", migration_counter_name(i));
+	for (uint32_t i = 0; i < KEEPER_COUNTERS_COUNT; i++)
+		LINE(out, c->keeper[i], "keeper %s", keeper_counter_name(i));
 	for (uint32_t i = 0; i < sizeof(library) / sizeof(library[0]); i++)
 		LINE(out, c->library[i], "client %s", library[i]);
 }

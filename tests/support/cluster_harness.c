@@ -27,6 +27,13 @@ static bool wire_loses(struct cluster *c, uint32_t from, uint32_t to)
 	       c->random % 1000 < c->loss_permille[from][to];
 }
 
+bool cluster_narrow_path(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+			 uint32_t *length)
+{
+	(void)c, (void)bytes;
+	return from + to != 1 || *length <= PEERS_NARROW_BYTES;
+}
+
 void cluster_inject(struct cluster *c, uint32_t from, uint32_t to, const void *bytes,
 		    uint32_t length)
 {

@@ -100,6 +100,9 @@ void cluster_isolate(struct cluster *c, uint32_t server, bool isolated);
 void cluster_kill(struct cluster *c, uint32_t server);
 // It is started again, with empty memory and a higher incarnation. Killed before, if it was alive.
 void cluster_restart(struct cluster *c, uint32_t server);
+// A filter for `filter`: the path between servers 0 and 1, both ways, swallows what is larger than every path carries.
+bool cluster_narrow_path(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+			 uint32_t *length);
 // Put a frame on the wire as if `from` sent it: `length` bytes with or without MAC are the caller's.
 void cluster_inject(struct cluster *c, uint32_t from, uint32_t to, const void *bytes,
 		    uint32_t length);

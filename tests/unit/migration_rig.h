@@ -133,6 +133,13 @@ static inline void rig_entry(struct cursor cursor)
 	migration_entry(rig.m, &cursor, rig.now_ns);
 }
 
+// Cursors of clients 1.. at this home.
+static inline void rig_populate(uint32_t clients, uint16_t home)
+{
+	for (uint32_t i = 1; i <= clients; i++)
+		rig_entry(rig_cursor(i, home, 3));
+}
+
 static inline void rig_pass(uint64_t ns)
 {
 	for (uint64_t end = rig.now_ns + ns; rig.now_ns < end;) {
@@ -186,6 +193,32 @@ static inline void rig_die(uint32_t peer)
 	migration_view(rig.m)->peers[peer].is_up = false;
 	migration_view(rig.m)->peers[peer].is_dead = true;
 	migration_dead(rig.m, peer, rig.now_ns);
+}
+
+// A HANDOVER is answered by whom it was sent to.
+static inline void rig_confirm(const struct rig_frame *asked, enum godwit_code code, uint64_t epoch)
+{
+	const struct godwit_handover *h = (const void *)asked->bytes;
+	struct godwit_handover_confirm frame = {
+		.from.frame = {.version = GODWIT_VERSION, .type = GODWIT_HANDOVER_CONFIRM},
+		.client = h->cursor.client,
+		.session = h->cursor.session,
+		.subscription = h->cursor.subscription,
+		.cursor_epoch = godwit_be64(epoch),
+		.request = h->request,
+		.code = godwit_be16((uint16_t)code),
+	};
+
+	migration_frame(rig.m, asked->peer, &frame, rig.now_ns);
+}
+
+// What became of the last move that is over.
+static inline const struct migration_record *rig_last(void)
+{
+	const struct migration_record *r = migration_record(rig.m, 0);
+
+	cr_assert_not_null(r);
+	return r;
 }
 
 #define RIG_COUNTER(name) migration_counter(rig.m, MIGRATION_COUNT_##name)

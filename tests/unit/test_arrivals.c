@@ -13,14 +13,6 @@ static void setup(void)
 
 TestSuite(arrivals, .init = setup, .fini = rig_stop);
 
-static const struct migration_record *last(void)
-{
-	const struct migration_record *r = migration_record(rig.m, 0);
-
-	cr_assert_not_null(r);
-	return r;
-}
-
 static struct core_notice notice_of(uint64_t client, uint64_t cursor_epoch, uint64_t at_ns)
 {
 	return (struct core_notice){.client = client,
@@ -65,20 +57,20 @@ Test(arrivals, a_client_that_resumes_here_by_itself_leaves_a_record)
 	rig_entry(rig_cursor(1, RIG_SELF, 4));
 	cr_assert_null(migration_record(rig.m, 0));
 	arrived(1, RIG_EPOCH(4, RIG_SELF), 2, at_ns);
-	cr_assert_eq(last()->reason, GODWIT_MIGRATION_CLIENT);
-	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
-	cr_assert_eq(last()->client, 1);
-	cr_assert_eq(last()->session, RIG_SESSION);
-	cr_assert_eq(last()->subscription, 1);
-	cr_assert_eq(last()->from, 2);
-	cr_assert_eq(last()->to, RIG_SELF);
-	cr_assert_eq(last()->detected_ns, at_ns);
-	cr_assert_eq(last()->first_ns, 0);
-	cr_assert_eq(last()->replayed, 680);
-	cr_assert_eq(last()->handover_seq, 1191);
+	cr_assert_eq(rig_last()->reason, GODWIT_MIGRATION_CLIENT);
+	cr_assert_eq(rig_last()->outcome, MIGRATION_MOVED);
+	cr_assert_eq(rig_last()->client, 1);
+	cr_assert_eq(rig_last()->session, RIG_SESSION);
+	cr_assert_eq(rig_last()->subscription, 1);
+	cr_assert_eq(rig_last()->from, 2);
+	cr_assert_eq(rig_last()->to, RIG_SELF);
+	cr_assert_eq(rig_last()->detected_ns, at_ns);
+	cr_assert_eq(rig_last()->first_ns, 0);
+	cr_assert_eq(rig_last()->replayed, 680);
+	cr_assert_eq(rig_last()->handover_seq, 1191);
 	cr_assert_eq(RIG_COUNTER(arrived), 1);
 	served(1, RIG_EPOCH(4, RIG_SELF), at_ns + RIG_MS);
-	cr_assert_eq(last()->first_ns, at_ns + RIG_MS);
+	cr_assert_eq(rig_last()->first_ns, at_ns + RIG_MS);
 	cr_assert_null(migration_record(rig.m, 1));
 }
 
@@ -88,7 +80,7 @@ Test(arrivals, the_core_may_be_faster_than_the_entry)
 	arrived(1, RIG_EPOCH(4, RIG_SELF), 2, rig.now_ns);
 	served(1, RIG_EPOCH(4, RIG_SELF), rig.now_ns);
 	rig_entry(rig_cursor(1, RIG_SELF, 4));
-	cr_assert_eq(last()->first_ns, rig.now_ns);
+	cr_assert_eq(rig_last()->first_ns, rig.now_ns);
 	cr_assert_null(migration_record(rig.m, 1));
 }
 
@@ -101,11 +93,11 @@ Test(arrivals, a_move_keeps_its_reason_and_counts_from_its_detection)
 	cr_assert_null(migration_record(rig.m, 0), "it is the move's to leave");
 	served(1, RIG_EPOCH(5, RIG_SELF), rig.now_ns + RIG_MS);
 	rig_entry(rig_cursor(1, RIG_SELF, 5));
-	cr_assert_eq(last()->reason, GODWIT_MIGRATION_DEATH);
-	cr_assert_eq(last()->detected_ns, died_ns);
-	cr_assert_eq(last()->first_ns, rig.now_ns + RIG_MS);
-	cr_assert_eq(last()->replayed, 680);
-	cr_assert_eq(last()->handover_seq, 1191);
+	cr_assert_eq(rig_last()->reason, GODWIT_MIGRATION_DEATH);
+	cr_assert_eq(rig_last()->detected_ns, died_ns);
+	cr_assert_eq(rig_last()->first_ns, rig.now_ns + RIG_MS);
+	cr_assert_eq(rig_last()->replayed, 680);
+	cr_assert_eq(rig_last()->handover_seq, 1191);
 	cr_assert_null(migration_record(rig.m, 1));
 	cr_assert_eq(RIG_COUNTER(arrived), 0);
 }
@@ -114,12 +106,12 @@ Test(arrivals, what_the_core_says_late_comes_into_the_moves_record)
 {
 	offer_one();
 	rig_entry(rig_cursor(1, RIG_SELF, 5));
-	cr_assert_eq(last()->first_ns, 0);
-	cr_assert_eq(last()->replayed, 700, "as the table has it");
+	cr_assert_eq(rig_last()->first_ns, 0);
+	cr_assert_eq(rig_last()->replayed, 700, "as the table has it");
 	arrived(1, RIG_EPOCH(5, RIG_SELF), 2, rig.now_ns);
 	served(1, RIG_EPOCH(5, RIG_SELF), rig.now_ns + RIG_MS);
-	cr_assert_eq(last()->replayed, 680);
-	cr_assert_eq(last()->first_ns, rig.now_ns + RIG_MS);
+	cr_assert_eq(rig_last()->replayed, 680);
+	cr_assert_eq(rig_last()->first_ns, rig.now_ns + RIG_MS);
 	cr_assert_null(migration_record(rig.m, 1));
 }
 
@@ -131,8 +123,8 @@ Test(arrivals, a_client_that_is_faster_than_who_wants_it_was_found_when_it_came)
 	arrived(1, RIG_EPOCH(5, RIG_SELF), 2, came_ns - RIG_MS);
 	served(1, RIG_EPOCH(5, RIG_SELF), came_ns);
 	rig_entry(rig_cursor(1, RIG_SELF, 5));
-	cr_assert_eq(last()->detected_ns, came_ns - RIG_MS);
-	cr_assert_eq(last()->first_ns, came_ns);
+	cr_assert_eq(rig_last()->detected_ns, came_ns - RIG_MS);
+	cr_assert_eq(rig_last()->first_ns, came_ns);
 }
 
 Test(arrivals, a_later_epoch_of_the_same_arrival_goes_on_with_its_record)
@@ -148,15 +140,15 @@ Test(arrivals, a_later_epoch_of_the_same_arrival_goes_on_with_its_record)
 	rig_entry(rig_cursor(1, RIG_SELF, 5)); // its entry is late
 	served(1, RIG_EPOCH(6, RIG_SELF), rig.now_ns + RIG_MS);
 	rig_entry(rig_cursor(1, RIG_SELF, 6));
-	cr_assert_eq(last()->first_ns, rig.now_ns + RIG_MS);
+	cr_assert_eq(rig_last()->first_ns, rig.now_ns + RIG_MS);
 	cr_assert_null(migration_record(rig.m, 1));
 	// And where the record was there before.
 	arrived(2, RIG_EPOCH(5, RIG_SELF), 2, rig.now_ns);
 	again.client = 2;
 	rig_notice(CORE_NOTICE_ARRIVED, again);
 	served(2, RIG_EPOCH(6, RIG_SELF), rig.now_ns + 2 * RIG_MS);
-	cr_assert_eq(last()->client, 2);
-	cr_assert_eq(last()->first_ns, rig.now_ns + 2 * RIG_MS);
+	cr_assert_eq(rig_last()->client, 2);
+	cr_assert_eq(rig_last()->first_ns, rig.now_ns + 2 * RIG_MS);
 	cr_assert_null(migration_record(rig.m, 2));
 }
 
@@ -171,10 +163,10 @@ Test(arrivals, of_another_epoch_changes_no_record)
 	offer_one();
 	rig_entry(rig_cursor(1, RIG_SELF, 5));
 	served(1, RIG_EPOCH(6, RIG_SELF), rig.now_ns);
-	cr_assert_eq(last()->first_ns, 0);
+	cr_assert_eq(rig_last()->first_ns, 0);
 	arrived(1, RIG_EPOCH(7, RIG_SELF), 3, rig.now_ns);
-	cr_assert_eq(last()->reason, GODWIT_MIGRATION_CLIENT);
-	cr_assert_eq(last()->from, 3);
+	cr_assert_eq(rig_last()->reason, GODWIT_MIGRATION_CLIENT);
+	cr_assert_eq(rig_last()->from, 3);
 	cr_assert_eq(migration_record(rig.m, 1)->reason, GODWIT_MIGRATION_DEATH);
 }
 
@@ -192,7 +184,7 @@ Test(arrivals, a_home_that_asks_late_says_what_the_reason_was)
 	arrived(1, RIG_EPOCH(4, RIG_SELF), 2, rig.now_ns);
 	cursor_encode(&cursor, &frame.cursor);
 	migration_frame(rig.m, 0, &frame, rig.now_ns);
-	cr_assert_eq(last()->reason, GODWIT_MIGRATION_DRAIN);
+	cr_assert_eq(rig_last()->reason, GODWIT_MIGRATION_DRAIN);
 	cr_assert_null(migration_record(rig.m, 1));
 }
 
@@ -200,12 +192,12 @@ Test(arrivals, an_offer_that_comes_after_the_client_leaves_no_second_record)
 {
 	arrived(1, RIG_EPOCH(5, RIG_SELF), 2, rig.now_ns);
 	served(1, RIG_EPOCH(5, RIG_SELF), rig.now_ns);
-	cr_assert_eq(last()->reason, GODWIT_MIGRATION_CLIENT);
+	cr_assert_eq(rig_last()->reason, GODWIT_MIGRATION_CLIENT);
 	offer_one();
 	rig_entry(rig_cursor(1, RIG_SELF, 5));
 	cr_assert_eq(migration_pending(rig.m), 0);
-	cr_assert_eq(last()->reason, GODWIT_MIGRATION_DEATH);
-	cr_assert_neq(last()->first_ns, 0);
+	cr_assert_eq(rig_last()->reason, GODWIT_MIGRATION_DEATH);
+	cr_assert_neq(rig_last()->first_ns, 0);
 	cr_assert_null(migration_record(rig.m, 1));
 }
 
@@ -231,6 +223,6 @@ Test(arrivals, are_told_apart_when_many_come_at_once)
 	// One more pushes the first out, and what is told of that late finds no record.
 	arrived(5000, RIG_EPOCH(4, RIG_SELF), 2, rig.now_ns);
 	served(1, RIG_EPOCH(4, RIG_SELF), rig.now_ns + RIG_MS);
-	cr_assert_eq(last()->client, 5000);
-	cr_assert_eq(last()->first_ns, 0);
+	cr_assert_eq(rig_last()->client, 5000);
+	cr_assert_eq(rig_last()->first_ns, 0);
 }

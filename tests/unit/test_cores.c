@@ -10,10 +10,12 @@ static void start(void)
 
 TestSuite(cores, .init = start, .fini = rig_stop);
 
-static uint32_t counts[3]; // cursors of each core, as the server counts them
+static uint32_t counts[2]; // cursors of each core, as the server counts them
 
-static void show_cores(void)
+static void show(uint32_t first, uint32_t second)
 {
+	counts[0] = first;
+	counts[1] = second;
 	for (uint32_t i = 0; i < 2; i++)
 		migration_view(rig.m)->cores[i] =
 			(struct rebalance_core){.takes = true, .cursors = counts[i]};
@@ -32,9 +34,7 @@ static void populate(uint32_t first, uint32_t second)
 {
 	for (uint32_t i = 1; i <= first + second; i++)
 		rig_entry(at_core(i, i > first, 3));
-	counts[0] = first;
-	counts[1] = second;
-	show_cores();
+	show(first, second);
 }
 
 // The client of the n-th offer accepts it.
@@ -54,7 +54,7 @@ static void accept_all(void)
 		if (rig.commands[i].kind == CORE_COMMAND_OFFER &&
 		    rig.commands[i].command.cursor_epoch != 0)
 			accept_offer(&rig.commands[i]);
-	show_cores();
+	show(counts[0], counts[1]);
 }
 
 static struct migration_progress state(void)
@@ -116,14 +116,12 @@ Test(cores, a_rebalance_ends_when_the_cores_are_even)
 
 Test(cores, a_rebalance_is_refused_with_its_reason)
 {
-	const char *stream;
-
 	populate(9, 2);
 	migration_view(rig.m)->cores[1].takes = false; // it has no queue, or stands still
 	cr_assert_eq(migration_rebalance(rig.m, rig.now_ns), MIGRATION_REBALANCE_ONE_CORE);
 	cr_assert_eq(RIG_COUNTER(rebalance_one_core), 1);
-	show_cores();
-	migration_drain(rig.m, rig.now_ns, &stream);
+	show(9, 2);
+	migration_drain(rig.m, rig.now_ns, NULL);
 	cr_assert_eq(migration_rebalance(rig.m, rig.now_ns), MIGRATION_REBALANCE_DRAINING);
 	cr_assert_eq(RIG_COUNTER(rebalance_draining), 1);
 	migration_undrain(rig.m, rig.now_ns);
@@ -156,9 +154,7 @@ Test(cores, who_moved_lately_is_left_for_the_next_round)
 		rig_entry(rig_cursor(i, 2, 2));
 		rig_entry(at_core(i, 0, 3));
 	}
-	counts[0] = 2;
-	counts[1] = 0;
-	show_cores();
+	show(2, 0);
 	migration_rebalance(rig.m, rig.now_ns);
 	rig_pass(900 * RIG_MS);
 	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, NULL), 0);
@@ -180,9 +176,7 @@ Test(cores, what_moved_to_a_core_is_not_moved_again_within_a_second)
 	cr_assert_not(state().is_active);
 	// The one that stayed leaves, and two come: now the one that moved is one too many.
 	rig_forget();
-	counts[0] = 0;
-	counts[1] = 2;
-	show_cores();
+	show(0, 2);
 	migration_rebalance(rig.m, rig.now_ns);
 	rig_pass(500 * RIG_MS);
 	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, NULL), 0);
@@ -227,20 +221,57 @@ Test(cores, a_client_that_came_anew_to_its_core_did_not_move)
 		     "it is offered in the next round");
 }
 
+Test(cores, a_round_in_which_somebody_did_not_move_is_followed_by_a_pause)
+{
+	struct rig_command c = {0};
+
+	populate(4, 0);
+	migration_rebalance(rig.m, rig.now_ns);
+	rig_pass(5 * RIG_MS);
+	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, &c), 2);
+	rig_entry(at_core(rig.commands[0].command.client, 0, 8));
+	rig_pass(5 * RIG_MS);
+	rig_forget();
+	accept_offer(&c);
+	show(3, 1);
+	rig_pass(900 * RIG_MS);
+	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, NULL), 0);
+	cr_assert(state().is_active);
+	rig_pass(200 * RIG_MS);
+	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, NULL), 1);
+}
+
 Test(cores, a_drain_ends_a_rebalance)
 {
-	const char *stream;
-
 	populate(600, 0);
 	migration_rebalance(rig.m, rig.now_ns);
 	rig_pass(20 * RIG_MS);
-	cr_assert_eq(migration_drain(rig.m, rig.now_ns, &stream), GODWIT_OK);
+	cr_assert_eq(migration_drain(rig.m, rig.now_ns, NULL), GODWIT_OK);
 	rig_pass(5 * RIG_MS);
 	cr_assert_not(state().is_active);
 	cr_assert_eq(RIG_COUNTER(rebalance_draining), 1);
 	// What was offered may be taken still.
 	accept_all();
 	cr_assert_eq(state().moved, 256);
+}
+
+// What the first order offered is taken when the second one is under way.
+Test(cores, a_rebalance_after_a_drain_ends_too)
+{
+	populate(4, 0);
+	migration_rebalance(rig.m, rig.now_ns);
+	rig_pass(5 * RIG_MS);
+	migration_drain(rig.m, rig.now_ns, NULL);
+	rig_pass(5 * RIG_MS);
+	cr_assert_not(state().is_active);
+	migration_undrain(rig.m, rig.now_ns);
+	cr_assert_eq(migration_rebalance(rig.m, rig.now_ns), MIGRATION_REBALANCE_BEGUN);
+	rig_pass(5 * RIG_MS);
+	accept_all();
+	cr_assert_eq(counts[0], 2);
+	rig_pass(1200 * RIG_MS);
+	cr_assert_not(state().is_active);
+	cr_assert_eq(migration_rebalance_end(rig.m), MIGRATION_REBALANCE_EVEN);
 }
 
 Test(cores, lapsed_cursors_and_those_of_other_servers_are_left_alone)
@@ -253,9 +284,7 @@ Test(cores, lapsed_cursors_and_those_of_other_servers_are_left_alone)
 	rig_entry(rig_cursor(2, 3, 3));
 	rig_entry(at_core(3, 0, 3));
 	rig_entry(at_core(4, 40, 3)); // of a core that an earlier process had
-	counts[0] = 8;
-	counts[1] = 0;
-	show_cores();
+	show(8, 0);
 	migration_rebalance(rig.m, rig.now_ns);
 	rig_pass(20 * RIG_MS);
 	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, &c), 1);
@@ -273,8 +302,7 @@ Test(cores, a_rebalance_says_how_it_ended)
 	rig_pass(200 * RIG_MS);
 	cr_assert_eq(migration_rebalance_end(rig.m), MIGRATION_REBALANCE_EVEN);
 	// Nobody answers.
-	counts[0] = 9;
-	show_cores();
+	show(9, 1);
 	migration_rebalance(rig.m, rig.now_ns);
 	for (uint32_t n = 0; n < 100 && state().is_active; n++)
 		rig_pass(100 * RIG_MS);

@@ -103,19 +103,11 @@ Checked(cursor_feed_peers, what_the_wire_loses_comes_again, stop)
 	cr_assert_gt(cluster_count(&c, 1, COUNTER_cursor_holes), 0);
 }
 
-static bool narrow_wire(struct cluster *cluster, uint32_t from, uint32_t to, uint8_t *bytes,
-			uint32_t *length)
-{
-	(void)cluster;
-	(void)bytes;
-	return from != 0 || to != 1 || *length <= PEERS_NARROW_BYTES;
-}
-
 Checked(cursor_feed_peers, a_path_that_swallows_large_frames_gets_small_ones, stop)
 {
 	struct core *core = harness_core(cluster_harness(&c, 0), 0);
 
-	c.filter = narrow_wire;
+	c.filter = cluster_narrow_path;
 	for (uint32_t i = 0; i < CLIENTS; i++) {
 		struct godwit_cursor entry = {.client = godwit_be64(100 + i),
 					      .home = godwit_be16(1)};
@@ -141,7 +133,7 @@ static void take(uint32_t from, uint32_t to)
 // By the time that the repeat arrives the hole behind it was seen many times.
 Checked(cursor_feed_peers, a_repeat_that_is_long_on_its_way_narrows_no_feed, stop)
 {
-	c.filter = narrow_wire;
+	c.filter = cluster_narrow_path;
 	take(0, CURSOR_FEED_FRAME);
 	for (uint32_t i = 0; i < 13; i++) {
 		take(CURSOR_FEED_FRAME, CURSOR_FEED_FRAME + 2);

@@ -11,36 +11,6 @@ static void start(void)
 
 TestSuite(handover, .init = start, .fini = rig_stop);
 
-static const struct migration_record *last(void)
-{
-	const struct migration_record *r = migration_record(rig.m, 0);
-
-	cr_assert_not_null(r);
-	return r;
-}
-
-static void populate(uint32_t clients, uint16_t home)
-{
-	for (uint32_t i = 1; i <= clients; i++)
-		rig_entry(rig_cursor(i, home, 3));
-}
-
-static void confirm(const struct rig_frame *asked, enum godwit_code code, uint64_t epoch)
-{
-	const struct godwit_handover *h = (const void *)asked->bytes;
-	struct godwit_handover_confirm frame = {
-		.from.frame = {.version = GODWIT_VERSION, .type = GODWIT_HANDOVER_CONFIRM},
-		.client = h->cursor.client,
-		.session = h->cursor.session,
-		.subscription = h->cursor.subscription,
-		.cursor_epoch = godwit_be64(epoch),
-		.request = h->request,
-		.code = godwit_be16((uint16_t)code),
-	};
-
-	migration_frame(rig.m, asked->peer, &frame, rig.now_ns);
-}
-
 static void ask_us(uint32_t peer, struct cursor cursor, uint32_t request)
 {
 	struct godwit_handover frame = {
@@ -67,7 +37,7 @@ Test(handover, a_drain_asks_others_and_the_clients)
 	uint32_t asked;
 	struct rig_command c = {0};
 
-	populate(40, RIG_SELF);
+	rig_populate(40, RIG_SELF);
 	cr_assert_eq(migration_drain(rig.m, rig.now_ns, NULL), GODWIT_OK);
 	rig_pass(20 * RIG_MS);
 	rig_sent(GODWIT_HANDOVER, &asked);
@@ -85,30 +55,71 @@ Test(handover, is_repeated_until_it_is_answered_and_then_dropped)
 	uint32_t asked;
 	struct rig_command c = {0};
 
-	populate(1, RIG_SELF);
+	rig_populate(1, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(120 * RIG_MS);
-	confirm(rig_sent(GODWIT_HANDOVER, &asked), GODWIT_OK, RIG_EPOCH(5, 2));
+	rig_confirm(rig_sent(GODWIT_HANDOVER, &asked), GODWIT_OK, RIG_EPOCH(5, 2));
 	cr_assert_geq(asked, 2);
 	cr_assert_leq(asked, 3);
 	cr_assert_eq(rig_count(CORE_COMMAND_DROP, &c), 1);
 	cr_assert_eq(c.command.cursor_epoch, RIG_EPOCH(5, 2));
-	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
-	cr_assert_eq(last()->reason, GODWIT_MIGRATION_DRAIN);
+	cr_assert_eq(rig_last()->outcome, MIGRATION_MOVED);
+	cr_assert_eq(rig_last()->reason, GODWIT_MIGRATION_DRAIN);
 	cr_assert_eq(migration_drain_progress(rig.m).moved, 1);
 	// A second answer is late.
-	confirm(rig_sent(GODWIT_HANDOVER, &asked), GODWIT_OK, RIG_EPOCH(5, 2));
+	rig_confirm(rig_sent(GODWIT_HANDOVER, &asked), GODWIT_OK, RIG_EPOCH(5, 2));
 	cr_assert_eq(RIG_COUNTER(frames_odd), 1);
+}
+
+// A confirm that was long on its way may be of a home that this one followed.
+Test(handover, a_confirm_of_an_epoch_that_is_not_above_ours_hands_nothing_over)
+{
+	uint32_t asked;
+
+	rig_populate(1, RIG_SELF); // in epoch 3
+	migration_drain(rig.m, rig.now_ns, NULL);
+	rig_pass(5 * RIG_MS);
+	rig_confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_OK, RIG_EPOCH(3, RIG_SELF));
+	rig_confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_OK, RIG_EPOCH(2, 4));
+	cr_assert_eq(rig_count(CORE_COMMAND_DROP, NULL), 0, "it is served here");
+	cr_assert_eq(migration_drain_progress(rig.m).moved, 0);
+	cr_assert_eq(migration_pending(rig.m), 1);
+	rig_sent(GODWIT_HANDOVER, &asked);
+	cr_assert_eq(asked, 3, "each time another one is asked");
+	rig_confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_OK, RIG_EPOCH(4, 2));
+	cr_assert_eq(rig_count(CORE_COMMAND_DROP, NULL), 1);
+}
+
+// The server refuses its offer at last, and was asked anew meanwhile.
+Test(handover, a_confirm_of_an_earlier_request_ends_no_later_one)
+{
+	struct rig_frame first;
+
+	for (uint32_t i = 1; i < 3; i++)
+		migration_view(rig.m)->peers[i].is_up = false; // there is only one to be asked
+	rig_populate(1, RIG_SELF);
+	migration_drain(rig.m, rig.now_ns, NULL);
+	rig_pass(5 * RIG_MS);
+	first = *rig_sent(GODWIT_HANDOVER, NULL);
+	rig_pass(RIG_LAPSE_NS + 200 * RIG_MS);
+	cr_assert_eq(RIG_COUNTER(expired), 1);
+	cr_assert_eq(migration_pending(rig.m), 1);
+	rig_confirm(&first, GODWIT_LAPSED, 0);
+	cr_assert_eq(migration_pending(rig.m), 1);
+	cr_assert_eq(RIG_COUNTER(handover_refused), 0);
+	cr_assert_eq(RIG_COUNTER(frames_odd), 1);
+	rig_confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_OK, RIG_EPOCH(4, 2));
+	cr_assert_eq(rig_last()->outcome, MIGRATION_MOVED);
 }
 
 Test(handover, a_higher_entry_of_anybody_is_as_good_as_a_confirm)
 {
-	populate(1, RIG_SELF);
+	rig_populate(1, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(5 * RIG_MS);
 	rig_entry(rig_cursor(1, 4, 6));
-	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
-	cr_assert_eq(last()->to, 4);
+	cr_assert_eq(rig_last()->outcome, MIGRATION_MOVED);
+	cr_assert_eq(rig_last()->to, 4);
 	cr_assert_eq(migration_pending(rig.m), 0);
 }
 
@@ -117,7 +128,7 @@ Test(handover, a_refusal_asks_the_next_and_the_last_refusal_stays)
 	uint32_t tried = 0, asked;
 	struct rig_command c = {0};
 
-	populate(1, RIG_SELF);
+	rig_populate(1, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(5 * RIG_MS);
 	for (uint32_t i = 0; i < 3; i++) {
@@ -125,10 +136,10 @@ Test(handover, a_refusal_asks_the_next_and_the_last_refusal_stays)
 
 		cr_assert_eq(tried >> f->peer & 1, 0);
 		tried |= 1u << f->peer;
-		confirm(f, GODWIT_LIMIT, 0);
+		rig_confirm(f, GODWIT_LIMIT, 0);
 	}
 	cr_assert_eq(tried, 7);
-	cr_assert_eq(last()->outcome, MIGRATION_REFUSED);
+	cr_assert_eq(rig_last()->outcome, MIGRATION_REFUSED);
 	cr_assert_eq(migration_drain_progress(rig.m).stuck, 1);
 	// The client is asked no more.
 	rig_count(CORE_COMMAND_MIGRATE, &c);
@@ -138,11 +149,11 @@ Test(handover, a_refusal_asks_the_next_and_the_last_refusal_stays)
 
 Test(handover, a_client_that_accepts_no_target_is_reported_and_tried_again)
 {
-	populate(1, RIG_SELF);
+	rig_populate(1, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(RIG_LAPSE_NS + 20 * RIG_MS);
 	cr_assert_eq(migration_drain_progress(rig.m).stuck, 1);
-	cr_assert_eq(last()->outcome, MIGRATION_EXPIRED);
+	cr_assert_eq(rig_last()->outcome, MIGRATION_EXPIRED);
 	rig_pass(200 * RIG_MS);
 	cr_assert_eq(migration_pending(rig.m), 1);
 }
@@ -169,7 +180,7 @@ Test(handover, each_attempt_in_vain_is_followed_by_one_at_another_server)
 {
 	uint32_t first, second, third;
 
-	populate(1, RIG_SELF);
+	rig_populate(1, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns, NULL);
 	first = asked_in_vain();
 	second = asked_in_vain();
@@ -186,7 +197,7 @@ Test(handover, where_the_others_refuse_it_the_one_tried_in_vain_is_asked_again)
 {
 	uint32_t first;
 
-	populate(1, RIG_SELF);
+	rig_populate(1, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns, NULL);
 	first = asked_in_vain();
 	rig_pass(120 * RIG_MS);
@@ -194,9 +205,9 @@ Test(handover, where_the_others_refuse_it_the_one_tried_in_vain_is_asked_again)
 		const struct rig_frame *f = rig_sent(GODWIT_HANDOVER, NULL);
 
 		cr_assert_neq(f->peer, first);
-		confirm(f, GODWIT_BUSY, 0);
+		rig_confirm(f, GODWIT_BUSY, 0);
 	}
-	cr_assert_eq(last()->outcome, MIGRATION_REFUSED);
+	cr_assert_eq(rig_last()->outcome, MIGRATION_REFUSED);
 	cr_assert_eq(asked_in_vain(), first);
 }
 
@@ -204,12 +215,12 @@ Test(handover, what_moved_is_asked_of_its_first_server_again)
 {
 	uint32_t first;
 
-	populate(1, RIG_SELF);
+	rig_populate(1, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns, NULL);
 	first = asked_in_vain();
 	rig_pass(120 * RIG_MS);
-	confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_OK, RIG_EPOCH(5, 4));
-	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
+	rig_confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_OK, RIG_EPOCH(5, 4));
+	cr_assert_eq(rig_last()->outcome, MIGRATION_MOVED);
 	rig_entry(rig_cursor(1, 4, 5));
 	rig_entry(rig_cursor(1, RIG_SELF, 6));
 	rig_pass(RIG_LAPSE_NS); // it rests
@@ -221,7 +232,7 @@ Test(handover, a_target_that_dies_is_replaced)
 	const struct rig_frame *f;
 	uint32_t first;
 
-	populate(1, RIG_SELF);
+	rig_populate(1, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(5 * RIG_MS);
 	f = rig_sent(GODWIT_HANDOVER, NULL);
@@ -244,7 +255,7 @@ Test(handover, a_cursor_that_ends_meanwhile_ends_its_move)
 	struct rig_command c;
 	uint32_t asked;
 
-	populate(2, RIG_SELF);
+	rig_populate(2, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(5 * RIG_MS);
 	rig_entry(ended(1, RIG_SELF, GODWIT_CURSOR_TOMBSTONE));
@@ -252,8 +263,8 @@ Test(handover, a_cursor_that_ends_meanwhile_ends_its_move)
 	cr_assert_eq(migration_pending(rig.m), 1, "the client may have gone to a newer home");
 	rig_pass(210 * RIG_MS);
 	cr_assert_eq(migration_pending(rig.m), 0);
-	cr_assert_eq(last()->outcome, MIGRATION_ENDED);
-	cr_assert_eq(last()->to, RIG_SELF);
+	cr_assert_eq(rig_last()->outcome, MIGRATION_ENDED);
+	cr_assert_eq(rig_last()->to, RIG_SELF);
 	cr_assert_eq(RIG_COUNTER(ended), 2);
 	cr_assert_eq(migration_drain_progress(rig.m).stuck, 0);
 	cr_assert_eq(migration_drain_progress(rig.m).left, 0); // a lapsed one keeps nobody here
@@ -271,12 +282,12 @@ Test(handover, a_target_that_says_that_the_client_unsubscribed_ends_the_move)
 	struct rig_command c;
 	uint32_t asked;
 
-	populate(1, RIG_SELF);
+	rig_populate(1, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(5 * RIG_MS);
-	confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_UNSUBSCRIBED, 0);
+	rig_confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_UNSUBSCRIBED, 0);
 	cr_assert_eq(migration_pending(rig.m), 0);
-	cr_assert_eq(last()->outcome, MIGRATION_ENDED);
+	cr_assert_eq(rig_last()->outcome, MIGRATION_ENDED);
 	cr_assert_eq(RIG_COUNTER(ended), 1);
 	cr_assert_eq(RIG_COUNTER(handover_refused), 0);
 	cr_assert_eq(migration_drain_progress(rig.m).stuck, 0);
@@ -333,7 +344,7 @@ Test(handover, nobody_is_handed_to_a_server_that_is_drained)
 {
 	uint32_t asked;
 
-	populate(40, RIG_SELF);
+	rig_populate(40, RIG_SELF);
 	migration_view(rig.m)->peers[0].is_draining = true;
 	migration_view(rig.m)->peers[2].is_draining = true;
 	migration_drain(rig.m, rig.now_ns, NULL);
@@ -352,7 +363,7 @@ Test(handover, undrain_withdraws_and_takes_again)
 {
 	uint32_t count;
 
-	populate(10, RIG_SELF);
+	rig_populate(10, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(10 * RIG_MS);
 	ask_us(0, rig_cursor(50, 2, 1), 4);
@@ -365,7 +376,7 @@ Test(handover, undrain_withdraws_and_takes_again)
 
 Test(handover, moves_at_a_time_are_bounded)
 {
-	populate(5000, RIG_SELF);
+	rig_populate(5000, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns, NULL);
 	for (uint32_t i = 0; i < 40; i++) {
 		rig_pass(5 * RIG_MS);
@@ -394,7 +405,7 @@ Test(handover, a_home_without_the_feed_sends_its_clients_to_one_that_has_it)
 	const struct rig_frame *f;
 	struct rig_command c = {0};
 
-	populate(5, RIG_SELF);
+	rig_populate(5, RIG_SELF);
 	rig_pass(RIG_DETECT_NS + RIG_MS);
 	view->streams[0].own.feed_age_ms = 50;
 	view->streams[0].peers[0].feed_age_ms = 200;
@@ -414,7 +425,7 @@ Test(handover, who_has_the_feed_anew_is_not_run_to)
 {
 	struct migration_view *view = migration_view(rig.m);
 
-	populate(5, RIG_SELF);
+	rig_populate(5, RIG_SELF);
 	view->streams[0].own.feed_age_ms = 5000; // the primary is being started again
 	for (uint32_t i = 0; i < 3; i++)
 		view->streams[0].peers[i].feed_age_ms = 5000;
@@ -432,7 +443,7 @@ Test(handover, where_nobody_has_the_feed_nothing_moves)
 {
 	struct migration_view *view = migration_view(rig.m);
 
-	populate(5, RIG_SELF);
+	rig_populate(5, RIG_SELF);
 	view->streams[0].own.feed_age_ms = 50;
 	for (uint32_t i = 0; i < 3; i++)
 		view->streams[0].peers[i].feed_age_ms = 60;
@@ -485,7 +496,7 @@ Test(handover, an_offer_of_what_ends_at_its_home_is_taken_back_and_the_home_told
 	cr_assert_eq(rig_count(CORE_COMMAND_OFFER, &c), 2);
 	cr_assert_eq(c.command.cursor_epoch, 0);
 	cr_assert_eq(godwit_get16(confirmed(NULL)->code), GODWIT_UNSUBSCRIBED);
-	cr_assert_eq(last()->outcome, MIGRATION_ENDED);
+	cr_assert_eq(rig_last()->outcome, MIGRATION_ENDED);
 	cr_assert_eq(RIG_COUNTER(ended), 1);
 }
 
@@ -538,10 +549,13 @@ static void result(const struct rig_frame *asked, uint32_t peer, uint16_t answer
 
 Test(handover, a_silent_client_goes_to_the_server_that_reaches_it)
 {
+	struct cursor elsewhere = rig_cursor(5, 3, 3);
 	const struct rig_frame *asked;
 	uint32_t count;
 
-	populate(20, RIG_SELF);
+	rig_populate(20, RIG_SELF);
+	elsewhere.key.subscription = 2; // is no concern of ours
+	rig_entry(elsewhere);
 	silent(5);
 	rig_pass(2 * RIG_MS);
 	asked = rig_sent(GODWIT_PROBE_FOR, &count);
@@ -552,13 +566,13 @@ Test(handover, a_silent_client_goes_to_the_server_that_reaches_it)
 	cr_assert_eq(count, 1);
 	cr_assert_eq(rig_count(CORE_COMMAND_MIGRATE, NULL), 0); // it would not hear it
 	rig_entry(rig_cursor(5, 4, 5));
-	cr_assert_eq(last()->reason, GODWIT_MIGRATION_LINK);
-	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
+	cr_assert_eq(rig_last()->reason, GODWIT_MIGRATION_LINK);
+	cr_assert_eq(rig_last()->outcome, MIGRATION_MOVED);
 }
 
 Test(handover, who_reaches_a_silent_client_is_asked_though_it_was_in_vain_before)
 {
-	populate(1, RIG_SELF);
+	rig_populate(1, RIG_SELF);
 	for (uint32_t i = 0; i < 2; i++) {
 		silent(1);
 		rig_pass(2 * RIG_MS);
@@ -571,7 +585,7 @@ Test(handover, a_client_that_says_first_that_it_has_a_newer_home_is_handed_over)
 {
 	uint32_t asked;
 
-	populate(2, RIG_SELF);
+	rig_populate(2, RIG_SELF);
 	migration_drain(rig.m, rig.now_ns, NULL);
 	rig_pass(5 * RIG_MS);
 	rig_entry(ended(1, RIG_SELF, GODWIT_CURSOR_LAPSED));
@@ -581,8 +595,8 @@ Test(handover, a_client_that_says_first_that_it_has_a_newer_home_is_handed_over)
 	rig_sent(GODWIT_HANDOVER, &asked);
 	cr_assert_eq(asked, 0, "nobody is asked any more");
 	rig_entry(rig_cursor(1, 3, 4));
-	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
-	cr_assert_eq(last()->to, 3);
+	cr_assert_eq(rig_last()->outcome, MIGRATION_MOVED);
+	cr_assert_eq(rig_last()->to, 3);
 	rig_entry(rig_cursor(2, 4, 4));
 	cr_assert_eq(migration_drain_progress(rig.m).moved, 2);
 	cr_assert_eq(RIG_COUNTER(ended), 0);
@@ -590,21 +604,21 @@ Test(handover, a_client_that_says_first_that_it_has_a_newer_home_is_handed_over)
 
 Test(handover, a_silent_client_that_lapses_here_may_still_be_reached_from_elsewhere)
 {
-	populate(20, RIG_SELF);
+	rig_populate(20, RIG_SELF);
 	silent(5);
 	rig_pass(2 * RIG_MS);
 	result(rig_sent(GODWIT_PROBE_FOR, NULL), 2, 1);
 	rig_entry(ended(5, RIG_SELF, GODWIT_CURSOR_LAPSED));
 	cr_assert_eq(migration_pending(rig.m), 1);
-	confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_OK, RIG_EPOCH(4, 4));
-	cr_assert_eq(last()->outcome, MIGRATION_MOVED);
+	rig_confirm(rig_sent(GODWIT_HANDOVER, NULL), GODWIT_OK, RIG_EPOCH(4, 4));
+	cr_assert_eq(rig_last()->outcome, MIGRATION_MOVED);
 }
 
 Test(handover, one_that_nobody_reaches_stays)
 {
 	const struct rig_frame *asked;
 
-	populate(20, RIG_SELF);
+	rig_populate(20, RIG_SELF);
 	silent(5);
 	rig_pass(2 * RIG_MS);
 	asked = rig_sent(GODWIT_PROBE_FOR, NULL);
@@ -619,21 +633,21 @@ Test(handover, one_that_nobody_reaches_stays)
 
 Test(handover, a_client_that_is_back_keeps_its_home)
 {
-	populate(20, RIG_SELF);
+	rig_populate(20, RIG_SELF);
 	silent(5);
 	rig_pass(2 * RIG_MS);
 	result(rig_sent(GODWIT_PROBE_FOR, NULL), 1, 1);
 	cr_assert_eq(migration_pending(rig.m), 1);
 	rig_notice(CORE_NOTICE_CLIENT_BACK, (struct core_notice){.client = 5});
 	cr_assert_eq(migration_pending(rig.m), 0);
-	cr_assert_eq(last()->outcome, MIGRATION_WITHDRAWN);
+	cr_assert_eq(rig_last()->outcome, MIGRATION_WITHDRAWN);
 }
 
 Test(handover, too_many_silent_clients_mean_the_port_first)
 {
 	uint32_t count;
 
-	populate(8, RIG_SELF);
+	rig_populate(8, RIG_SELF);
 	for (uint32_t i = 1; i <= 8; i++)
 		silent(i);
 	rig_pass(2 * RIG_MS);

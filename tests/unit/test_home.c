@@ -112,6 +112,26 @@ Checked(home, a_resume_that_arrives_elsewhere_goes_on_where_the_client_stopped, 
 	cr_assert_eq(data_by(1), 1);
 }
 
+// The way of its packets changed between the two, and the first core's answer is lost.
+Checked(home, a_resume_that_arrives_at_two_cores_is_in_another_epoch_at_each, stop)
+{
+	struct harness_request r = {.number = 1, .attempt = 1, .highest_epoch = EPOCH(3, 9)};
+	const struct godwit_subscribed *s;
+	uint64_t epochs[2];
+
+	for (uint32_t i = 0; i < 2; i++) {
+		struct client_peer q = harness_peer(&h, i, 2, 9, 1);
+
+		cr_assert(harness_connect(&q, NULL));
+		s = harness_resume(&q, &r);
+		cr_assert_not_null(s);
+		epochs[i] = godwit_get64(s->cursor_epoch);
+		cr_assert_gt(epochs[i], r.highest_epoch);
+		cr_assert_eq(epochs[i] & 0xffff, 7, "of this server");
+	}
+	cr_assert_neq(epochs[0], epochs[1]);
+}
+
 Checked(home, a_publish_crosses_to_its_client_and_from_there_to_its_stream, stop)
 {
 	const struct godwit_publish_opened *opened;

@@ -5,6 +5,13 @@
 
 TestSuite(keeper_adopt, .init = set_up, .fini = tear_down);
 
+// How often an order had the answer `which`.
+static void expect_count(enum keeper_counter which, uint64_t count)
+{
+	cr_assert_eq(keeper_counter(keeper, which), count, "%s: %lu", keeper_counter_name(which),
+		     keeper_counter(keeper, which));
+}
+
 // other: the one that is given up, 0: none.
 static enum keeper_adoption adopt(uint16_t id, bool gives_up, uint16_t other)
 {
@@ -52,6 +59,8 @@ Test(keeper_adopt, asks_before_it_gives_up_what_a_silent_replica_may_hold)
 	cr_assert_eq(adopt(2, true, 3), KEEPER_ADOPT_ORDERED);
 	cr_assert_eq(fetched_from, 2);
 	cr_assert_eq(look().record.in_sync_count, 1);
+	expect_count(KEEPER_COUNT_adopts_gives_up, 3);
+	expect_count(KEEPER_COUNT_adopts, 1);
 }
 
 Test(keeper_adopt, needs_no_word_on_a_replica_that_holds_nothing)
@@ -92,6 +101,8 @@ Test(keeper_adopt, takes_nothing_from_who_has_nothing)
 	cr_assert_eq(adopt(9, true, 0), KEEPER_ADOPT_HOLDS_NOTHING);
 	peer_of(2)->verdict = PEER_DEAD;
 	cr_assert_eq(adopt(2, true, 0), KEEPER_ADOPT_HOLDS_NOTHING);
+	expect_count(KEEPER_COUNT_adopts_holds_nothing, 5);
+	expect_count(KEEPER_COUNT_adopts, 0);
 }
 
 Test(keeper_adopt, leaves_alone_what_goes_on_by_itself)
@@ -104,6 +115,7 @@ Test(keeper_adopt, leaves_alone_what_goes_on_by_itself)
 	cr_assert_eq(adopt(2, true, 0), KEEPER_ADOPT_NOT_WAITING);
 	cr_assert_eq(keeper_adopt(keeper, STREAM + 1, 2, true, &given_up),
 		     KEEPER_ADOPT_NOT_WAITING);
+	expect_count(KEEPER_COUNT_adopts_not_waiting, 2);
 	start(101);
 	says(2, 200, 1, 1, 70);
 	says(3, 300, 1, 1, 70);
@@ -130,17 +142,39 @@ Test(keeper_adopt, tells_of_all_that_is_given_up)
 // The session of the record is gone for good, one from before is left.
 Test(keeper_adopt, begins_above_a_record_of_another_session)
 {
-	lead_first();
-	keeper_proposed(keeper, STREAM, 2, 200, 1);
-	step();
+	uint32_t epoch;
+
+	lead_with_all();
 	start(101);
-	says(3, 300, 0xabc, 1, 70);
+	says(2, 200, 1, 1, 70);
+	says(3, 301, 0, 0, 0);
+	step();
+	keeper_fetched(keeper, STREAM, 2, 200);
+	step();
+	epoch = look().record.epoch;
+	cr_assert_gt(epoch, 1);
+	start(102);
+	says(3, 302, 0xabc, 1, 70);
 	step();
 	expect_waits(KEEPER_CHOOSING, KEEPER_WAITS_FOR, 2);
 	cr_assert_eq(adopt(3, true, 2), KEEPER_ADOPT_ORDERED);
 	cr_assert_eq(look().state, KEEPER_FETCHING);
 	cr_assert_eq(look().record.session, 0xabc);
+	cr_assert_gt(look().record.epoch, epoch);
 	cr_assert_eq(fetched_from, 3);
+}
+
+Test(keeper_adopt, is_ordered_once)
+{
+	struct keeper_given_up given_up;
+
+	start(100);
+	says(2, 200, 0xabc, 4, 70);
+	says(3, 300, 0xdef, 4, 77);
+	step();
+	cr_assert_eq(keeper_adopt(keeper, STREAM, 2, true, &given_up), KEEPER_ADOPT_ORDERED);
+	cr_assert_eq(adopt(3, true, 0), KEEPER_ADOPT_NOT_WAITING, "the record is on its way");
+	cr_assert_eq(fetched_from, 2);
 }
 
 Test(keeper_adopt, says_that_a_record_cannot_be_read)
@@ -153,4 +187,6 @@ Test(keeper_adopt, says_that_a_record_cannot_be_read)
 	step();
 	cr_assert_eq(look().why, KEEPER_NO_RECORD);
 	cr_assert_eq(keeper_adopt(keeper, STREAM, 2, true, &given_up), KEEPER_ADOPT_NO_RECORD);
+	expect_count(KEEPER_COUNT_adopts_no_record, 1);
+	expect_count(KEEPER_COUNT_adopts, 0);
 }

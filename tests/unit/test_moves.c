@@ -170,6 +170,53 @@ Checked(moves, a_resume_after_the_offer_is_gone_is_an_ordinary_one, stop)
 	cr_assert_eq(COUNTED(offers_taken), 0);
 }
 
+Checked(moves, an_offer_is_answered_with_its_key_or_not_at_all, stop)
+{
+	struct harness_request r = {.number = 1,
+				    .attempt = 1,
+				    .highest_epoch = EPOCH(3, 9),
+				    .offer_epoch = EPOCH(4, 7)};
+
+	command(CORE_COMMAND_OFFER, offer_of(1, EPOCH(4, 7)));
+	cr_assert_not_null(take());
+	p.key ^= 1;
+	cr_assert_null(harness_resume(&p, &r));
+	answer(GODWIT_ACK_KEEP, EPOCH(6, 2));
+	cr_assert_eq(DROPPED(classify_key), 2);
+	cr_assert(client()->offered);
+	cr_assert_eq(COUNTED(offers_taken), 0);
+	cr_assert_eq(COUNTED(offers_kept), 0);
+	p.key ^= 1;
+	cr_assert_not_null(harness_resume(&p, &r));
+	cr_assert_eq(COUNTED(offers_taken), 1);
+}
+
+// The client answers the offer before this one, or goes its own way.
+Checked(moves, a_resume_of_another_offer_or_of_none_takes_nothing, stop)
+{
+	struct harness_request r = {.number = 1,
+				    .attempt = 1,
+				    .highest_epoch = EPOCH(3, 9),
+				    .offer_epoch = EPOCH(4, 7)};
+	const struct godwit_subscribed *s;
+
+	command(CORE_COMMAND_OFFER, offer_of(1, EPOCH(4, 7)));
+	cr_assert_not_null(take());
+	command(CORE_COMMAND_OFFER, offer_of(1, EPOCH(6, 7)));
+	command(CORE_COMMAND_OFFER, offer_of(2, EPOCH(6, 7)));
+	s = harness_resume(&p, &r);
+	cr_assert_not_null(s, "it is served all the same");
+	cr_assert_eq(godwit_get64(s->cursor_epoch), EPOCH(4, 7), "above what it had");
+	cr_assert_eq(COUNTED(offers_unknown), 1);
+	r.number = 2;
+	r.tag = 0x7002;
+	r.offer_epoch = 0;
+	cr_assert_not_null(harness_resume(&p, &r));
+	cr_assert_eq(COUNTED(offers_unknown), 1, "it spoke of none");
+	cr_assert_eq(COUNTED(offers_taken), 0);
+	cr_assert_eq(harness_core(&h, 0)->moves.offer_count, 0, "nor is it offered any more");
+}
+
 Checked(moves, keep_withdraws_the_offer_and_tells_the_clients_epoch, stop)
 {
 	struct core_notice n;

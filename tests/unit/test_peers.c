@@ -3,7 +3,6 @@
 // Servers and their peers: who is let in, what is believed, how silence and death show, and that every
 // frame ends in one place.
 #include <criterion/criterion.h>
-#include <errno.h>
 
 #include "tests/support/checked.h"
 #include "tests/support/cluster_harness.h"
@@ -66,82 +65,6 @@ static struct ack_frame ack(uint32_t from, uint64_t session)
 
 	frame_of(from, &frame, sizeof(frame.f));
 	return frame;
-}
-
-// ---- set-up ------------------------------------------------------------------------------------
-
-Test(peers, refuses_a_configuration_that_makes_no_cluster)
-{
-	struct peer_config two[2] = {{.id = 2, .address = cluster_address(1)},
-				     {.id = 3, .address = cluster_address(2)}};
-	struct peers_config good = {.cluster = "a",
-				    .secret = "s",
-				    .secret_bytes = 1,
-				    .interval_us = 1,
-				    .count = 2,
-				    .peers = two};
-	static struct server server;
-
-	server.id = 1;
-#define REFUSED(change)                                                                            \
-	do {                                                                                       \
-		struct peers_config bad = good;                                                    \
-		change;                                                                            \
-		cr_assert_eq(peers_init(&server, &bad), -EINVAL, #change);                         \
-		cr_assert_eq(server.peers.count, 0);                                               \
-	} while (0)
-	REFUSED(bad.cluster = NULL);
-	REFUSED(bad.cluster = "");
-	REFUSED(bad.secret = NULL);
-	REFUSED(bad.secret_bytes = 0);
-	REFUSED(bad.interval_us = 0);
-	REFUSED(bad.count = 0);
-	REFUSED(bad.count = SERVER_PEERS_MAX + 1);
-	REFUSED(server.id = 3);
-	server.id = 1;
-	two[1].address = two[0].address;
-	REFUSED((void)bad);
-	two[1].address = cluster_address(2);
-	two[1].id = 2;
-	REFUSED((void)bad);
-	two[1].id = 3;
-	cr_assert_eq(peers_init(&server, &good), 0);
-	cr_assert_eq(peers_find(&server.peers, 3)->index, 1);
-	cr_assert_null(peers_find(&server.peers, 4));
-	peers_fini(&server);
-	cr_assert_eq(server.peers.count, 0);
-	peers_fini(&server);
-}
-
-Test(peers, makes_a_key_of_secret_and_cluster)
-{
-	struct peer_config other = {.id = 2, .address = cluster_address(1)};
-	struct peers_config config = {.cluster = "a",
-				      .secret = "s",
-				      .secret_bytes = 1,
-				      .interval_us = 1,
-				      .count = 1,
-				      .peers = &other};
-	static struct server servers[3];
-	uint8_t frame[64 + GODWIT_MAC_BYTES] = {1, 2, 3};
-
-	cr_assert_eq(peers_init(&servers[0], &config), 0);
-	config.cluster = "b";
-	cr_assert_eq(peers_init(&servers[1], &config), 0);
-	config.cluster = "a";
-	config.secret = "t";
-	cr_assert_eq(peers_init(&servers[2], &config), 0);
-	cr_assert_eq(peers_sign(&servers[0].peers, frame, 64), sizeof(frame));
-	cr_assert(peers_verify(&servers[0].peers, frame, sizeof(frame)));
-	cr_assert_not(peers_verify(&servers[1].peers, frame, sizeof(frame)));
-	cr_assert_not(peers_verify(&servers[2].peers, frame, sizeof(frame)));
-	for (uint32_t bit = 0; bit < 8 * sizeof(frame); bit++) {
-		frame[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		cr_assert_not(peers_verify(&servers[0].peers, frame, sizeof(frame)));
-		frame[bit / 8] ^= (uint8_t)(1u << bit % 8);
-	}
-	for (int i = 0; i < 3; i++)
-		peers_fini(&servers[i]);
 }
 
 // ---- HELLO -------------------------------------------------------------------------------------
@@ -563,6 +486,26 @@ Checked(peers, believe_no_echo_of_what_they_never_sent, stop)
 	cluster_turns(&c, 1);
 	cr_assert_eq(peer->number_heard, UINT64_MAX);
 	cr_assert_eq(peer->hears_ns, hears_ns);
+}
+
+// What it hears is said to the process before it, which was heard.
+Checked(peers, take_no_echo_of_an_earlier_process_for_one_of_their_own, stop)
+{
+	struct peer *peer;
+
+	meet(NULL);
+	cluster_pass(&c, 50 * MS);
+	cluster_cut(&c, 0, 1);
+	cluster_restart(&c, 0);
+	cluster_pass(&c, 50 * MS);
+	peer = cluster_peer(&c, 0, 1);
+	cr_assert_gt(peer->number_heard, 0);
+	cr_assert_gt(cluster_peer(&c, 1, 0)->number_heard, 0, "it tells of that number still");
+	cr_assert_eq(peer->hears_ns, 0);
+	cluster_mend(&c, 0, 1);
+	cr_assert(cluster_meet(&c));
+	cluster_pass(&c, 3 * CLUSTER_INTERVAL_MS * MS);
+	cr_assert_neq(peer->hears_ns, 0);
 }
 
 Checked(peers, meet_over_a_wire_that_loses_every_third_frame, stop)

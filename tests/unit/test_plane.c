@@ -52,6 +52,28 @@ Checked(plane, every_server_knows_every_cursor, stop)
 		cr_assert_eq(home_at(i), 2);
 }
 
+// An entry may outlive what it tells of: only the home knows.
+Checked(plane, what_a_server_says_of_the_home_of_another_is_not_believed, stop)
+{
+	struct cursor_key key = {.client = 50, .session = session_at(0), .subscription = 1};
+	struct godwit_cursor entry;
+	struct cursor cursor;
+
+	subscribe(1);
+	cr_assert(cursor_table_find(plane_cursors(own[2].plane), &key, &cursor));
+	cursor.home = 1;
+	cursor.cursor_epoch = cursor_epoch_after(epoch + (5 << 16), 1);
+	cursor_encode(&cursor, &entry);
+	cursor_feed_take(harness_core(cluster_harness(&c, 2), 0), &entry);
+	keep_alive(100 * MS);
+	for (uint32_t i = 0; i < SERVERS; i++)
+		cr_assert_eq(home_at(i), 2);
+	cr_assert_eq(cluster_count(&c, 1, COUNTER_subscriptions_dropped), 0);
+	append(3);
+	cr_assert_not_null(harness_take(cluster_harness(&c, 1), &client.address, GODWIT_DATA),
+			   "it is served");
+}
+
 Checked(plane, a_dead_home_is_replaced_by_one_survivor, stop)
 {
 	const struct godwit_take *take, *other;

@@ -239,6 +239,108 @@ Test(replication_meta, a_member_that_was_cut_back_still_holds_what_was_agreed)
 	rig_stop();
 }
 
+// ---- what is lost or late ----------------------------------------------------------------------
+
+static uint32_t metas_lost;
+
+static bool without_first_meta(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+			       uint32_t *length)
+{
+	(void)c, (void)from, (void)to, (void)length;
+	return bytes[1] != GODWIT_META || metas_lost++ > 0;
+}
+
+Test(replication_meta, of_two_names_the_first_is_lost_and_neither_gets_the_number_of_the_other)
+{
+	rig_start(2, NULL);
+	rig_connect();
+	rig.c.filter = without_first_meta;
+	peer_topic(&rig.client, "s0", "one", true);
+	peer_topic(&rig.client, "s0", "two", true);
+	rig_pass(30 * MS);
+	cr_assert_geq(metas_lost, 3, "both were sent, and what was lost again");
+	cr_assert_eq(cluster_count(&rig.c, 1, COUNTER_meta_applied), 2);
+	cr_assert_eq(told_topic("one"), 1);
+	cr_assert_eq(told_topic("two"), 2);
+	rig_assert_alike(0, 1);
+	rig_stop();
+}
+
+static struct {
+	enum {
+		PULL_KEEPS,  // the second page is kept back
+		PULL_LOSES,  // and the pull is given up
+		PULL_BEGINS, // anew: the page that was kept comes in place of the new one
+		PULL_GOES_ON
+	} step;
+	uint8_t bytes[2048];
+	uint32_t length;
+} pull;
+
+static bool wire_of_pages(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+			  uint32_t *length)
+{
+	const struct godwit_snapshot *page = (const void *)bytes;
+	bool is_second = bytes[1] == GODWIT_SNAPSHOT && godwit_get32(page->page) == 1;
+
+	(void)to;
+	if (bytes[1] != GODWIT_SNAPSHOT || pull.step == PULL_GOES_ON)
+		return true;
+	if (pull.step == PULL_KEEPS && is_second && from == 0) {
+		memcpy(pull.bytes, bytes, *length);
+		pull.length = *length;
+		pull.step = PULL_LOSES;
+	}
+	if (pull.step == PULL_BEGINS && is_second) { // it is asked for
+		cluster_inject(c, 0, 1, pull.bytes, pull.length);
+		pull.step = PULL_GOES_ON;
+	}
+	return pull.step != PULL_LOSES;
+}
+
+// The next message of each of 40 publishers: more of them than two pages hold.
+static void all_publish(uint64_t number)
+{
+	for (uint32_t i = 0; i < 40; i++) {
+		if (number == 1) {
+			peer_open(&rig.client, "s0", 1000 + i, 0, 0);
+			rig_pass(RIG_STEP);
+		}
+		peer_publish(&rig.client, 0, 1000 + i, 1, number, 1, 5, 100);
+		rig_pass(RIG_STEP);
+	}
+	rig_pass(10 * MS);
+	cr_assert_eq(rig_commit(0), 40 * number);
+}
+
+Test(replication_meta, pages_of_two_moments_make_no_snapshot)
+{
+	struct cluster_config config = {.each = {.publishers_max = 64, .runs_max = 4096}};
+
+	rig_start(3, &config);
+	rig_connect();
+	all_publish(1);
+	cluster_kill(&rig.c, 1);
+	rig_expel_dead();
+	rig.c.filter = wire_of_pages;
+	cluster_restart(&rig.c, 1);
+	cr_assert(cluster_meet(&rig.c));
+	for (uint32_t i = 0; i < 500 && pull.step == PULL_KEEPS; i++)
+		rig_pass(RIG_STEP);
+	cr_assert_eq(pull.step, PULL_LOSES);
+	all_publish(2);
+	rig_pass(300 * MS);
+	cr_assert_eq(rig_sink(1)->page, 0);
+	pull.step = PULL_BEGINS;
+	rig_pass(200 * MS);
+	cr_assert_eq(pull.step, PULL_GOES_ON);
+	cr_assert_eq(cluster_count(&rig.c, 1, COUNTER_snapshots_loaded), 1);
+	cr_assert_geq(cluster_count(&rig.c, 1, COUNTER_snapshot_pages_old), 1);
+	cr_assert(rig_in_set(1));
+	rig_assert_alike(0, 1);
+	rig_stop();
+}
+
 // ---- what a member holds -----------------------------------------------------------------------
 
 // An epoch without a record leaves no trace in a log that came after it.

@@ -30,6 +30,99 @@ Test(replication_restart, a_primary_started_again_fetches_from_the_longest_membe
 	rig_stop();
 }
 
+static bool without_marks(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+			  uint32_t *length)
+{
+	const struct godwit_frame *frame = (const void *)bytes;
+
+	(void)c, (void)from, (void)to, (void)length;
+	return bytes[1] != GODWIT_REPLICATE || godwit_get16(frame->count) > 0;
+}
+
+static bool without_records_to_1(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+				 uint32_t *length)
+{
+	return to != 1 || !without_marks(c, from, to, bytes, length) ||
+	       bytes[1] != GODWIT_REPLICATE;
+}
+
+// Its commit may be below that of the process before: all of an earlier epoch may have been committed.
+Test(replication_restart, nobody_is_proposed_who_lacks_what_came_before_the_epoch)
+{
+	uint32_t proposed;
+
+	rig_start(3, NULL);
+	rig_open();
+	rig_publish(10, 100);
+	rig_pass(10 * MS);
+	cluster_isolate(&rig.c, 1, true);
+	rig_put_out(1);
+	rig_write();
+	rig.c.filter = without_marks;
+	rig_publish(5, 100);
+	rig_pass(5 * MS);
+	cr_assert_eq(rig_commit(0), 15, "the publisher was told");
+	cr_assert_eq(rig_commit(2), 10);
+	rig.c.filter = without_records_to_1;
+	cluster_isolate(&rig.c, 1, false);
+	cluster_restart(&rig.c, 0);
+	cr_assert(cluster_meet(&rig.c));
+	cr_assert(rig_open_record());
+	for (uint32_t i = 0; i < 500 && rig.fetched == 0; i++)
+		rig_pass(RIG_STEP);
+	cluster_isolate(&rig.c, 2, true);
+	proposed = rig.proposed;
+	rig_pass(200 * MS);
+	cr_assert(rig_of(0)->writable);
+	cr_assert_eq(rig_end(0), 15);
+	cr_assert_eq(rig_commit(0), 10, "more is not known yet");
+	cr_assert_gt(rig_feed(1)->meta_acked, 0);
+	cr_assert_eq(rig_end(1), 10);
+	cr_assert_eq(rig.proposed, proposed);
+	cr_assert_not(rig_in_set(1), "it may be all that is left of the set");
+	rig.c.filter = NULL;
+	rig_pass(100 * MS);
+	cr_assert_eq(rig_end(1), 15);
+	cr_assert(rig_in_set(1));
+	rig_stop();
+}
+
+static bool without_records_to_0(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+				 uint32_t *length)
+{
+	return to != 0 || !without_marks(c, from, to, bytes, length) ||
+	       bytes[1] != GODWIT_REPLICATE;
+}
+
+// Its tables come at once, since they are of the beginning.
+Test(replication_restart, a_log_is_fetched_when_all_of_it_is_here)
+{
+	rig_start(2, NULL);
+	rig_open();
+	silence(true);
+	rig_publish(5, 100);
+	rig_pass(2 * MS);
+	cr_assert_eq(rig_end(1), 5);
+	cr_assert_eq(rig_commit(1), 0);
+	cluster_kill(&rig.c, 0);
+	silence(false);
+	rig.c.filter = without_records_to_0;
+	cluster_restart(&rig.c, 0);
+	cr_assert(cluster_meet(&rig.c));
+	cr_assert(rig_open_record());
+	rig_pass(100 * MS);
+	cr_assert(rig_sink(0)->loaded);
+	cr_assert_eq(rig_end(0), 0);
+	cr_assert_eq(rig.fetched, 0);
+	cr_assert_not(rig_of(0)->writable);
+	rig.c.filter = NULL;
+	rig_pass(100 * MS);
+	cr_assert_eq(rig.fetched, 1);
+	cr_assert_eq(rig_commit(0), 5);
+	rig_assert_alike(0, 1);
+	rig_stop();
+}
+
 Test(replication_restart, a_member_that_is_not_whole_refuses_and_control_hears_of_it)
 {
 	rig_start(3, NULL);
@@ -160,13 +253,6 @@ Test(replication_restart, topics_are_agreed_upon_and_come_by_snapshot_too)
 	rig_stop();
 }
 
-static bool small_wire(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
-		       uint32_t *length)
-{
-	(void)c, (void)from, (void)to, (void)bytes;
-	return *length <= PEERS_NARROW_BYTES;
-}
-
 // More publishers than two pages hold.
 Test(replication_restart, a_replica_gets_all_tables_over_a_path_that_swallows_large_frames)
 {
@@ -183,7 +269,7 @@ Test(replication_restart, a_replica_gets_all_tables_over_a_path_that_swallows_la
 	rig_pass(10 * MS);
 	cr_assert_eq(rig_commit(0), 40);
 	cluster_kill(&rig.c, 1);
-	rig.c.filter = small_wire;
+	rig.c.filter = cluster_narrow_path;
 	cluster_restart(&rig.c, 1);
 	cr_assert(cluster_meet(&rig.c));
 	rig_pass(500 * MS);
@@ -276,13 +362,10 @@ Test(replication_restart, a_cut_below_the_commit_is_refused_where_acks_are_not_l
 	rig_stop();
 }
 
-Test(replication_restart, a_stream_of_local_acks_is_cut_below_its_commit_behind_its_clients)
+// Of a stream of local acks server 2 commits three records that no other server has; two cores each.
+static void two_histories(void)
 {
 	static const struct cluster_config two_cores = {.each.cores = 2};
-	struct harness_request request = {.number = 1, .start = GODWIT_START_EARLIEST};
-	struct client_peer client;
-	const struct harness_frame *ended;
-	struct delivery delivery;
 
 	rig.ack_local = rig.expels = true;
 	rig_start(3, &two_cores);
@@ -301,6 +384,51 @@ Test(replication_restart, a_stream_of_local_acks_is_cut_below_its_commit_behind_
 	cluster_isolate(&rig.c, 2, true);
 	restart_primary();
 	cr_assert_eq(rig_end(0), 10);
+}
+
+// The cores of server 2 have their turns one after the other, its home core first.
+Test(replication_restart, nothing_is_cut_before_the_other_core_has_closed_what_lies_above)
+{
+	struct harness_request request = {.number = 1, .start = GODWIT_START_EARLIEST};
+	struct client_peer client; // at the home core
+	const struct harness_frame *ended;
+	uint64_t closings;
+
+	two_histories();
+	client = harness_peer(cluster_harness(&rig.c, 2), 0, 20, 1000, 1);
+	cr_assert(harness_connect(&client, NULL));
+	cr_assert_not_null(harness_subscribe(&client, &request));
+	rig_pass(5 * MS);
+	closings = cluster_count(&rig.c, 2, COUNTER_sink_closings);
+	rig_connect();
+	rig.number = 10;
+	cr_assert_not_null(rig_ask_open(rig.instance));
+	rig_publish(1, 50);
+	cluster_isolate(&rig.c, 2, false);
+	for (uint32_t i = 0; i < 500 && cluster_count(&rig.c, 2, COUNTER_sink_closings) == closings;
+	     i++)
+		rig_pass(RIG_STEP);
+	cr_assert_eq(cluster_count(&rig.c, 2, COUNTER_sink_closings), closings + 1);
+	cr_assert_eq(rig_end(2), 13, "the other core may be at it still");
+	cr_assert_eq(cluster_count(&rig.c, 2, COUNTER_sink_resets), 1, "that at its start");
+	ended = harness_take(client.harness, &client.address, GODWIT_ENDED);
+	cr_assert_not_null(ended, "its own clients are told before");
+	cr_assert_eq(godwit_get16(((const struct godwit_ended *)ended->data)->code), GODWIT_BEHIND);
+	rig_turns(3);
+	cr_assert_eq(cluster_count(&rig.c, 2, COUNTER_sink_resets), 2);
+	rig_pass(100 * MS);
+	rig_assert_alike(0, 2);
+	rig_stop();
+}
+
+Test(replication_restart, a_stream_of_local_acks_is_cut_below_its_commit_behind_its_clients)
+{
+	struct harness_request request = {.number = 1, .start = GODWIT_START_EARLIEST};
+	struct client_peer client;
+	const struct harness_frame *ended;
+	struct delivery delivery;
+
+	two_histories();
 	client = harness_peer(cluster_harness(&rig.c, 2), 1, 20, 1000, 1);
 	cr_assert(harness_connect(&client, NULL));
 	delivery = delivery_start(harness_subscribe(&client, &request));

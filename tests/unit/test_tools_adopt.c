@@ -1,30 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // What `godwit adopt` says of a server's answers.
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "client/tools/adopt.h"
 #include "client/tools/tool.h"
+#include "tests/unit/tools_rig.h"
 
 static void expect(const char *json, int code, const char *on_out, const char *on_err)
 {
-	json_t *answer = json_loads(json, 0, NULL);
-	size_t out_bytes, err_bytes;
-	char *out, *err;
-	FILE *out_file = open_memstream(&out, &out_bytes);
-	FILE *err_file = open_memstream(&err, &err_bytes);
+	json_t *answer = answer_of(json);
 
-	cr_assert_not_null(answer);
-	cr_assert_eq(adopt_print("trades", answer, out_file, err_file), code);
-	fclose(out_file);
-	fclose(err_file);
+	said_begin();
+	cr_assert_eq(adopt_print("trades", answer, said.out, said.err), code);
+	said_end();
 	json_decref(answer);
-	cr_assert_str_eq(out, on_out);
-	cr_assert_str_eq(err, on_err);
-	free(out);
-	free(err);
+	said_expect(on_out, on_err);
 }
 
 Test(tools_adopt, says_what_it_goes_on_with_and_what_is_given_up)

@@ -1,37 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The lists of `godwit`: what a server answers, and what a person is shown of it.
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "client/tools/listing.h"
-
-static char *text;
+#include "tests/unit/tools_rig.h"
 
 // The rows of `json`, an array, printed.
 static void show(const struct listing *listing, const char *json, bool is_json, bool is_detailed)
 {
 	struct listing_output output = {
 		.listing = listing, .is_json = is_json, .is_detailed = is_detailed};
-	json_t *rows = json_loads(json, 0, NULL), *row;
-	size_t bytes, i;
+	json_t *rows = answer_of(json), *row;
+	size_t i;
 
-	cr_assert_not_null(rows);
-	output.out = open_memstream(&text, &bytes);
+	said_begin();
+	output.out = said.out;
 	listing_begin(&output);
 	json_array_foreach(rows, i, row)
 		listing_add(&output, row);
 	listing_end(&output);
-	fclose(output.out);
+	said_end();
 	json_decref(rows);
 }
 
 static void expect(const char *expected)
 {
-	cr_assert_str_eq(text, expected, "got:\n%s\nexpected:\n%s", text, expected);
-	free(text);
-	text = NULL;
+	said_expect(expected, "");
 }
 
 static const char servers[] =
@@ -76,12 +69,12 @@ Test(tools_listing, shows_the_history_of_links_when_asked)
 {
 	show(&listing_servers, servers, false, true);
 	cr_assert_not_null(
-		strstr(text,
+		strstr(said.out_text,
 		       "\n\nSERVER  TIME                             AGO  FROM     TO       WHY\n"
 		       "2       2026-11-27T18:12:55.860177962Z  72 s  suspect  up       heard\n"
 		       "2       2026-11-27T18:12:55.830000000Z  72 s  up       suspect  silent\n"),
-		"%s", text);
-	free(text);
+		"%s", said.out_text);
+	said_forget();
 }
 
 Test(tools_listing, shows_streams_who_is_in_sync_and_what_others_hold)

@@ -1,135 +1,107 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // What `godwit drain`, `undrain`, `rebalance` and `resolve` say of a server's answers.
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "client/tools/orders.h"
 #include "client/tools/resolve.h"
 #include "client/tools/tool.h"
-
-static char *out, *err;
+#include "tests/unit/tools_rig.h"
 
 static int order(enum order order, const char *json)
 {
-	json_t *answer = json_loads(json, 0, NULL);
-	size_t out_bytes, err_bytes;
-	FILE *out_file = open_memstream(&out, &out_bytes);
-	FILE *err_file = open_memstream(&err, &err_bytes);
+	json_t *answer = answer_of(json);
 	int code;
 
-	cr_assert_not_null(answer);
-	code = order_print(1, order, answer, out_file, err_file);
-	fclose(out_file);
-	fclose(err_file);
+	said_begin();
+	code = order_print(1, order, answer, said.out, said.err);
+	said_end();
 	json_decref(answer);
 	return code;
-}
-
-static void expect(const char *on_out, const char *on_err)
-{
-	cr_assert_str_eq(out, on_out);
-	cr_assert_str_eq(err, on_err);
-	free(out);
-	free(err);
 }
 
 Test(tools_orders, says_what_is_left_of_a_drain)
 {
 	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"done\", \"left\": 1200}"), TOOL_OK);
-	expect("server 1: draining, 1,200 cursors are left\n", "");
+	said_expect("server 1: draining, 1,200 cursors are left\n", "");
 	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"already\", \"left\": 3}"), TOOL_OK);
-	expect("server 1: draining, 3 cursors are left\n", "");
+	said_expect("server 1: draining, 3 cursors are left\n", "");
 	cr_assert_eq(order(ORDER_UNDRAIN, "{\"answer\": \"done\"}"), TOOL_OK);
-	expect("server 1: takes clients again\n", "");
+	said_expect("server 1: takes clients again\n", "");
 	cr_assert_eq(order(ORDER_UNDRAIN, "{\"answer\": \"already\"}"), TOOL_OK);
-	expect("server 1: was not draining\n", "");
+	said_expect("server 1: was not draining\n", "");
 }
 
 Test(tools_orders, says_why_an_order_is_refused)
 {
 	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"last\"}"), TOOL_FAILED);
-	expect("",
-	       "godwit drain: refused: no other live server would take the clients of server 1\n");
+	said_expect(
+		"",
+		"godwit drain: refused: no other live server would take the clients of server 1\n");
 	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"stream\", \"stream\": \"trades\"}"),
 		     TOOL_FAILED);
-	expect("",
-	       "godwit drain: refused: no other live server that takes clients has stream trades "
-	       "of server 1\n");
+	said_expect(
+		"",
+		"godwit drain: refused: no other live server that takes clients has stream trades "
+		"of server 1\n");
 	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"unknown\"}"), TOOL_FAILED);
-	expect("", "godwit drain: there is no server 1 in the cluster: `godwit servers' lists "
-		   "them\n");
+	said_expect("", "godwit drain: there is no server 1 in the cluster: `godwit servers' lists "
+			"them\n");
 	cr_assert_eq(order(ORDER_UNDRAIN, "{\"answer\": \"elsewhere\", \"self\": 2}"), TOOL_FAILED);
-	expect("",
-	       "godwit undrain: server 1 is another process than the one asked, which is server "
-	       "2: run this beside it\n");
+	said_expect(
+		"",
+		"godwit undrain: server 1 is another process than the one asked, which is server "
+		"2: run this beside it\n");
 	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"alone\"}"), TOOL_FAILED);
-	expect("", "godwit drain: server 1 is in no cluster: nobody else could take its clients\n");
+	said_expect(
+		"",
+		"godwit drain: server 1 is in no cluster: nobody else could take its clients\n");
 }
 
 Test(tools_orders, takes_no_answer_for_silence)
 {
 	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"unanswered\"}"), TOOL_SILENT);
-	expect("", "godwit drain: the server did not answer the order: unanswered\n");
+	said_expect("", "godwit drain: the server did not answer the order: unanswered\n");
 	cr_assert_eq(order(ORDER_DRAIN, "{}"), TOOL_FAILED);
-	expect("", "godwit drain: the server did not answer the order: -\n");
+	said_expect("", "godwit drain: the server did not answer the order: -\n");
 }
 
 Test(tools_orders, says_what_is_to_move_in_a_rebalance)
 {
 	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"done\", \"left\": 1200}"), TOOL_OK);
-	expect("server 1: rebalancing, 1,200 cursors are to move\n", "");
+	said_expect("server 1: rebalancing, 1,200 cursors are to move\n", "");
 	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"already\", \"left\": 3}"), TOOL_OK);
-	expect("server 1: rebalancing, 3 cursors are to move\n", "");
+	said_expect("server 1: rebalancing, 3 cursors are to move\n", "");
 	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"even\"}"), TOOL_OK);
-	expect("server 1: its cores are even\n", "");
+	said_expect("server 1: its cores are even\n", "");
 }
 
 Test(tools_orders, says_why_a_rebalance_is_refused)
 {
 	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"one-core\"}"), TOOL_FAILED);
-	expect("", "godwit rebalance: refused: server 1 has no two cores that take clients: they "
-		   "need a queue of a port each, and threads that turn\n");
+	said_expect("",
+		    "godwit rebalance: refused: server 1 has no two cores that take clients: they "
+		    "need a queue of a port each, and threads that turn\n");
 	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"draining\"}"), TOOL_FAILED);
-	expect("", "godwit rebalance: refused: server 1 is drained, and all its clients are to "
-		   "leave it\n");
+	said_expect("",
+		    "godwit rebalance: refused: server 1 is drained, and all its clients are to "
+		    "leave it\n");
 	cr_assert_eq(order(ORDER_REBALANCE, "{\"answer\": \"alone\"}"), TOOL_FAILED);
-	expect("", "godwit rebalance: server 1 is in no cluster: it keeps no table of cursors, and "
-		   "moves none\n");
+	said_expect(
+		"",
+		"godwit rebalance: server 1 is in no cluster: it keeps no table of cursors, and "
+		"moves none\n");
 	// Of a drain, "even" means nothing.
 	cr_assert_eq(order(ORDER_DRAIN, "{\"answer\": \"even\"}"), TOOL_FAILED);
-	expect("", "godwit drain: the server did not answer the order: even\n");
-}
-
-// ---- resolve -------------------------------------------------------------------------------------
-
-static void resolve(const char *json, uint64_t client, const char *expected)
-{
-	json_t *answer = json_loads(json, 0, NULL);
-	size_t bytes;
-	FILE *file = open_memstream(&out, &bytes);
-
-	cr_assert_not_null(answer);
-	resolve_print(answer, client, 1, file);
-	fclose(file);
-	json_decref(answer);
-	cr_assert_str_eq(out, expected, "got:\n%s", out);
-	free(out);
+	said_expect("", "godwit drain: the server did not answer the order: even\n");
 }
 
 static int end(const char *json)
 {
-	json_t *self = json_loads(json, 0, NULL);
-	size_t out_bytes, err_bytes;
-	FILE *out_file = open_memstream(&out, &out_bytes);
-	FILE *err_file = open_memstream(&err, &err_bytes);
+	json_t *self = answer_of(json);
 	int code;
 
-	cr_assert_not_null(self);
-	code = rebalance_print_end(1, self, "310 ms", out_file, err_file);
-	fclose(out_file);
-	fclose(err_file);
+	said_begin();
+	code = rebalance_print_end(1, self, "310 ms", said.out, said.err);
+	said_end();
 	json_decref(self);
 	return code;
 }
@@ -137,19 +109,34 @@ static int end(const char *json)
 Test(tools_orders, says_how_a_rebalance_ended)
 {
 	cr_assert_eq(end("{\"rebalance_end\": \"even\", \"rebalance_moved\": 402}"), TOOL_OK);
-	expect("server 1: its cores are even, 402 cursors moved in 310 ms\n", "");
+	said_expect("server 1: its cores are even, 402 cursors moved in 310 ms\n", "");
 	cr_assert_eq(
 		end("{\"rebalance_end\": \"uneven\", \"rebalance_moved\": 4, \"rebalance_left\": 2}"),
 		TOOL_FAILED);
-	expect("",
-	       "godwit rebalance: server 1: 4 cursors moved, 2 are still to move: they could not, or "
-	       "came meanwhile; `godwit migrations' has the outcomes\n");
+	said_expect(
+		"",
+		"godwit rebalance: server 1: 4 cursors moved, 2 are still to move: they could not, or "
+		"came meanwhile; `godwit migrations' has the outcomes\n");
 	cr_assert_eq(end("{\"rebalance_end\": \"draining\", \"rebalance_moved\": 4}"), TOOL_FAILED);
-	expect("", "godwit rebalance: server 1: given up after 4 cursors: it is drained\n");
+	said_expect("", "godwit rebalance: server 1: given up after 4 cursors: it is drained\n");
 	cr_assert_eq(end("{\"rebalance_end\": \"one-core\", \"rebalance_moved\": 0}"), TOOL_FAILED);
-	expect("",
-	       "godwit rebalance: server 1: given up after 0 cursors: no second core takes clients any "
-	       "more\n");
+	said_expect(
+		"",
+		"godwit rebalance: server 1: given up after 0 cursors: no second core takes clients any "
+		"more\n");
+}
+
+// ---- resolve -------------------------------------------------------------------------------------
+
+static void resolve(const char *json, uint64_t client, const char *expected)
+{
+	json_t *answer = answer_of(json);
+
+	said_begin();
+	resolve_print(answer, client, 1, said.out);
+	said_end();
+	json_decref(answer);
+	said_expect(expected, "");
 }
 
 Test(tools_orders, shows_where_an_identifier_leads)
