@@ -15,7 +15,7 @@ void draw_host_sizes(struct host *host)
 	host->config.mailbox_slots = 256;
 	host->config.notices_ms = core_config_default.notices_ms;
 	for (uint32_t i = 0; i < SIM_STREAMS; i++)
-		host->streams[i].runs_max = 256;
+		host->sizes.runs[i] = 256;
 }
 
 void draw_host(struct sim *sim, struct host *host)

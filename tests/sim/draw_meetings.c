@@ -203,7 +203,7 @@ static void draw_not_whole(struct sim *sim)
 	stream->ack_local = false;
 	// Runs that are kept for too long are seen to be.
 	for (uint32_t i = 0; i < sim->host_count; i++)
-		sim->hosts[i].streams[0].runs_max = 32;
+		sim->hosts[i].sizes.runs[0] = 32;
 	for (uint32_t i = 0; i < sim->actor_count; i++) {
 		struct actor *a = &sim->actors[i];
 
@@ -264,7 +264,7 @@ static void draw_small_rings(struct sim *sim)
 		// Servers need not be alike in this.
 		for (uint32_t k = 0; k < sim->host_count; k++)
 			if (k != sim->streams[i].primary)
-				sim->hosts[k].streams[i].runs_max = 16;
+				sim->hosts[k].sizes.runs[i] = 16;
 	}
 	for (uint32_t i = 0; i < sim->actor_count; i++) {
 		struct actor *a = &sim->actors[i];

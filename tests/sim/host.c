@@ -60,7 +60,7 @@ static void start_stream(struct host *host, uint32_t i)
 		.mtu = SIM_MTU,
 		.log_bytes = hs->log_bytes,
 		.publishers_max = 16,
-		.runs_max = hs->runs_max,
+		.runs_max = host->sizes.runs[i],
 		.meta_max = host->sim->streams[i].meta_max,
 		.topics_max = host->sim->streams[i].topics_max,
 	};

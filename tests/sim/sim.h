@@ -158,7 +158,6 @@ struct host_stream { // a stream as a host holds it; its number is the cluster's
 	struct stream *stream;
 	void *log_memory;
 	uint64_t log_bytes;
-	uint32_t runs_max;
 	struct place place;   // where truth is read
 	struct truth *truth;  // of the session that the place is of
 	uint64_t commit_seen; // it never goes back within a session
@@ -189,6 +188,7 @@ struct host_sizes {		   // of the rings and tables between its threads
 	uint32_t crossings, peers; // slots
 	struct cursor_feed_config feed;
 	uint32_t moves, offers_ms;
+	uint32_t runs[SIM_STREAMS];
 };
 
 enum host_room { // what it may have too little of for all, a bit each

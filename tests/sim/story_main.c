@@ -155,8 +155,6 @@ static bool read_value(const char *name, const char *value, struct arguments *ar
 
 static bool read_arguments(int argc, char **argv, struct arguments *args)
 {
-	static const struct without nothing;
-
 	for (int i = 1; i < argc; i++) {
 		if (read_switch(argv[i], args))
 			continue;
@@ -165,8 +163,8 @@ static bool read_arguments(int argc, char **argv, struct arguments *args)
 		i++;
 	}
 	// A world is shrunk from the whole of it.
-	return !args->shrink || (args->given && args->from == args->to &&
-				 memcmp(&args->without, &nothing, sizeof(nothing)) == 0);
+	return !args->shrink ||
+	       (args->given && args->from == args->to && without_is_nothing(&args->without));
 }
 
 int story_main(const struct story *story, int argc, char **argv)

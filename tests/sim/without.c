@@ -46,6 +46,15 @@ static bool read_piece(struct without *without, const char *text, size_t length)
 	return false;
 }
 
+bool without_is_nothing(const struct without *without)
+{
+	bool is_nothing = without->messages == 0 && without->dice == 0;
+
+	for (uint32_t i = 0; i < PIECE_KINDS; i++)
+		is_nothing = is_nothing && without->masks[i] == 0;
+	return is_nothing;
+}
+
 bool without_read(struct without *without, const char *text)
 {
 	for (;;) {
@@ -218,14 +227,18 @@ static bool of_routes(struct host *host, bool out)
 // Rings and tables that hold enough, as ever.
 static bool of_sizes(struct host *host, bool out)
 {
-	struct host roomy = *host;
+	struct host_sizes sizes = host->sizes;
+	struct core_config config = host->config;
 	bool is_there;
 
-	draw_host_sizes(&roomy);
-	is_there = memcmp(&roomy.sizes, &host->sizes, sizeof(roomy.sizes)) != 0 ||
-		   memcmp(&roomy.config, &host->config, sizeof(roomy.config)) != 0;
-	if (out)
-		draw_host_sizes(host);
+	draw_host_sizes(host);
+	is_there = memcmp(&sizes, &host->sizes, sizeof(sizes)) != 0 ||
+		   config.mailbox_slots != host->config.mailbox_slots ||
+		   config.notices_ms != host->config.notices_ms;
+	if (!out) {
+		host->sizes = sizes;
+		host->config = config;
+	}
 	return is_there;
 }
 

@@ -61,6 +61,7 @@ void without_apply(struct sim *sim, const struct without *without);
 // What a drawn world has that can be left out. Returns the number, PIECES_MAX at most.
 uint32_t without_pieces(struct sim *sim, struct piece *pieces);
 void without_add(struct without *without, struct piece piece);
+bool without_is_nothing(const struct without *without);
 // Add what a text names. False: it names something that does not exist.
 bool without_read(struct without *without, const char *text);
 // What can be named, a line each.
