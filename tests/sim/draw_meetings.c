@@ -2,8 +2,9 @@
 //
 // Draws what takes several things at the right moments: a move that waits for room while its client comes, leaves or
 // is silent, two processes of one client, an end that is heard before the home is, two servers that are drained at
-// once, a log that nobody can go on from for a while, rings and tables that fill. When each thing happens is drawn,
-// so that most worlds miss the meeting by a little, which is a world worth a run, too.
+// once, a log that nobody can go on from for a while, rings and tables that fill, frames that outlive who they were
+// sent to. When each thing happens is drawn, so that most worlds miss the meeting by a little, which is a world worth a
+// run, too.
 #include "tests/sim/sim.h"
 
 // The faults begin when clients have found their homes.
@@ -303,11 +304,32 @@ static void draw_narrow(struct sim *sim)
 	draw_rare_pair(sim, (uint32_t)rng_below(rng, 1000));
 }
 
+// What is under way between servers is late and comes twice, and a server is down for less than that.
+static void draw_late(struct sim *sim)
+{
+	struct rng *rng = &sim->rng;
+	uint32_t primary = sim->streams[0].primary, replica = replica_of(sim, &sim->streams[0]);
+
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		for (uint32_t k = 0; k < sim->host_count; k++) {
+			sim->network.links[i][k].jitter_ns = (5 + rng_below(rng, 15)) * MS;
+			sim->network.links[i][k].dup = 30;
+		}
+	for (uint32_t i = 0; i < sim->actor_count; i++)
+		if (sim->actors[i].publisher)
+			sim->actors[i].gap_ns = 3 * MS;
+	for (uint32_t n = 0; n < 5; n++)
+		draw_rare_fault(sim, FAULT_CRASH,
+				sim->now_ns + (150 + n * 150 + rng_below(rng, 100)) * MS,
+				rng_below(rng, 3 * MS))
+			->a = rng_percent(rng, 70) ? replica : primary;
+}
+
 static const struct {
 	void (*draw)(struct sim *sim);
 	uint32_t hosts, holders; // that it needs; 0: any
 } meetings[MEETINGS] = {
-	{draw_crowd, 0, 0},	   {draw_crowd, 0, 0},	     {draw_twins, 0, 0},
+	{draw_crowd, 0, 0},	   {draw_late, 0, 0},	     {draw_twins, 0, 0},
 	{draw_held, SIM_HOSTS, 3}, {draw_two_drains, 0, 0},  {draw_not_whole, 0, 3},
 	{draw_small_rings, 0, 0},  {draw_small_rings, 0, 0}, {draw_narrow, 0, 0},
 };
