@@ -355,6 +355,20 @@ struct godwit_identifier stream_apply_policy(const struct stream *stream, struct
 	}
 }
 
+// Of a sequence that the client has not taken. What is not committed may never be, and a position in it would be found
+// DIVERGED then: whoever is ahead of the commit by what lies in the log asks again.
+static struct resolved start_after(const struct stream *stream, struct godwit_identifier id)
+{
+	uint64_t committed = log_committed_seq(&stream->log);
+	struct resolved resolved = stream_resolve(stream, id);
+
+	if (resolved.answer == GODWIT_OK && id.seq > committed)
+		return (struct resolved){GODWIT_BUSY, id};
+	if (resolved.answer == GODWIT_FUTURE)
+		resolved.identifier = identifier_at(stream, committed);
+	return resolved;
+}
+
 struct resolved stream_start(const struct stream *stream, enum godwit_start start, uint64_t value,
 			     uint64_t session, uint32_t epoch)
 {
@@ -381,8 +395,7 @@ struct resolved stream_start(const struct stream *stream, enum godwit_start star
 		id = identifier_at(stream, found < committed ? found : committed);
 		return (struct resolved){GODWIT_OK, id};
 	case GODWIT_START_SEQUENCE:
-		id = identifier_at(stream, value - 1);
-		return stream_resolve(stream, id);
+		return start_after(stream, identifier_at(stream, value - 1));
 	default:
 		return stream_resolve(stream, (struct godwit_identifier){.session = session,
 									 .seq = value,
