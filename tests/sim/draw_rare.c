@@ -4,8 +4,9 @@
 // pair of kinds in its turn, by the seed's number; and by that number, too, what takes more than one fault.
 #include "tests/sim/sim.h"
 
-#define HOSTS_MIN 3
-#define PAIRS	  (FAULT_KINDS * (FAULT_KINDS + 1) / 2)
+#define HOSTS_MIN    3
+#define HOSTS_TAKERS 5 // three that hold a stream, two that do not
+#define PAIRS	     (FAULT_KINDS * (FAULT_KINDS + 1) / 2)
 
 // The n-th pair of kinds.
 static void pair_of(uint32_t n, enum fault_kind *a, enum fault_kind *b)
@@ -157,7 +158,7 @@ static void draw_small_log(struct sim *sim)
 
 static bool fits(const struct sim *sim, bool takers)
 {
-	return sim->host_count >= (takers ? SIM_HOSTS : HOSTS_MIN) &&
+	return sim->host_count >= (takers ? HOSTS_TAKERS : HOSTS_MIN) &&
 	       (!takers || __builtin_popcount(holders_of(sim)) == 3);
 }
 

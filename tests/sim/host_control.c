@@ -341,12 +341,13 @@ static void start_keeper(struct host *host)
 
 static void start_plane(struct host *host)
 {
+	uint32_t cursors = 16 * host->config.subscriptions_max;
 	struct plane_config config = {
 		.server = &host->server,
 		.weight = 1,
 		.multiplier = 3,
-		.cursors_max = 1024,
-		.clients_max = 1024,
+		.cursors_max = cursors,
+		.clients_max = cursors,
 		.node = -1,
 		.reclaim = reclaim_at_once(),
 		.random = {rng_next(&host->sim->rng), rng_next(&host->sim->rng)},

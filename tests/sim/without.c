@@ -17,8 +17,14 @@ static const struct {
 
 void without_add(struct without *without, struct piece piece)
 {
-	assert(piece.number < 64);
-	without->masks[piece.kind] |= 1ull << piece.number;
+	assert(piece.number < PIECE_NUMBERS);
+	without->masks[piece.kind][piece.number / 64] |= 1ull << piece.number % 64;
+}
+
+bool without_has(const struct without *without, enum piece_kind kind, uint32_t number)
+{
+	return number < PIECE_NUMBERS &&
+	       (without->masks[kind][number / 64] >> number % 64 & 1) != 0;
 }
 
 static bool read_piece(struct without *without, const char *text, size_t length)
@@ -34,7 +40,7 @@ static bool read_piece(struct without *without, const char *text, size_t length)
 			if (text[name] != ':' || text[name + 1] < '0' || text[name + 1] > '9')
 				continue;
 			number = strtoul(text + name + 1, &end, 10);
-			if (end != text + length || number >= 64)
+			if (end != text + length || number >= PIECE_NUMBERS)
 				return false;
 		} else if (length != name) {
 			continue;
@@ -81,8 +87,8 @@ void without_print(const struct without *without, char *text, size_t size)
 
 	text[0] = '\0';
 	for (uint32_t i = 0; i < PIECE_KINDS; i++)
-		for (uint32_t n = 0; n < 64; n++) {
-			if ((without->masks[i] >> n & 1) == 0)
+		for (uint32_t n = 0; n < PIECE_NUMBERS; n++) {
+			if (!without_has(without, i, n))
 				continue;
 			at = add_text(text, size, at, "%s%s", before, kinds[i].name);
 			if (kinds[i].numbered)
@@ -161,26 +167,21 @@ static void leave_server(struct sim *sim, uint32_t gone)
 
 // ---- the rest ---------------------------------------------------------------------------------
 
-static bool is_out(const struct without *without, enum piece_kind kind, uint32_t number)
-{
-	return number < 64 && (without->masks[kind] >> number & 1) != 0;
-}
-
 static void leave_of_paths(struct sim *sim, const struct without *without)
 {
 	for (uint32_t from = 0; from < SIM_NODES; from++)
 		for (uint32_t to = 0; to < SIM_NODES; to++) {
 			struct link *link = &sim->network.links[from][to];
 
-			if (is_out(without, PIECE_loss, 0))
+			if (without_has(without, PIECE_loss, 0))
 				link->loss = 0;
-			if (is_out(without, PIECE_dup, 0))
+			if (without_has(without, PIECE_dup, 0))
 				link->dup = 0;
-			if (is_out(without, PIECE_reorder, 0))
+			if (without_has(without, PIECE_reorder, 0))
 				link->reorder = 0;
-			if (is_out(without, PIECE_jitter, 0))
+			if (without_has(without, PIECE_jitter, 0))
 				link->jitter_ns = 0;
-			if (is_out(without, PIECE_swallow, 0))
+			if (without_has(without, PIECE_swallow, 0))
 				link->swallow = 0;
 		}
 }
@@ -190,18 +191,18 @@ static void leave_of_hosts(struct sim *sim, const struct without *without)
 	for (uint32_t i = 0; i < sim->host_count; i++) {
 		struct host *host = &sim->hosts[i];
 
-		if (is_out(without, PIECE_disks, 0))
+		if (without_has(without, PIECE_disks, 0))
 			host->bad_disk = 0;
-		if (is_out(without, PIECE_clocks, 0)) {
+		if (without_has(without, PIECE_clocks, 0)) {
 			host->wall_offset_ns = 0;
 			host->drift_ppm = 0;
 		}
-		if (is_out(without, PIECE_spread, 0))
+		if (without_has(without, PIECE_spread, 0))
 			host->spread_ns = 0;
-		if (is_out(without, PIECE_cores, 0))
+		if (without_has(without, PIECE_cores, 0))
 			host->core_count = 1;
 		for (uint32_t k = 0; k < SIM_CORES; k++)
-			if (is_out(without, PIECE_routes, 0))
+			if (without_has(without, PIECE_routes, 0))
 				host->cores[k].no_route = 0;
 	}
 }
@@ -211,15 +212,15 @@ static void leave_of_actors(struct sim *sim, const struct without *without)
 	for (uint32_t i = 0; i < sim->actor_count; i++) {
 		struct actor *a = &sim->actors[i];
 
-		if (is_out(without, PIECE_client, i))
+		if (without_has(without, PIECE_client, i))
 			a->left = true;
-		if (is_out(without, PIECE_restart, i))
+		if (without_has(without, PIECE_restart, i))
 			a->restart_ns = 0;
-		if (is_out(without, PIECE_names, 0))
+		if (without_has(without, PIECE_names, 0))
 			a->name_ns = 0;
-		if (is_out(without, PIECE_swallow, 0))
+		if (without_has(without, PIECE_swallow, 0))
 			a->link.swallow = 0;
-		if (is_out(without, PIECE_slow, 0)) {
+		if (without_has(without, PIECE_slow, 0)) {
 			a->pace_ns = 0;
 			a->pause_from_ns = a->pause_to_ns = 0;
 		}
@@ -231,19 +232,19 @@ static void leave_of_actors(struct sim *sim, const struct without *without)
 void without_apply(struct sim *sim, const struct without *without)
 {
 	for (uint32_t i = 0; i < sim->fault_count; i++)
-		if (is_out(without, PIECE_fault, i + 1))
+		if (without_has(without, PIECE_fault, i + 1))
 			sim->faults[i].state = FAULT_OVER;
 	leave_of_paths(sim, without);
 	leave_of_hosts(sim, without);
 	leave_of_actors(sim, without);
 	for (uint32_t i = sim->host_count; i > 0; i--)
-		if (is_out(without, PIECE_server, i))
+		if (without_has(without, PIECE_server, i))
 			leave_server(sim, i - 1);
-	if (is_out(without, PIECE_attacker, 0))
+	if (without_has(without, PIECE_attacker, 0))
 		sim->attacker = false;
-	if (is_out(without, PIECE_epochs, 0))
+	if (without_has(without, PIECE_epochs, 0))
 		sim->epochs = 0;
-	if (is_out(without, PIECE_holds, 0))
+	if (without_has(without, PIECE_holds, 0))
 		sim->hold = 0;
 	sim->rng.state += without->dice * 0x2545f4914f6cdd1dull;
 }

@@ -43,10 +43,15 @@ enum piece_kind {
 	PIECE_KINDS,
 };
 
+#define PIECE_NUMBERS 256
+static_assert(SIM_ACTORS <= PIECE_NUMBERS && SIM_FAULTS < PIECE_NUMBERS &&
+		      SIM_HOSTS < PIECE_NUMBERS,
+	      "each has its bit");
+
 struct without {
-	uint64_t masks[PIECE_KINDS]; // by number; of what has none, bit 0
-	uint64_t messages;	     // of each publisher at most; 0: as drawn
-	uint32_t dice;		     // which throw; 0: the seed's own
+	uint64_t masks[PIECE_KINDS][PIECE_NUMBERS / 64]; // by number; of what has none, bit 0
+	uint64_t messages;				 // of each publisher at most; 0: as drawn
+	uint32_t dice;					 // which throw; 0: the seed's own
 };
 
 struct piece {
@@ -60,6 +65,7 @@ void without_apply(struct sim *sim, const struct without *without);
 // What a drawn world has that can be left out. Returns the number, PIECES_MAX at most.
 uint32_t without_pieces(const struct sim *sim, struct piece *pieces);
 void without_add(struct without *without, struct piece piece);
+bool without_has(const struct without *without, enum piece_kind kind, uint32_t number);
 // Add what a text names. False: it names something that does not exist.
 bool without_read(struct without *without, const char *text);
 // As arguments of the program: "--without fault:1,loss --messages 20 --dice 3"; nothing left out: "".
