@@ -41,17 +41,18 @@ static void draw_tables(struct sim *sim)
 	}
 }
 
-// A record that is too large for a path does not get over it: all are small, or a primary needs nobody to commit.
-static void bound_records(struct sim *sim)
+// A record that is too large for a path does not get over it: all are small, or a primary needs nobody, neither to commit
+// nor to get back what it had.
+static void bound_records(struct sim *sim, bool small)
 {
-	bool small = rng_percent(&sim->rng, 50);
-
 	for (uint32_t i = 0; i < sim->actor_count; i++)
 		if (small && sim->actors[i].size_max > SMALL_BYTES)
 			sim->actors[i].size_max = SMALL_BYTES;
-	for (uint32_t i = 0; i < sim->stream_count; i++)
-		if (!small)
-			sim->streams[i].min_in_sync = 1;
+	for (uint32_t i = 0; i < sim->stream_count && !small; i++)
+		sim->streams[i].min_in_sync = 1;
+	for (uint32_t i = 0; i < sim->fault_count && !small; i++)
+		if (sim->faults[i].kind == FAULT_CRASH || sim->faults[i].kind == FAULT_POWER)
+			sim->faults[i].kind = FAULT_PAUSE;
 }
 
 // Of one path, both ways or one; or of all to and from a server.
@@ -64,7 +65,7 @@ static void draw_swallows(struct sim *sim)
 
 	if (!rng_percent(rng, 30))
 		return;
-	bound_records(sim);
+	bound_records(sim, rng_percent(rng, 50));
 	other = (host + 1 + (uint32_t)rng_below(rng, sim->host_count - 1)) % sim->host_count;
 	for (uint32_t i = 0; i < sim->host_count; i++) {
 		if (i == host || (which < 2 && i != other))
@@ -105,8 +106,8 @@ void draw_large(struct sim *sim)
 	subscribers = draw_subscribers(rng);
 	draw_actors(sim, publishers, subscribers, rng_percent(rng, 15));
 	draw_amounts(sim, subscribers);
-	draw_swallows(sim);
 	draw_faults(sim);
 	draw_changes(sim);
+	draw_swallows(sim);
 	draw_disks(sim);
 }

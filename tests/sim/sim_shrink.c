@@ -194,7 +194,7 @@ Test(shrink, has_nothing_to_do_with_a_world_that_is_well)
 
 Test(without, refuses_what_does_not_exist)
 {
-	static const char *const wrong[] = {"",	      "fault",	  "fault:",    "fault:x",
+	static const char *const wrong[] = {"",	      "fault",	  "fault:",	"fault:x",
 					    "loss:1", "fault:1,", "client:256", "fault:-1",
 					    "losses", "fault:1;"};
 	struct without without = {0};
