@@ -54,6 +54,7 @@ struct cursor_feed_peer {     // to and from one peer
 	uint64_t next;	      // to send
 	uint64_t acked;
 	uint64_t moved_ns; // when acked moved, or sending began again
+	bool is_holed;	   // it said so since then: what is next was lost, or overtaken
 	struct peers_path path;
 	uint64_t from_session; // of its feed
 	uint64_t end;	       // of its feed: what we have of it without a hole

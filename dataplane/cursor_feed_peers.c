@@ -66,6 +66,7 @@ static void send_again(struct core *core, struct cursor_feed_peer *to, bool is_m
 	COUNT(core, cursor_again, 1);
 	to->next = to->acked + 1;
 	to->moved_ns = core->now_ns;
+	to->is_holed = false;
 	if (is_missed && peers_path_misses(&to->path, to->next, core->now_ns))
 		COUNT(core, cursor_narrowed, 1);
 }
@@ -113,7 +114,10 @@ static uint32_t feed_peer(struct core *core, struct peer *peer)
 		to->acked = feed->end;
 		cursor_feed_walk(core->server);
 	}
-	if (to->next > to->acked + 1 && core->now_ns - to->moved_ns >= AGAIN_NS)
+	// It has a hole: all behind it again. A long round trip, or frames that overtake one another, bring several of these.
+	if (to->is_holed && core->now_ns - to->moved_ns >= HOLE_NS)
+		send_again(core, to, true);
+	else if (to->next > to->acked + 1 && core->now_ns - to->moved_ns >= AGAIN_NS)
 		send_unacked(core, peer, to);
 	while (n < FRAMES && to->next <= feed->end && to->next <= to->acked + feed->window) {
 		if (to->next == to->acked + 1)
@@ -150,12 +154,11 @@ static void acked(struct core *core, const struct peer *peer, const struct godwi
 	if (seq > to->acked && seq < to->next) {
 		to->acked = seq;
 		to->moved_ns = core->now_ns;
+		to->is_holed = godwit_get16(ack->naks) != 0 && to->next > seq + 1;
 	} else if (seq == to->acked && godwit_get16(ack->naks) == 0) {
 		to->path.missed = 0; // what is next arrives, and finds no room there
 	} else if (seq == to->acked && to->next > seq + 1) {
-		// It has a hole: all behind it again. A long round trip brings several of these.
-		if (core->now_ns - to->moved_ns >= HOLE_NS)
-			send_again(core, to, true);
+		to->is_holed = true;
 	}
 }
 

@@ -7,6 +7,7 @@
 
 #define PROPOSE_AGAIN_NS 1000000000ull
 #define LAGS_AGAIN_NS	 10000000ull
+#define STANDS_INTERVALS 20 // of heartbeats
 #define SMALL_AGAIN_NS	 1000000000ull
 
 static bool notify(struct core *core, enum core_notice_kind kind,
@@ -293,6 +294,33 @@ void insync_lags(struct core *core, struct replication *r)
 		if (((r->members | r->proposed) >> i & 1) == 0 && r->feeds[i].holds &&
 		    r->feeds[i].acked < r->stream->log.commit_own.seq)
 			source_close(core, r, i);
+}
+
+// One that is heard and acknowledges nothing more keeps the commit back for ever: a path may swallow records that are too
+// large for it, or the core that holds its log stands still. Publishers that wait for the commit never fill the room.
+void insync_stands(struct core *core, struct replication *r)
+{
+	uint64_t interval_ns = core->server->peers.interval_us * 1000ull;
+	uint64_t since_ns = core->now_ns - r->looked_ns;
+	uint64_t head = r->stream->log.head_own.seq;
+
+	if (!r->writable || since_ns < interval_ns)
+		return;
+	r->looked_ns = core->now_ns;
+	for (uint32_t i = 0; i < core->server->peers.count; i++) {
+		uint64_t acked = counted_ack(r, i);
+
+		// Where we stood still ourselves, what it said meanwhile is not read yet.
+		if ((r->members >> i & 1) == 0 || acked >= head || acked != r->stands_at[i] ||
+		    since_ns > STANDS_INTERVALS * interval_ns / 2) {
+			r->stands_at[i] = acked;
+			r->stands_ns[i] = core->now_ns;
+		} else if (core->now_ns - r->stands_ns[i] >= STANDS_INTERVALS * interval_ns &&
+			   insync_may_leave(r, i)) {
+			COUNT(core, insync_stands, 1);
+			notify_lags(core, r, i);
+		}
+	}
 }
 
 static void take_members(struct core *core, struct replication *r,

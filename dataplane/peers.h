@@ -241,6 +241,10 @@ const struct godwit_server_entry *peers_holder(const struct server *server,
 					       const struct stream *stream,
 					       struct godwit_identifier after);
 
+// The server that orders the stream; NULL: this one does, or it is not up. Thread: any.
+const struct godwit_server_entry *peers_primary(const struct server *server,
+						const struct stream *stream);
+
 // The server that a new client of the stream is to go to while this one is drained: of those that take clients
 // and serve it now, by weight, the same for one client id. after: a position that it must hold, or NULL. Returns
 // NULL where there is none, or this server is not drained. now_ns: for the age of our feed. Thread: any.

@@ -55,6 +55,20 @@ const struct godwit_server_entry *peers_holder(const struct server *server,
 	return drained;
 }
 
+const struct godwit_server_entry *peers_primary(const struct server *server,
+						const struct stream *stream)
+{
+	const struct peer *peer;
+
+	if (stream->role != STREAM_REPLICA)
+		return NULL;
+	peer = &server->peers.peers[stream->primary];
+	if (atomic_load_explicit(&peer->verdict, memory_order_relaxed) != PEER_UP ||
+	    !peer_takes_part(peer))
+		return NULL;
+	return server_entry(server, peer->id);
+}
+
 // Whether its news of the stream are recent, or no older than ours.
 static bool is_fed(const struct server *server, const struct peer_stream_facts *facts,
 		   uint32_t own_age_ms)

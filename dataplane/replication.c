@@ -147,6 +147,7 @@ uint32_t replication_burst(struct core *core)
 		if (r == NULL || stream->home != core->config.id)
 			continue;
 		done += insync_propose(core, r);
+		insync_stands(core, r);
 		done += source_burst(core, r);
 		done += sink_burst(core, r);
 		done += sink_tell(core, r);

@@ -98,6 +98,7 @@ struct sink {
 	uint64_t nak_end, nak_due_ns;
 	uint32_t nak_wait_us;
 	bool ack_due;
+	uint64_t moved_place, moved_ns; // end and commit as they were when one of them moved last
 	// the table of publishers, as of its base, is the stream's: it came by snapshot, and all runs since
 	bool loaded;
 	uint64_t meta; // highest META entry held; 0: no snapshot since we reconciled
@@ -175,6 +176,9 @@ struct replication {
 	uint64_t proposals;			 // number of the last one made
 	uint64_t propose_ns[SERVER_PEERS_MAX];	 // last PROPOSE of it
 	uint64_t lags_ns[SERVER_PEERS_MAX];	 // last LAGS of it
+	uint64_t stands_at[SERVER_PEERS_MAX];	 // its acknowledgement, which has not moved
+	uint64_t stands_ns[SERVER_PEERS_MAX];	 // ... since then
+	uint64_t looked_ns;			 // when that was looked at last
 	bool room_known;			 // the logs of all that count
 	struct feed feeds[SERVER_PEERS_MAX];
 	struct sink sink;
@@ -247,6 +251,9 @@ bool insync_notify_fetched(struct core *core, struct replication *r);
 void insync_notify_refused(struct core *core, struct replication *r);
 // Messages found no room: whoever keeps the commit back is told of.
 void insync_lags(struct core *core, struct replication *r);
+// Once an interval, by the primary: a member that is behind and acknowledged nothing for long is told of as well, where
+// enough are left without it.
+void insync_stands(struct core *core, struct replication *r);
 // Whether enough are left in sync without the peer.
 bool insync_may_leave(const struct replication *r, uint32_t peer);
 // A peer that counts is to count no more: control is told, again at most each 10 ms.

@@ -16,8 +16,8 @@ void session_resume(struct core *core, struct client *client, const struct godwi
 // Answered by ENDED.
 void session_unsubscribe(struct core *core, struct client *client,
 			 const struct godwit_unsubscribe *frame);
-// Send the client elsewhere with its request. tag: the connection's or the subscription's.
-void session_redirect(struct core *core, struct client *client, uint64_t tag, uint32_t request,
+// Send the client elsewhere with its request.
+void session_redirect(struct core *core, struct client *client, uint32_t request,
 		      enum godwit_code code, const struct godwit_server_entry *target);
 // Moves cursors and windows, takes up repairs.
 void session_ack(struct core *core, struct client *client, const struct godwit_ack *frame,

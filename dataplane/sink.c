@@ -202,6 +202,7 @@ static void answer_ok(struct core *core, struct replication *r,
 	sink->page_due_ns = core->now_ns;
 	sink->due_ns = core->now_ns + SINK_ACK_NS;
 	sink->ack_due = true;
+	sink->moved_ns = core->now_ns;
 	if (stream->role == STREAM_REPLICA) {
 		// Whoever feeds us fetches from us no more: no runs are held for it.
 		source_close_all(core, r);
@@ -255,13 +256,20 @@ static void answer_reset(struct core *core, struct replication *r,
 	closing_begin(core, r);
 }
 
+static bool source_facts(const struct core *core, const struct replication *r,
+			 struct peer_stream_facts *facts)
+{
+	const struct peer *peer = &core->server->peers.peers[r->sink.peer];
+
+	return peer_stream_get(&peer->streams[r->stream->number], facts);
+}
+
 // Whether the source says of itself that it makes the feed.
 static bool source_serves(const struct core *core, const struct replication *r)
 {
-	const struct peer *peer = &core->server->peers.peers[r->sink.peer];
 	struct peer_stream_facts facts;
 
-	return peer_stream_get(&peer->streams[r->stream->number], &facts) && facts.feed_age_ms == 0;
+	return source_facts(core, r, &facts) && facts.feed_age_ms == 0;
 }
 
 void sink_answer(struct core *core, struct replication *r, struct peer *peer,
@@ -309,27 +317,46 @@ void sink_answer(struct core *core, struct replication *r, struct peer *peer,
 
 // ---- time --------------------------------------------------------------------------------------
 
+// When our log last moved, or lacked nothing of what the source says is committed. A path may let heartbeats through
+// and swallow records that are too large for it: then the feed is lost although the source is heard.
+static uint64_t moved_ns(const struct core *core, struct replication *r)
+{
+	const struct log *log = &r->stream->log;
+	uint64_t place = log->head_own.seq + log->commit_own.seq;
+	struct sink *sink = &r->sink;
+	struct peer_stream_facts facts;
+
+	if (place != sink->moved_place ||
+	    (core->now_ns - sink->moved_ns >= core->server->peers.interval_us * 1000ull &&
+	     source_facts(core, r, &facts) && facts.commit <= log->commit_own.seq)) {
+		sink->moved_place = place;
+		sink->moved_ns = core->now_ns;
+	}
+	return sink->moved_ns;
+}
+
 // When the feed was whole last. Of a source that is heard but does not hear our acknowledgements nothing comes once
 // its window is full.
-static uint64_t fed_ns(const struct core *core, const struct peer *source)
+static uint64_t fed_ns(const struct core *core, struct replication *r)
 {
+	const struct peer *source = &core->server->peers.peers[r->sink.peer];
 	uint64_t heard_ns = atomic_load_explicit(&source->heard_ns, memory_order_relaxed);
 	uint64_t hears_ns = atomic_load_explicit(&source->hears_ns, memory_order_relaxed);
+	uint64_t moved = moved_ns(core, r);
 
 	if (hears_ns < heard_ns && peer_is_cut_off(&core->server->peers, source, core->now_ns))
-		return hears_ns;
-	return heard_ns;
+		heard_ns = hears_ns;
+	return moved < heard_ns ? moved : heard_ns;
 }
 
 static uint32_t following_burst(struct core *core, struct replication *r)
 {
 	struct stream *stream = r->stream;
 	struct sink *sink = &r->sink;
-	const struct peer *source = &core->server->peers.peers[sink->peer];
 	uint32_t done = 0;
 
 	if (stream->role == STREAM_REPLICA)
-		atomic_store_explicit(&stream->feed_heard_ns, fed_ns(core, source),
+		atomic_store_explicit(&stream->feed_heard_ns, fed_ns(core, r),
 				      memory_order_relaxed);
 	if (sink->pulling)
 		done += snapshot_pull(core, r);

@@ -355,14 +355,16 @@ struct godwit_identifier stream_apply_policy(const struct stream *stream, struct
 	}
 }
 
-// Whoever asks for a sequence above the commit asks until that is reached: what is not committed may never be.
-static struct resolved start_at(const struct stream *stream, uint64_t seq, uint64_t committed)
+// Of a sequence that the client has not taken. What is not committed may never be, and a position in it would be found
+// DIVERGED then: whoever is ahead of the commit by what lies in the log asks again.
+static struct resolved start_after(const struct stream *stream, struct godwit_identifier id)
 {
-	struct resolved resolved = stream_resolve(stream, identifier_at(stream, seq));
+	uint64_t committed = log_committed_seq(&stream->log);
+	struct resolved resolved = stream_resolve(stream, id);
 
-	if (resolved.answer == GODWIT_OK && seq > committed)
-		resolved.answer = GODWIT_BUSY;
-	if (resolved.answer == GODWIT_FUTURE && resolved.identifier.seq > committed)
+	if (resolved.answer == GODWIT_OK && id.seq > committed)
+		return (struct resolved){GODWIT_BUSY, id};
+	if (resolved.answer == GODWIT_FUTURE)
 		resolved.identifier = identifier_at(stream, committed);
 	return resolved;
 }
@@ -372,7 +374,7 @@ struct resolved stream_start(const struct stream *stream, enum godwit_start star
 {
 	const struct log *log = &stream->log;
 	uint64_t served = stream_session(stream);
-	uint64_t found, committed = log_committed_seq(log);
+	uint64_t found, committed;
 	struct godwit_identifier id;
 
 	if (served == 0)
@@ -381,18 +383,19 @@ struct resolved stream_start(const struct stream *stream, enum godwit_start star
 		return (struct resolved){GODWIT_UNKNOWN_SESSION, {.session = session}};
 	switch (start) {
 	case GODWIT_START_LATEST:
-		return (struct resolved){GODWIT_OK, identifier_at(stream, committed)};
+		return (struct resolved){GODWIT_OK, identifier_at(stream, log_committed_seq(log))};
 	case GODWIT_START_EARLIEST:
 		return (struct resolved){GODWIT_OK,
 					 identifier_at(stream, stream_earliest_start(stream) - 1)};
 	case GODWIT_START_TIME:
 		found = log_find_time(log, value) - 1;
-		// Nobody is given a position above the commit. A time that is not reached by then begins like
-		// LATEST.
+		committed = log_committed_seq(log);
+		// What is not committed may never be: nobody is given a position in it. A time that is not
+		// reached by then begins like LATEST.
 		id = identifier_at(stream, found < committed ? found : committed);
 		return (struct resolved){GODWIT_OK, id};
 	case GODWIT_START_SEQUENCE:
-		return start_at(stream, value - 1, committed);
+		return start_after(stream, identifier_at(stream, value - 1));
 	default:
 		return stream_resolve(stream, (struct godwit_identifier){.session = session,
 									 .seq = value,

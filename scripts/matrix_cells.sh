@@ -304,9 +304,11 @@ cell_facts() {
 
 rounds=0
 clients=0
+running= # the cell, and what it says
+said=
 cell_run() {
 	local row=$1 column=$2 victim=2 other=3 subs=() first=0 held_ms=0 swarm_due=0 swarm_base=0 frozen=0 why='' marks=''
-	local began sub rc=0 told=() moves drops=0 drops_seen=0 drops_looks=0
+	local began sub rc=0 told=() moves drops=0 drops_seen=0 drops_looks=0 keep=${GODWIT_KEEP:-0}
 	local -A start=() ids=()
 	began=$(now_ms)
 	if [ "$column" = storm ]; then
@@ -314,9 +316,13 @@ cell_run() {
 		other=2
 	fi
 	rm -f "$LAB_DIR"/{watch,late,join}*.{json,out} "$LAB_DIR"/swarm.{json,out} "$LAB_DIR"/waits-*
-	if ! cell_story 2>"$LAB_DIR/cell.err"; then
+	# Whatever ends the script in a cell leaves the folder, and is told of at the end.
+	GODWIT_KEEP=1
+	running=$row:$column
+	said=$LAB_DIR/cell.err
+	if ! cell_story 2>"$said"; then
 		rc=1
-		why=$(tail -n 3 "$LAB_DIR/cell.err")
+		why=$(tail -n 3 "$said")
 		why=${why:-"it broke off after \"${marks##*,}\", without a word"}
 	fi
 	for sub in "${subs[@]}"; do
@@ -328,6 +334,8 @@ cell_run() {
 		>"$LAB_DIR/result" || rc=1
 	cat "$LAB_DIR/result" >>"$results"
 	[ -s "$LAB_DIR/result" ] || die "the judge of $row:$column has no verdict"
+	GODWIT_KEEP=$keep
+	running=
 	[ "$rc" -eq 0 ] || GODWIT_KEEP=1 lab_down
 	return "$rc"
 }

@@ -64,6 +64,9 @@ lab_at_end() {
 	[ -z "$json" ] || matrix_tell document >"$json"
 	[ ${#again[@]} -eq 0 ] || printf '%s\n' "${again[@]}"
 	rm -f "$results"
+	if [ -n "$running" ]; then
+		say "$running ended it: $(tail -n 3 "$said" 2>/dev/null)"
+	fi
 	say "$verdict"
 }
 

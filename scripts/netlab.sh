@@ -39,6 +39,7 @@ LAB_DIR=
 LAB_SERVER=10.77.0.1
 LAB_PORT=5678
 LAB_STOP_S=10
+exec {lab_stderr}>&2
 declare -A LAB_PIDS=() LAB_HOSTS=() LAB_SWITCHED=()
 
 GODWITD=${GODWITD:-$build_dir/control/godwitd}
@@ -357,6 +358,8 @@ lab_down() {
 lab_end() {
 	local rc=$1 file is_failure=no
 	trap - EXIT
+	# A function that ends the script may have had its errors sent elsewhere.
+	exec 2>&"$lab_stderr"
 	trap '' INT TERM HUP
 	set +e
 	case $rc in

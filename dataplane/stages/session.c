@@ -176,12 +176,12 @@ static void session_proof(struct core *core, const struct datagram *datagram)
 	send_welcome(core, client, godwit_get32(proof->request));
 }
 
-void session_redirect(struct core *core, struct client *client, uint64_t tag, uint32_t request,
+void session_redirect(struct core *core, struct client *client, uint32_t request,
 		      enum godwit_code code, const struct godwit_server_entry *target)
 {
 	struct godwit_redirect frame = {
 		.frame = {.version = GODWIT_VERSION, .type = GODWIT_REDIRECT},
-		.tag = godwit_be64(tag),
+		.tag = godwit_be64(client->tag),
 		.request = godwit_be32(request),
 		.code = godwit_be16((uint16_t)code),
 		.target = *target,
@@ -204,8 +204,7 @@ static void session_to_home(struct core *core, const struct datagram *datagram, 
 	};
 
 	if (stream == NULL && target != NULL) {
-		session_redirect(core, datagram->client, datagram->client->tag, request,
-				 GODWIT_NOT_PRIMARY, target);
+		session_redirect(core, datagram->client, request, GODWIT_NOT_PRIMARY, target);
 		return;
 	}
 	if (stream == NULL) {

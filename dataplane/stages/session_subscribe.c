@@ -19,7 +19,7 @@ struct request { // what SUBSCRIBE and RESUME have in common
 	const struct godwit_be32 *topics; // NULL: whole
 	uint32_t topics_count;
 	struct resolved resolved;
-	struct godwit_identifier asked; // session 0: no identifier
+	struct godwit_identifier asked; // session 0: no position of the client's own
 	bool is_latest;			// no position: wherever it begins is right
 };
 
@@ -116,7 +116,7 @@ static void unknown_stream(struct core *core, struct client *client, const struc
 	if (target == NULL)
 		refuse(core, client, GODWIT_UNKNOWN_STREAM, r, 0);
 	else
-		session_redirect(core, client, r->tag, r->request, GODWIT_NOT_PRIMARY, target);
+		session_redirect(core, client, r->request, GODWIT_NOT_PRIMARY, target);
 }
 
 // Nothing is wrong with the position, but it cannot be served here, or not now. False: it can, or
@@ -134,8 +134,11 @@ static bool sent_elsewhere(struct core *core, struct client *client, const struc
 	if ((answer != GODWIT_BEHIND && answer != GODWIT_TRUNCATED) || r->asked.session == 0)
 		return false;
 	target = peers_holder(core->server, r->stream, r->asked);
+	// Whether a start is still to come, the primary alone can say. Who resumes has taken what others have soon.
+	if (target == NULL && answer == GODWIT_BEHIND && r->attempt == 0)
+		target = peers_primary(core->server, r->stream);
 	if (target != NULL) {
-		session_redirect(core, client, r->tag, r->request, answer, target);
+		session_redirect(core, client, r->request, answer, target);
 		return true;
 	}
 	if (answer != GODWIT_BEHIND)
@@ -158,7 +161,7 @@ static bool sent_instead(struct core *core, struct client *client, const struct 
 	target = peers_instead(core->server, r->stream, client->id, after, core->now_ns);
 	if (target == NULL)
 		return false;
-	session_redirect(core, client, r->tag, r->request, GODWIT_DRAINING, target);
+	session_redirect(core, client, r->request, GODWIT_DRAINING, target);
 	return true;
 }
 
@@ -349,6 +352,9 @@ void session_subscribe(struct core *core, struct client *client,
 		};
 	r.resolved = stream_start(r.stream, frame->start, value, godwit_get64(frame->session),
 				  godwit_get32(frame->epoch));
+	if (frame->start == GODWIT_START_SEQUENCE)
+		r.asked = (struct godwit_identifier){.session = r.resolved.identifier.session,
+						     .seq = value - 1};
 	r.is_latest = frame->start == GODWIT_START_LATEST;
 	open_request(core, client, &r);
 }

@@ -98,7 +98,7 @@ static void restart(struct actor *a)
 		    godwit_core_identifier(a->core, in->subscription, &identifier) == 0 &&
 		    identifier.session != 0) {
 			in->options.start = GODWIT_START_AFTER;
-			in->options.after = identifier;
+			in->options.after = in->saved.session != 0 ? in->saved : identifier;
 		}
 	}
 	if (a->publisher) {

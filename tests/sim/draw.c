@@ -18,26 +18,32 @@ void draw_host_sizes(struct host *host)
 		host->sizes.runs[i] = 256;
 }
 
+void draw_host_shape(struct rng *rng, struct host *host)
+{
+	static const uint32_t rings[] = {4, 4, 8, 16, 64};
+
+	host->core_count = 1 + (uint32_t)rng_below(rng, 3);
+	host->config.ring_slots = rings[rng_below(rng, 5)];
+	host->config.live_budget = rng_percent(rng, 50) ? 2048 : 1 + (uint32_t)rng_below(rng, 8);
+	host->config.egress_budget = rng_percent(rng, 50) ? 256 : 1 + (uint32_t)rng_below(rng, 16);
+	host->config.temporary_budget =
+		rng_percent(rng, 50) ? 256 << 10 : 1500 + (uint32_t)rng_below(rng, 8000);
+}
+
 void draw_host(struct sim *sim, struct host *host)
 {
 	struct rng *rng = &sim->rng;
-	static const uint32_t rings[] = {4, 4, 8, 16, 64};
 
 	host->sim = sim;
 	host->index = (uint32_t)(host - sim->hosts);
 	host->address = network_host_address(host->index);
-	host->core_count = 1 + (uint32_t)rng_below(rng, 3);
 	host->config = core_config_default;
 	host->config.clients_max = 64;
 	host->config.subscriptions_max = 64;
 	host->config.classes_max = 64;
 	host->config.class_topics_max = 1024;
 	draw_host_sizes(host);
-	host->config.ring_slots = rings[rng_below(rng, 5)];
-	host->config.live_budget = rng_percent(rng, 50) ? 2048 : 1 + (uint32_t)rng_below(rng, 8);
-	host->config.egress_budget = rng_percent(rng, 50) ? 256 : 1 + (uint32_t)rng_below(rng, 16);
-	host->config.temporary_budget =
-		rng_percent(rng, 50) ? 256 << 10 : 1500 + (uint32_t)rng_below(rng, 8000);
+	draw_host_shape(rng, host);
 	// Each third world; nothing is drawn for it.
 	if (sim->seed % 3 == 0)
 		host->spread_ns = (1 + sim->seed % 7 * 50) * MS;

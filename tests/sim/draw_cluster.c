@@ -43,18 +43,26 @@ static void draw_logs(struct sim *sim, uint32_t i)
 	uint64_t largest = 32768ull << rng_below(rng, rng_percent(rng, 40) ? 2 : 6);
 	bool unequal = rng_percent(rng, 30);
 
+	sim->streams[i].log_bytes = largest;
 	for (uint32_t k = 0; k < sim->host_count; k++)
 		sim->hosts[k].streams[i].log_bytes = unequal ? largest >> rng_below(rng, 2) :
 							       largest;
 }
 
-static void draw_servers(struct sim *sim)
+void draw_world(struct sim *sim)
 {
-	static const uint8_t hosts[] = {1, 2, 2, 3, 3, 3, 3, 4, 4, 5};
 	struct rng *rng = &sim->rng;
 
-	sim->host_count = hosts[rng_below(rng, sizeof(hosts))];
-	sim->stream_count = 1 + (uint32_t)rng_below(rng, 3);
+	sim->now_ns = 1000 * MS;
+	sim->wall_base_ns = 1700000000000000000ull + rng_below(rng, 1ull << 40);
+	sim->attacker = rng_percent(rng, 20);
+	sim->attacker_address = godwit_address_v4(0x0a0000f0, 9999);
+}
+
+void draw_servers(struct sim *sim)
+{
+	struct rng *rng = &sim->rng;
+
 	for (uint32_t i = 0; i < sim->host_count; i++) {
 		struct host *host = &sim->hosts[i];
 
@@ -195,7 +203,7 @@ static void draw_left_out(struct sim *sim)
 	sim->fault_count += 3;
 }
 
-static void draw_faults(struct sim *sim)
+void draw_faults(struct sim *sim)
 {
 	struct rng *rng = &sim->rng;
 
@@ -227,19 +235,10 @@ static void draw_rebalances(struct sim *sim)
 	}
 }
 
-void draw_cluster(struct sim *sim)
+void draw_actors(struct sim *sim, uint32_t publishers, uint32_t subscribers, uint32_t rogues)
 {
 	struct rng *rng = &sim->rng;
-	uint32_t publishers, subscribers, rogues;
 
-	sim->now_ns = 1000 * MS;
-	sim->wall_base_ns = 1700000000000000000ull + rng_below(rng, 1ull << 40);
-	sim->attacker = rng_percent(rng, 20);
-	sim->attacker_address = godwit_address_v4(0x0a0000f0, 9999);
-	draw_servers(sim);
-	publishers = 1 + (uint32_t)rng_below(rng, 3);
-	subscribers = 1 + (uint32_t)rng_below(rng, 8);
-	rogues = rng_percent(rng, 15) ? 1 : 0;
 	sim->actor_count = publishers + subscribers + rogues;
 	for (uint32_t i = 0; i < sim->actor_count; i++) {
 		struct actor *a = &sim->actors[i];
@@ -249,9 +248,30 @@ void draw_cluster(struct sim *sim)
 		draw_actor_paths(sim, a);
 		a->raw.host = (uint32_t)rng_below(rng, sim->host_count);
 	}
-	draw_faults(sim);
+}
+
+void draw_disks(struct sim *sim)
+{
 	for (uint32_t i = 0; i < sim->host_count; i++)
-		if (rng_percent(rng, 10))
-			sim->hosts[i].bad_disk = 5 + (uint32_t)rng_below(rng, 40);
+		if (rng_percent(&sim->rng, 10))
+			sim->hosts[i].bad_disk = 5 + (uint32_t)rng_below(&sim->rng, 40);
+}
+
+void draw_cluster(struct sim *sim)
+{
+	static const uint8_t hosts[] = {1, 2, 2, 3, 3, 3, 3, 4, 4, 5};
+	struct rng *rng = &sim->rng;
+	uint32_t publishers, subscribers, rogues;
+
+	draw_world(sim);
+	sim->host_count = hosts[rng_below(rng, sizeof(hosts))];
+	sim->stream_count = 1 + (uint32_t)rng_below(rng, 3);
+	draw_servers(sim);
+	publishers = 1 + (uint32_t)rng_below(rng, 3);
+	subscribers = 1 + (uint32_t)rng_below(rng, 8);
+	rogues = rng_percent(rng, 15) ? 1 : 0;
+	draw_actors(sim, publishers, subscribers, rogues);
+	draw_faults(sim);
+	draw_disks(sim);
 	draw_rebalances(sim);
 }

@@ -329,9 +329,9 @@ static const struct {
 	void (*draw)(struct sim *sim);
 	uint32_t hosts, holders; // that it needs; 0: any
 } meetings[MEETINGS] = {
-	{draw_crowd, 0, 0},	   {draw_late, 0, 0},	     {draw_twins, 0, 0},
-	{draw_held, SIM_HOSTS, 3}, {draw_two_drains, 0, 0},  {draw_not_whole, 0, 3},
-	{draw_small_rings, 0, 0},  {draw_small_rings, 0, 0}, {draw_narrow, 0, 0},
+	{draw_crowd, 0, 0},	  {draw_late, 0, 0},	    {draw_twins, 0, 0},
+	{draw_held, 5, 3},	  {draw_two_drains, 0, 0},  {draw_not_whole, 0, 3},
+	{draw_small_rings, 0, 0}, {draw_small_rings, 0, 0}, {draw_narrow, 0, 0},
 };
 
 bool draw_meeting_fits(const struct sim *sim, uint32_t number)

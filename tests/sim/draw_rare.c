@@ -5,8 +5,9 @@
 // third seed is a meeting (draw_meetings.c) instead.
 #include "tests/sim/sim.h"
 
-#define HOSTS_MIN 3
-#define PAIRS	  (FAULT_KINDS * (FAULT_KINDS + 1) / 2)
+#define HOSTS_MIN    3
+#define HOSTS_TAKERS 5 // three that hold a stream, two that do not
+#define PAIRS	     (FAULT_KINDS * (FAULT_KINDS + 1) / 2)
 
 // The n-th pair of kinds.
 static void pair_of(uint32_t n, enum fault_kind *a, enum fault_kind *b)
@@ -194,7 +195,7 @@ static bool fits(const struct sim *sim, bool is_meeting, uint32_t number)
 	if (is_meeting)
 		return draw_meeting_fits(sim, number % MEETINGS);
 	return number % 4 != 1 ||
-	       (sim->host_count == SIM_HOSTS && __builtin_popcount(draw_rare_holders(sim)) == 3);
+	       (sim->host_count >= HOSTS_TAKERS && __builtin_popcount(draw_rare_holders(sim)) == 3);
 }
 
 void draw_rare(struct sim *sim)

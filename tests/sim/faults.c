@@ -39,9 +39,11 @@ static void crash(struct host *host, const struct fault *fault, bool begins)
 {
 	if (begins) {
 		host_stop(host);
-		if (fault->amount != 0)
+		if (fault->amount & CRASH_FILES_LOST)
 			host_forget_files(host);
 	} else if (!host->up) {
+		if (fault->amount & CRASH_CHANGED)
+			host_change(host);
 		host_start(host);
 	}
 }

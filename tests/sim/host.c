@@ -213,6 +213,25 @@ void host_stop(struct host *host)
 	sim_trace(sim, host_node(host), "down");
 }
 
+// All that may differ from its peers'.
+void host_change(struct host *host)
+{
+	struct sim *sim = host->sim;
+
+	draw_host_shape(&sim->rng, host);
+	for (uint32_t i = 0; i < host->core_count; i++)
+		if (host->cores[i].taken_max == 0)
+			host->cores[i].taken_max = 1000;
+	for (uint32_t i = 0; i < sim->stream_count; i++) {
+		struct host_stream *hs = &host->streams[i];
+
+		log_memory_unmap(hs->log_memory, hs->log_bytes);
+		hs->log_memory = NULL;
+		hs->log_bytes = sim->streams[i].log_bytes >> rng_below(&sim->rng, 2);
+	}
+	sim_trace(sim, host_node(host), "another configuration: %u cores", host->core_count);
+}
+
 // As RSS does: an address lands on one core, until the flows are spread anew.
 uint32_t host_core_of(const struct host *host, const struct godwit_address *from)
 {

@@ -341,12 +341,13 @@ static void start_keeper(struct host *host)
 
 static void start_plane(struct host *host)
 {
+	uint32_t cursors = 16 * host->config.subscriptions_max;
 	struct plane_config config = {
 		.server = &host->server,
 		.weight = 1,
 		.multiplier = 3,
-		.cursors_max = 1024,
-		.clients_max = 1024,
+		.cursors_max = cursors,
+		.clients_max = cursors,
 		.moves_max = host->sizes.moves,
 		.offers_ms = host->sizes.offers_ms,
 		.node = -1,

@@ -104,6 +104,10 @@ static void on_message(struct interest *in, const struct godwit_event *e)
 			 in->actor->index, in->subscription, seq);
 	check_epoch(in, &e->identifier, "message");
 	in->taken = e->identifier;
+	if (in->actor->save_ns != 0 && sim->now_ns >= in->saved_ns + in->actor->save_ns) {
+		in->saved = in->taken;
+		in->saved_ns = sim->now_ns;
+	}
 }
 
 static void on_gap(struct interest *in, const struct godwit_event *e)
@@ -151,6 +155,10 @@ static void on_subscribed(struct interest *in, const struct godwit_event *e)
 	    (e->identifier.seq != o->after.seq || e->identifier.session != o->after.session))
 		sim_fail(sim, "actor %u.%u: saved %lu, begins after %lu", in->actor->index,
 			 in->subscription, o->after.seq, e->identifier.seq);
+	if (e->code != GODWIT_OK && e->code != GODWIT_TRUNCATED && e->code != GODWIT_FUTURE &&
+	    e->code != GODWIT_DIVERGED && e->code != GODWIT_UNKNOWN_SESSION)
+		sim_fail(sim, "actor %u.%u: a policy was applied to %s", in->actor->index,
+			 in->subscription, godwit_code_name(e->code));
 	if (e->code != GODWIT_OK && o->policy == GODWIT_POLICY_FAIL)
 		sim_fail(sim, "actor %u.%u: answer %s with the policy to fail", in->actor->index,
 			 in->subscription, godwit_code_name(e->code));

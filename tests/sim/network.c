@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Packets under way. A host is known by its UDP port 5000 + its index, an actor by 10000 + its index
-// (100 more for each new socket).
+// Packets under way. A host is known by its UDP port 5000 + its index, an actor by 10000 + its index (100 more for each new
+// socket), and each hundred of actors by 20000 more.
 #include <stdlib.h>
 
 #include "tests/sim/sim.h"
 
 #define HOST_PORT  5000u
 #define ACTOR_PORT 10000u
-#define SOCKETS	   100u // distance of an actor's ports
+#define SOCKETS	   100u	  // distance of an actor's ports
+#define HUNDRED	   20000u // distance of actors' ports whose indices differ by SOCKETS
 
 struct godwit_address network_host_address(uint32_t host)
 {
@@ -17,18 +18,21 @@ struct godwit_address network_host_address(uint32_t host)
 
 struct godwit_address network_actor_address(uint32_t actor)
 {
-	return godwit_address_v4(0x0a000100 + actor, (uint16_t)(ACTOR_PORT + actor));
+	return godwit_address_v4(
+		0x0a000100 + actor,
+		(uint16_t)(ACTOR_PORT + actor / SOCKETS * HUNDRED + actor % SOCKETS));
 }
 
 uint32_t network_node(const struct godwit_address *address)
 {
-	uint32_t port = address->port;
+	uint32_t port = address->port, actor;
 
 	if (port >= HOST_PORT && port < HOST_PORT + SIM_HOSTS)
 		return port - HOST_PORT;
-	if (port >= ACTOR_PORT && (port - ACTOR_PORT) % SOCKETS < SIM_ACTORS)
-		return SIM_HOSTS + (port - ACTOR_PORT) % SOCKETS;
-	return SIM_NODES;
+	if (port < ACTOR_PORT)
+		return SIM_NODES;
+	actor = (port - ACTOR_PORT) / HUNDRED * SOCKETS + (port - ACTOR_PORT) % SOCKETS;
+	return actor < SIM_ACTORS ? SIM_HOSTS + actor : SIM_NODES;
 }
 
 static bool before(const struct packet *a, const struct packet *b)
@@ -138,11 +142,16 @@ static bool agreed_details(const uint8_t *bytes, uint32_t length, char *text, si
 	const struct godwit_meta *meta = (const void *)bytes;
 	const struct godwit_meta_instance *instance = (const void *)(meta + 1);
 	const struct godwit_snapshot *page = (const void *)bytes;
+	const struct godwit_redirect *redirect = (const void *)bytes;
 
 	if (bytes[1] == GODWIT_TOPIC && length >= sizeof(*topic))
 		snprintf(text, size, "%.15s of %.15s", topic->name, topic->stream);
 	else if (bytes[1] == GODWIT_TOPIC_NUMBER && length >= sizeof(*number))
 		snprintf(text, size, "%.15s is %u", number->name, godwit_get32(number->topic));
+	else if (bytes[1] == GODWIT_REDIRECT && length >= sizeof(*redirect))
+		snprintf(text, size, "request %u to s%u %s", godwit_get32(redirect->request),
+			 godwit_get16(redirect->target.id),
+			 godwit_code_name(godwit_get16(redirect->code)));
 	else if (bytes[1] == GODWIT_PUBLISH_OPENED && length >= sizeof(*opened))
 		snprintf(text, size, "stream %u instance %lu last %lu %s",
 			 godwit_get32(opened->stream), godwit_get64(opened->instance),

@@ -14,6 +14,7 @@
 //   rogue.c         a proved client that keeps to no rule
 //   draw.c          draws clients and paths from a seed
 //   draw_cluster.c  draws a cluster, and what breaks in it
+//   draw_large.c    draws many servers, streams and clients
 //   draw_rare.c     draws what that seldom brings about: faults in pairs, one after the other
 //   draw_meetings.c ... and what takes several things at the right moments
 //   faults.c        what breaks, by time
@@ -38,18 +39,18 @@
 #include "dataplane/core.h"
 #include "tests/sim/coverage.h"
 
-#define SIM_HOSTS	 5
-#define SIM_STREAMS	 4
+#define SIM_HOSTS	 7
+#define SIM_STREAMS	 8
 #define SIM_CORES	 4
-#define SIM_ACTORS	 32
+#define SIM_ACTORS	 208
 #define SIM_NODES	 (SIM_HOSTS + SIM_ACTORS) // hosts, then actors
 #define SIM_INTERESTS	 3
 #define SIM_NAMES	 8 // topic names that clients ask for
-#define SIM_HOMES	 8192
+#define SIM_HOMES	 32768
 #define SIM_CLIENT_ID	 1000ull // of the first actor
 #define SIM_FILES	 SIM_STREAMS
 #define HOST_INTERVAL_NS (10 * MS) // of heartbeats between hosts
-#define SIM_FAULTS	 12
+#define SIM_FAULTS	 16
 #define SIM_EPOCHS	 64
 #define SIM_TRUTHS	 64
 #define SIM_TOPICS	 8 // 1..SIM_TOPICS; the last is never published but at the end
@@ -230,6 +231,7 @@ struct sim_stream {	   // of the cluster
 	uint32_t replicas;	   // mask of hosts
 	uint32_t min_in_sync;
 	bool ack_local;
+	uint64_t log_bytes;	      // the largest log that is drawn for it
 	struct cluster_record record; // in force
 };
 
@@ -242,7 +244,7 @@ struct home_of { // who sends DATA of a cursor epoch
 // ---- faults -----------------------------------------------------------------------------------
 
 enum fault_kind {
-	FAULT_CRASH,	 // a's memory is lost; amount: its files, too
+	FAULT_CRASH,	 // a's memory is lost; amount: CRASH_* bits
 	FAULT_POWER,	 // of all hosts
 	FAULT_PAUSE,	 // a makes no turns, while its clock goes on
 	FAULT_CUT,	 // nothing gets from a to b (nodes)
@@ -255,6 +257,9 @@ enum fault_kind {
 	FAULT_REBALANCE, // its clients are to go to the core of it that has fewest
 };
 #define FAULT_KINDS (FAULT_REBALANCE + 1)
+
+#define CRASH_FILES_LOST 1u
+#define CRASH_CHANGED	 2u // it starts with another number of cores, other logs, rings and budgets
 
 enum fault_state {
 	FAULT_TO_COME,
@@ -280,6 +285,8 @@ struct interest { // one subscription of a subscriber
 	uint32_t subscription;
 	bool begun, ended;
 	struct godwit_identifier taken; // last message (or start)
+	struct godwit_identifier saved; // one of before, as the application wrote it down
+	uint64_t saved_ns;
 	uint64_t unsubscribe_ns;
 	uint8_t seen; // its state in the library, for the coverage
 };
@@ -316,6 +323,7 @@ struct actor {
 	uint16_t datagram;
 	uint64_t pace_ns, next_pull_ns; // between messages; 0: at once
 	uint64_t pause_from_ns, pause_to_ns;
+	uint64_t save_ns; // it writes its identifiers down so often; 0: at once
 	// topics asked for by name
 	uint64_t name_ns; // when it asks next; 0: never
 	uint32_t name, name_stream, name_request;
@@ -428,6 +436,8 @@ void host_input(struct host *host, struct packet *packet); // takes the data
 uint32_t host_core_of(const struct host *host, const struct godwit_address *from);
 // A core makes no turns any more, or makes them again.
 void host_core_stands(struct host *host, uint32_t core, bool begins);
+// It is started next with another configuration.
+void host_change(struct host *host);
 // One turn of every core. Returns the work done.
 uint32_t host_turn(struct host *host);
 void host_check_laws(struct host *host);
@@ -507,8 +517,20 @@ void draw_actor_paths(struct sim *sim, struct actor *actor);
 struct actor *draw_subscriber_more(struct sim *sim);
 
 void draw_cluster(struct sim *sim);
+// Its parts, in this order; how many hosts and streams there are is drawn before draw_servers.
+void draw_world(struct sim *sim);
+void draw_servers(struct sim *sim);
+void draw_actors(struct sim *sim, uint32_t publishers, uint32_t subscribers, uint32_t rogues);
+void draw_faults(struct sim *sim);
+void draw_disks(struct sim *sim);
+// A host's client rings, budgets and number of cores.
+void draw_host_shape(struct rng *rng, struct host *host);
 // What else a fault of this kind needs: whom it is between, how much.
 void draw_fault_kind(struct sim *sim, struct fault *fault, enum fault_kind kind);
+
+// ---- draw_large.c
+
+void draw_large(struct sim *sim);
 
 // ---- draw_rare.c, and draw_meetings.c
 

@@ -15,6 +15,7 @@ static const uint64_t regressions[] = {
 	30493, // a server dropped what had a newer home, and one that was just started did not hear of it
 	5254, // cursors of numbers that other streams had taken were said to live, and handed over for ever
 	33435, // a member that began in an epoch that left no record was reset by a primary that had it not
+	3, // a policy was applied to BEHIND: a start at a replica that had not got there went to its earliest message
 	22204, // a cut that went on after the newest, at the number of what was taken last, was not told of
 };
 

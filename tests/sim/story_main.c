@@ -80,7 +80,7 @@ static uint32_t run_range(const struct story *story, const struct arguments *arg
 static int run_shrink(const struct story *story, const struct arguments *args)
 {
 	struct shrunk shrunk;
-	char text[1024];
+	char text[8192];
 
 	if (!shrink(story, args->from, (uint32_t)args->tries, stdout, &shrunk)) {
 		printf("sim: ok scenarios=1 violations=0: there is nothing to shrink\n");

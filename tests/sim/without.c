@@ -18,8 +18,14 @@ static const struct {
 
 void without_add(struct without *without, struct piece piece)
 {
-	assert(piece.number < 64);
-	without->masks[piece.kind] |= 1ull << piece.number;
+	assert(piece.number < PIECE_NUMBERS);
+	without->masks[piece.kind][piece.number / 64] |= 1ull << piece.number % 64;
+}
+
+bool without_has(const struct without *without, enum piece_kind kind, uint32_t number)
+{
+	return number < PIECE_NUMBERS &&
+	       (without->masks[kind][number / 64] >> number % 64 & 1) != 0;
 }
 
 static bool read_piece(struct without *without, const char *text, size_t length)
@@ -35,7 +41,7 @@ static bool read_piece(struct without *without, const char *text, size_t length)
 			if (text[name] != ':' || text[name + 1] < '0' || text[name + 1] > '9')
 				continue;
 			number = strtoul(text + name + 1, &end, 10);
-			if (end != text + length || number >= 64)
+			if (end != text + length || number >= PIECE_NUMBERS)
 				return false;
 		} else if (length != name) {
 			continue;
@@ -48,11 +54,9 @@ static bool read_piece(struct without *without, const char *text, size_t length)
 
 bool without_is_nothing(const struct without *without)
 {
-	bool is_nothing = without->messages == 0 && without->dice == 0;
+	static const struct without nothing;
 
-	for (uint32_t i = 0; i < PIECE_KINDS; i++)
-		is_nothing = is_nothing && without->masks[i] == 0;
-	return is_nothing;
+	return memcmp(without, &nothing, sizeof(nothing)) == 0;
 }
 
 bool without_read(struct without *without, const char *text)
@@ -98,8 +102,8 @@ void without_print(const struct without *without, char *text, size_t size)
 
 	text[0] = '\0';
 	for (uint32_t i = 0; i < PIECE_KINDS; i++)
-		for (uint32_t n = 0; n < 64; n++) {
-			if ((without->masks[i] >> n & 1) == 0)
+		for (uint32_t n = 0; n < PIECE_NUMBERS; n++) {
+			if (!without_has(without, i, n))
 				continue;
 			at = add_text(text, size, at, "%s%s", before, kinds[i].name);
 			if (kinds[i].numbered)
@@ -177,11 +181,6 @@ static void leave_server(struct sim *sim, uint32_t gone)
 }
 
 // ---- the rest ---------------------------------------------------------------------------------
-
-static bool is_out(const struct without *without, enum piece_kind kind, uint32_t number)
-{
-	return number < 64 && (without->masks[kind] >> number & 1) != 0;
-}
 
 // 0 from now on, if `out`. Returns whether it was not.
 static bool zero(void *number, size_t size, bool out)
@@ -313,9 +312,9 @@ static void leave_of_actors(struct sim *sim, const struct without *without)
 	for (uint32_t i = 0; i < sim->actor_count; i++) {
 		struct actor *a = &sim->actors[i];
 
-		if (is_out(without, PIECE_client, i))
+		if (without_has(without, PIECE_client, i))
 			a->left = true;
-		if (is_out(without, PIECE_restart, i))
+		if (without_has(without, PIECE_restart, i))
 			a->restart_ns = 0;
 		if (without->messages != 0 && a->to_publish > without->messages)
 			a->to_publish = without->messages;
@@ -325,14 +324,14 @@ static void leave_of_actors(struct sim *sim, const struct without *without)
 void without_apply(struct sim *sim, const struct without *without)
 {
 	for (uint32_t i = 0; i < sim->fault_count; i++)
-		if (is_out(without, PIECE_fault, i + 1))
+		if (without_has(without, PIECE_fault, i + 1))
 			sim->faults[i].state = FAULT_OVER;
 	for (uint32_t i = 0; i < PIECE_KINDS; i++)
-		if (!kinds[i].numbered && is_out(without, i, 0))
+		if (!kinds[i].numbered && without_has(without, i, 0))
 			of_world(sim, i, true);
 	leave_of_actors(sim, without);
 	for (uint32_t i = sim->host_count; i > 0; i--)
-		if (is_out(without, PIECE_server, i))
+		if (without_has(without, PIECE_server, i))
 			leave_server(sim, i - 1);
 	sim->rng.state += without->dice * 0x2545f4914f6cdd1dull;
 }

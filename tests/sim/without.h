@@ -44,10 +44,15 @@ enum piece_kind {
 	PIECE_KINDS,
 };
 
+#define PIECE_NUMBERS 256
+static_assert(SIM_ACTORS <= PIECE_NUMBERS && SIM_FAULTS < PIECE_NUMBERS &&
+		      SIM_HOSTS < PIECE_NUMBERS,
+	      "each has its bit");
+
 struct without {
-	uint64_t masks[PIECE_KINDS]; // by number; of what has none, bit 0
-	uint64_t messages;	     // of each publisher at most; 0: as drawn
-	uint32_t dice;		     // which throw; 0: the seed's own
+	uint64_t masks[PIECE_KINDS][PIECE_NUMBERS / 64]; // by number; of what has none, bit 0
+	uint64_t messages;				 // of each publisher at most; 0: as drawn
+	uint32_t dice;					 // which throw; 0: the seed's own
 };
 
 struct piece {
@@ -62,6 +67,7 @@ void without_apply(struct sim *sim, const struct without *without);
 uint32_t without_pieces(struct sim *sim, struct piece *pieces);
 void without_add(struct without *without, struct piece piece);
 bool without_is_nothing(const struct without *without);
+bool without_has(const struct without *without, enum piece_kind kind, uint32_t number);
 // Add what a text names. False: it names something that does not exist.
 bool without_read(struct without *without, const char *text);
 // What can be named, a line each.

@@ -130,6 +130,29 @@ static void take(uint32_t from, uint32_t to)
 	}
 }
 
+// The second frame of entries gets lost, the first time.
+static bool without_the_second(struct cluster *of, uint32_t from, uint32_t to, uint8_t *bytes,
+			       uint32_t *length)
+{
+	static uint32_t frames;
+
+	(void)of, (void)length;
+	return from != 0 || to != 1 || bytes[1] != GODWIT_REPLICATE || ++frames != 2;
+}
+
+Checked(cursor_feed_peers, a_hole_that_is_told_of_at_once_is_mended_soon, stop)
+{
+	c.filter = without_the_second;
+	for (uint32_t i = 0; i < 4; i++) {
+		take(i, i + 1);
+		cluster_turns(&c, 1);
+	}
+	cluster_pass(&c, 20 * MS);
+	cr_assert_geq(cluster_count(&c, 1, COUNTER_cursor_holes), 1);
+	assert_all(1, 0, 0, 4);
+	cr_assert_eq(cluster_count(&c, 0, COUNTER_cursor_again), 1);
+}
+
 // By the time that the repeat arrives the hole behind it was seen many times.
 Checked(cursor_feed_peers, a_repeat_that_is_long_on_its_way_narrows_no_feed, stop)
 {

@@ -454,6 +454,33 @@ Test(replication, a_path_that_swallows_large_frames_carries_small_ones)
 	rig_stop();
 }
 
+Test(replication, the_feed_of_a_path_that_swallows_its_records_grows_old)
+{
+	uint32_t age_ms;
+
+	rig_start(3, NULL);
+	rig_open();
+	rig_pass(50 * MS);
+	rig.c.filter = cluster_narrow_path;
+	rig.expels = true;
+	rig_publish(1, 900); // alone it is too large for that path
+	rig_pass(100 * MS);
+	cr_assert_eq(rig_commit(2), 0, "the path may recover");
+	rig_pass(500 * MS);
+	cr_assert_eq(rig_commit(2), 1, "the set does without it");
+	cr_assert_eq(cluster_count(&rig.c, 0, COUNTER_insync_lags), rig.lags);
+	cr_assert_geq(cluster_count(&rig.c, 0, COUNTER_insync_stands), 1);
+	cr_assert_eq(rig_end(1), 0);
+	age_ms = stream_feed_age_ms(rig_stream(1), rig.c.now_ns);
+	cr_assert_gt(age_ms, 200, "its source is heard, and the feed %u ms old", age_ms);
+	cr_assert_lt(stream_feed_age_ms(rig_stream(2), rig.c.now_ns), 20);
+	rig.c.filter = NULL;
+	rig_pass(50 * MS);
+	cr_assert_eq(rig_commit(1), 1);
+	cr_assert_lt(stream_feed_age_ms(rig_stream(1), rig.c.now_ns), 20);
+	rig_stop();
+}
+
 // A path of a long round trip: by the time that the repair arrives it was asked for many times.
 Test(replication, a_repair_that_is_long_on_its_way_narrows_no_feed)
 {

@@ -531,6 +531,38 @@ Test(replication_restart, a_primary_that_is_not_writable_asks_for_patience)
 	rig_stop();
 }
 
+// Only the primary can say that a sequence was never appended; and the policy is not for one that has no fault.
+Test(replication_restart, a_start_that_a_replica_has_not_got_to_is_asked_of_the_primary)
+{
+	struct harness_request request = {.number = 1,
+					  .policy = GODWIT_POLICY_EARLIEST,
+					  .start = GODWIT_START_SEQUENCE,
+					  .start_value = 20};
+	const struct godwit_redirect *redirect;
+	const struct harness_frame *frame;
+	struct client_peer client;
+
+	rig_start(2, NULL);
+	rig_open();
+	rig_publish(10, 100);
+	rig_pass(50 * MS);
+	client = harness_peer(cluster_harness(&rig.c, 1), 0, 20, 1000, 1);
+	cr_assert(harness_connect(&client, NULL));
+	cr_assert_null(harness_subscribe(&client, &request), "it begins nowhere");
+	frame = harness_take(client.harness, &client.address, GODWIT_ERROR);
+	cr_assert_not_null(frame, "the primary is not known to be up");
+	cr_assert_eq(godwit_get16(((const struct godwit_error *)frame->data)->code), GODWIT_BEHIND);
+	atomic_store(&cluster_peer(&rig.c, 1, 0)->verdict, PEER_UP);
+	cr_assert_null(harness_subscribe(&client, &request));
+	frame = harness_take(client.harness, &client.address, GODWIT_REDIRECT);
+	cr_assert_not_null(frame);
+	redirect = (const void *)frame->data;
+	cr_assert_eq(godwit_get16(redirect->code), GODWIT_BEHIND);
+	cr_assert_eq(godwit_get16(redirect->target.id), 1);
+	cr_assert_eq(godwit_get64(redirect->tag), client.tag);
+	rig_stop();
+}
+
 static bool without_records(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
 			    uint32_t *length)
 {
