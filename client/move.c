@@ -32,6 +32,7 @@ void client_move_to(struct godwit_core *core, struct client_subscription *sub,
 	}
 	sub->target = link;
 	sub->move = move;
+	sub->asked_ns = now_ns + delay_ns;
 	sub->offer_epoch = 0;
 	if (!is_planned) {
 		sub->is_served = false;
@@ -133,7 +134,7 @@ void client_move_on_up(struct godwit_core *core, struct client_subscription *sub
 {
 	if (sub->target == link && (sub->state == CLIENT_SUBSCRIPTION_ASKING ||
 				    sub->state == CLIENT_SUBSCRIPTION_RESUMING))
-		move_begin(core, sub, now_ns, 0);
+		move_begin(core, sub, now_ns, sub->asked_ns > now_ns ? sub->asked_ns - now_ns : 0);
 }
 
 // ---- MIGRATE ------------------------------------------------------------------------------------

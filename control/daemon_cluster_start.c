@@ -23,6 +23,9 @@ void daemon_cluster_list(struct daemon *daemon)
 			continue;
 		memcpy(elsewhere->name, config->streams[i].name, sizeof(elsewhere->name));
 		elsewhere->primary = (uint16_t)config->streams[i].primary;
+		for (uint32_t k = 0; k < config->streams[i].replicas.count; k++)
+			elsewhere->replicas[elsewhere->replica_count++] =
+				(uint16_t)config->streams[i].replicas.ids[k];
 		server->elsewhere_count++;
 	}
 	server->list_count = config->members_count;

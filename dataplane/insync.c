@@ -7,7 +7,6 @@
 
 #define PROPOSE_AGAIN_NS 1000000000ull
 #define LAGS_AGAIN_NS	 10000000ull
-#define STANDS_INTERVALS 20 // of heartbeats
 #define SMALL_AGAIN_NS	 1000000000ull
 
 static bool notify(struct core *core, enum core_notice_kind kind,
@@ -301,6 +300,7 @@ void insync_lags(struct core *core, struct replication *r)
 void insync_stands(struct core *core, struct replication *r)
 {
 	uint64_t interval_ns = core->server->peers.interval_us * 1000ull;
+	uint64_t stands_ns = peers_stands_ns(&core->server->peers);
 	uint64_t since_ns = core->now_ns - r->looked_ns;
 	uint64_t head = r->stream->log.head_own.seq;
 
@@ -312,11 +312,10 @@ void insync_stands(struct core *core, struct replication *r)
 
 		// Where we stood still ourselves, what it said meanwhile is not read yet.
 		if ((r->members >> i & 1) == 0 || acked >= head || acked != r->stands_at[i] ||
-		    since_ns > STANDS_INTERVALS * interval_ns / 2) {
+		    since_ns > stands_ns / 2) {
 			r->stands_at[i] = acked;
 			r->stands_ns[i] = core->now_ns;
-		} else if (core->now_ns - r->stands_ns[i] >= STANDS_INTERVALS * interval_ns &&
-			   insync_may_leave(r, i)) {
+		} else if (core->now_ns - r->stands_ns[i] >= stands_ns && insync_may_leave(r, i)) {
 			COUNT(core, insync_stands, 1);
 			notify_lags(core, r, i);
 		}

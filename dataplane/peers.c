@@ -319,6 +319,13 @@ bool peer_is_cut_off(const struct peers *peers, const struct peer *peer, uint64_
 	return hears_ns != 0 && heard_ns > hears_ns + most_ns;
 }
 
+uint64_t peers_stands_ns(const struct peers *peers)
+{
+	uint64_t beats_ns = PEERS_STANDS_BEATS * 1000ull * peers->interval_us;
+
+	return beats_ns > PEERS_STANDS_NS ? beats_ns : PEERS_STANDS_NS;
+}
+
 bool peer_takes_part(const struct peer *peer)
 {
 	return atomic_load_explicit(&peer->refusal, memory_order_relaxed) == PEER_ACCEPTED &&

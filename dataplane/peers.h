@@ -46,9 +46,14 @@
 #define PEERS_MISSES  4
 #define PEERS_MISS_NS 50000000ull
 
+// What stands still for so many intervals, and for longer than a path needs to be found too narrow for large frames, stands.
+#define PEERS_STANDS_BEATS 20
+#define PEERS_STANDS_NS	   (2 * PEERS_MISSES * PEERS_MISS_NS)
+
 struct core;
 struct datagram;
 struct server;
+struct server_elsewhere;
 struct stream;
 
 // What a peer says of one stream that both configure. A seqlock, as struct shared_mark.
@@ -227,6 +232,9 @@ bool peer_takes_part(const struct peer *peer);
 // hear it: else it were dead. Thread: any.
 bool peer_is_cut_off(const struct peers *peers, const struct peer *peer, uint64_t now_ns);
 
+// How long a log or an acknowledgement that lacks something may stand still before it is said to. Thread: any.
+uint64_t peers_stands_ns(const struct peers *peers);
+
 // ---- where clients are sent (peers_targets.c) ----------------------------------------------------
 
 // Whether it is up, takes part, and takes clients. Thread: any.
@@ -235,11 +243,17 @@ bool peer_takes_clients(const struct peer *peer);
 // Whether that server of the cluster, this one or another, says that it is drained. Thread: any.
 bool peers_is_draining(const struct server *server, uint16_t id);
 
-// The server that a client is to ask for what comes after a position of a stream that cannot be served here: one
-// that holds it, rather one that takes clients; NULL: none is known. Thread: any.
+// The server that a client is to ask for what comes after a position of a stream that cannot be served here: of those
+// that are up and hold it, rather of those that take clients, by weight, the same for one client id; NULL: none is known.
+// Thread: any.
 const struct godwit_server_entry *peers_holder(const struct server *server,
-					       const struct stream *stream,
+					       const struct stream *stream, uint64_t client,
 					       struct godwit_identifier after);
+
+// The same of a stream that is not held here, of those that hold it by the configuration.
+const struct godwit_server_entry *peers_elsewhere(const struct server *server,
+						  const struct server_elsewhere *elsewhere,
+						  uint64_t client);
 
 // The server that orders the stream; NULL: this one does, or it is not up. Thread: any.
 const struct godwit_server_entry *peers_primary(const struct server *server,

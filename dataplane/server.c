@@ -27,12 +27,12 @@ const struct godwit_server_entry *server_entry(const struct server *server, uint
 	return NULL;
 }
 
-const struct godwit_server_entry *server_elsewhere(const struct server *server,
-						   const uint8_t name[GODWIT_NAME_BYTES])
+const struct server_elsewhere *server_elsewhere(const struct server *server,
+						const uint8_t name[GODWIT_NAME_BYTES])
 {
 	for (uint32_t i = 0; i < server->elsewhere_count; i++)
 		if (memcmp(server->elsewhere[i].name, name, GODWIT_NAME_BYTES) == 0)
-			return server_entry(server, server->elsewhere[i].primary);
+			return &server->elsewhere[i];
 	return NULL;
 }
 

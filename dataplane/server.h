@@ -19,6 +19,8 @@ struct cursor_feed;
 struct server_elsewhere { // a stream of the cluster that this server does not hold
 	char name[GODWIT_NAME_BYTES];
 	uint16_t primary; // server id
+	uint16_t replica_count;
+	uint16_t replicas[SERVER_PEERS_MAX];
 };
 
 struct server {
@@ -67,10 +69,9 @@ bool server_core_sends(const struct server *server, uint32_t core);
 // The server's entry in the list that clients get, or NULL. Thread: any.
 const struct godwit_server_entry *server_entry(const struct server *server, uint16_t id);
 
-// The primary of a stream that this server does not hold but the cluster has, in the list that clients
-// get; or NULL. name: zero padded to 64 bytes. Thread: any.
-const struct godwit_server_entry *server_elsewhere(const struct server *server,
-						   const uint8_t name[GODWIT_NAME_BYTES]);
+// A stream that this server does not hold but the cluster has; or NULL. name: zero padded to 64 bytes. Thread: any.
+const struct server_elsewhere *server_elsewhere(const struct server *server,
+						const uint8_t name[GODWIT_NAME_BYTES]);
 
 // The largest UDP payload that the server sends and takes.
 static inline uint32_t server_datagram(const struct server *server)

@@ -317,8 +317,7 @@ void sink_answer(struct core *core, struct replication *r, struct peer *peer,
 
 // ---- time --------------------------------------------------------------------------------------
 
-// When our log last moved, or lacked nothing of what the source says is committed. A path may let heartbeats through
-// and swallow records that are too large for it: then the feed is lost although the source is heard.
+// When our log last moved, or lacked nothing of what the source says is committed.
 static uint64_t moved_ns(const struct core *core, struct replication *r)
 {
 	const struct log *log = &r->stream->log;
@@ -336,7 +335,8 @@ static uint64_t moved_ns(const struct core *core, struct replication *r)
 }
 
 // When the feed was whole last. Of a source that is heard but does not hear our acknowledgements nothing comes once
-// its window is full.
+// its window is full. And a path may let heartbeats through and swallow records that are too large for it: a loss is mended
+// long before that is said of it.
 static uint64_t fed_ns(const struct core *core, struct replication *r)
 {
 	const struct peer *source = &core->server->peers.peers[r->sink.peer];
@@ -346,7 +346,9 @@ static uint64_t fed_ns(const struct core *core, struct replication *r)
 
 	if (hears_ns < heard_ns && peer_is_cut_off(&core->server->peers, source, core->now_ns))
 		heard_ns = hears_ns;
-	return moved < heard_ns ? moved : heard_ns;
+	if (moved < heard_ns && core->now_ns - moved >= peers_stands_ns(&core->server->peers))
+		return moved;
+	return heard_ns;
 }
 
 static uint32_t following_burst(struct core *core, struct replication *r)

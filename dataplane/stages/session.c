@@ -196,7 +196,9 @@ static void session_to_home(struct core *core, const struct datagram *datagram, 
 			    uint32_t request)
 {
 	struct stream *stream = server_stream(core->server, name);
-	const struct godwit_server_entry *target = server_elsewhere(core->server, name);
+	const struct server_elsewhere *elsewhere = server_elsewhere(core->server, name);
+	const struct godwit_server_entry *target =
+		elsewhere == NULL ? NULL : server_entry(core->server, elsewhere->primary);
 	struct home_origin origin = {
 		.handle = datagram->client->handle,
 		.tag = datagram->client->tag,

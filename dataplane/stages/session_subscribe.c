@@ -107,14 +107,27 @@ static void refuse(struct core *core, struct client *client, enum godwit_code co
 	client_error(core, client, code, r->request, detail);
 }
 
-// There is no stream of that name here.
+static void busy(struct core *core, struct client *client, const struct request *r)
+{
+	COUNT(core, answer_busy, 1);
+	client_error(core, client, GODWIT_BUSY, r->request, 0);
+}
+
+// There is no stream of that name here. Where none of those that hold it is up, none is named: a client would wait for it,
+// and not ask the others.
 static void unknown_stream(struct core *core, struct client *client, const struct request *r,
 			   const uint8_t *name)
 {
-	const struct godwit_server_entry *target = server_elsewhere(core->server, name);
+	const struct server_elsewhere *elsewhere = server_elsewhere(core->server, name);
+	const struct godwit_server_entry *target;
 
-	if (target == NULL)
+	if (elsewhere == NULL) {
 		refuse(core, client, GODWIT_UNKNOWN_STREAM, r, 0);
+		return;
+	}
+	target = peers_elsewhere(core->server, elsewhere, client->id);
+	if (target == NULL)
+		busy(core, client, r);
 	else
 		session_redirect(core, client, r->request, GODWIT_NOT_PRIMARY, target);
 }
@@ -127,13 +140,12 @@ static bool sent_elsewhere(struct core *core, struct client *client, const struc
 	const struct godwit_server_entry *target = NULL;
 
 	if (answer == GODWIT_BUSY) {
-		COUNT(core, answer_busy, 1);
-		client_error(core, client, answer, r->request, 0);
+		busy(core, client, r);
 		return true;
 	}
 	if ((answer != GODWIT_BEHIND && answer != GODWIT_TRUNCATED) || r->asked.session == 0)
 		return false;
-	target = peers_holder(core->server, r->stream, r->asked);
+	target = peers_holder(core->server, r->stream, client->id, r->asked);
 	// Whether a start is still to come, the primary alone can say. Who resumes has taken what others have soon.
 	if (target == NULL && answer == GODWIT_BEHIND && r->attempt == 0)
 		target = peers_primary(core->server, r->stream);

@@ -85,6 +85,9 @@ static void name_elsewhere(struct host *host, uint32_t i)
 
 	snprintf(elsewhere->name, sizeof(elsewhere->name), "s%u", i);
 	elsewhere->primary = (uint16_t)(host->sim->streams[i].primary + 1);
+	for (uint32_t k = 0; k < host->sim->host_count; k++)
+		if (host->sim->streams[i].replicas & 1u << k)
+			elsewhere->replicas[elsewhere->replica_count++] = (uint16_t)(k + 1);
 }
 
 // The rest of the cluster; a host alone has none.

@@ -292,6 +292,26 @@ Test(client_redirect, of_a_resume_leads_to_who_still_has_it)
 	servers_destroy(s);
 }
 
+// Servers that name each other are asked ever later, also where each has to be greeted first.
+Test(client_redirect, waits_longer_though_the_server_is_not_up_yet)
+{
+	struct servers *s = servers_create_live(4);
+
+	rig_ended(s->rig, GODWIT_SHUTDOWN, 0);
+	servers_expect_resume(s, 1, servers_handle(1), servers_key(1), 0);
+	servers_redirect(s, 1, s->rig->request, GODWIT_TRUNCATED, 2);
+	servers_welcome(s, 2);
+	servers_expect_resume(s, 2, servers_handle(2), servers_key(2), 0);
+	servers_redirect(s, 2, s->rig->request, GODWIT_TRUNCATED, 3);
+	servers_welcome(s, 3);
+	rig_silent(s->rig);
+	s->rig->now_ns += 40 * RIG_MS;
+	while (rig_output(s->rig) != GODWIT_RESUME)
+		cr_assert_neq(s->rig->length, 0);
+	cr_assert(servers_is_to(s, 3));
+	servers_destroy(s);
+}
+
 Test(client_redirect, of_a_subscribe_asks_anew)
 {
 	struct servers *s = servers_create_warm(2);

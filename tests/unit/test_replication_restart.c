@@ -615,6 +615,48 @@ Test(replication_restart, a_position_that_a_replica_has_not_reached_is_sent_to_w
 	rig_stop();
 }
 
+static bool without_records_to_one(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+				   uint32_t *length)
+{
+	return to != 1 || without_records(c, from, to, bytes, length);
+}
+
+// By its client id; and nobody of an earlier epoch, which may have other records at the same sequences.
+Test(replication_restart, clients_of_a_replica_that_is_behind_are_spread_over_who_is_not)
+{
+	struct harness_request request = {.number = 1, .seq = 5, .epoch = 1, .attempt = 1};
+	uint32_t named[4] = {0};
+
+	rig_start(3, NULL);
+	rig_open();
+	rig.c.filter = without_records_to_one;
+	rig_publish(5, 100);
+	rig_pass(30 * MS);
+	request.session = rig.record.session;
+	atomic_store(&cluster_peer(&rig.c, 1, 0)->verdict, PEER_UP);
+	atomic_store(&cluster_peer(&rig.c, 1, 2)->verdict, PEER_UP);
+	for (uint32_t i = 0; i < 14; i++) {
+		struct client_peer client =
+			harness_peer(cluster_harness(&rig.c, 1), 0, 20 + i, 1000 + i, 1);
+		const struct godwit_redirect *redirect;
+		const struct harness_frame *frame;
+
+		cr_assert(harness_connect(&client, NULL));
+		if (i == 8)
+			atomic_store(&cluster_peer(&rig.c, 1, 2)->streams[0].epoch, 0);
+		cr_assert_null(harness_resume(&client, &request));
+		frame = harness_take(client.harness, &client.address, GODWIT_REDIRECT);
+		cr_assert_not_null(frame);
+		redirect = (const void *)frame->data;
+		named[godwit_get16(redirect->target.id)]++;
+		if (i == 7)
+			cr_assert(named[1] >= 2 && named[3] >= 2, "%u and %u", named[1], named[3]);
+	}
+	cr_assert_geq(named[1], 8);
+	cr_assert_leq(named[3], 6);
+	rig_stop();
+}
+
 // ---- a primary that changes nothing ------------------------------------------------------------
 
 Test(replication_restart, a_record_that_does_not_fit_is_refused)

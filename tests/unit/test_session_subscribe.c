@@ -119,11 +119,24 @@ Checked(subscribe, who_asks_for_a_stream_of_another_server_is_sent_there, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
 	struct harness_request r = {.number = 1, .stream = "theirs", .tag = 0xbeef};
+	const struct harness_frame *error;
 
 	h.server.elsewhere_count = 1;
-	h.server.elsewhere[0] = (struct server_elsewhere){"theirs", 9};
+	h.server.elsewhere[0] = (struct server_elsewhere){.name = "theirs", .primary = 9};
 	h.server.list_count = 1;
 	h.server.list[0] = (struct godwit_server_entry){.id = godwit_be16(9)};
+	h.server.peers.count = 1;
+	h.server.peers.peers[0].id = 9;
+	h.server.peers.peers[0].weight = 1;
+	h.server.peers.peers[0].hello_done = true;
+	h.server.peers.peers[0].heartbeat_due_ns = UINT64_MAX; // nobody is there
+	h.server.peers.incarnation_said = h.server.incarnation;
+	peer_subscribe(&p, &r);
+	harness_turn(&h);
+	error = harness_take(&h, &p.address, GODWIT_ERROR);
+	cr_assert_not_null(error, "it would wait for one that is not up");
+	cr_assert_eq(godwit_get16(((const struct godwit_error *)error->data)->code), GODWIT_BUSY);
+	atomic_store(&h.server.peers.peers[0].verdict, PEER_UP);
 	peer_subscribe(&p, &r);
 	harness_turn(&h);
 	assert_redirected(&p);
