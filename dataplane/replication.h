@@ -62,7 +62,8 @@ struct feed {
 	uint64_t meta_acked; // highest entry held; 0: it has not loaded the snapshot
 	uint64_t meta_sent, meta_due_ns;
 	// repairs
-	uint32_t repairs_active;
+	uint32_t repairs_active, repairs_sent; // sent since
+	uint64_t repairs_ns;
 	struct repair repairs[GODWIT_NAK_RANGES];
 	struct nak_seen naks[GODWIT_NAK_RANGES];
 	uint32_t nak_slot;

@@ -7,6 +7,7 @@
 
 #define FEED_PACKETS 64 // of one feed in one turn
 #define FEED_REPAIRS 16
+#define REPAIRS_NS   2000000ull // in which as many are repeated as may be in flight
 #define TAIL_US_MAX  20000
 #define IDLE_US_MAX  100000
 #define RUNS_MAX                                                                                   \
@@ -247,9 +248,18 @@ uint32_t source_feed(struct core *core, struct replication *r, struct peer *peer
 	enum feed_step step = FEED_SENT;
 	uint32_t sent = 0;
 
-	for (uint32_t n = 0; n < FEED_REPAIRS && step == FEED_SENT; n++) {
+	// A peer that is too slow for what is in flight asks for all that it dropped, again and again. Repeats without a
+	// bound would keep it from everything else.
+	if (core->now_ns - feed->repairs_ns >= REPAIRS_NS) {
+		feed->repairs_ns = core->now_ns;
+		feed->repairs_sent = 0;
+	}
+	for (uint32_t n = 0;
+	     n < FEED_REPAIRS && feed->repairs_sent < REPLICATION_PACKETS && step == FEED_SENT;
+	     n++) {
 		step = send_repair(core, r, peer);
 		sent += step == FEED_SENT;
+		feed->repairs_sent += step == FEED_SENT;
 	}
 	if (step == FEED_NOTHING)
 		step = FEED_SENT;
