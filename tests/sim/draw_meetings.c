@@ -150,24 +150,6 @@ static void draw_twins(struct sim *sim)
 }
 
 // Two servers hold offers for the clients of a third one; these end, or begin anew elsewhere.
-// From then on so much is published that the log moves over what a replica cut off then has: it begins anew, and ends its
-// subscriptions, when it is heard again.
-static void lap(struct sim *sim, uint64_t from_ns)
-{
-	struct actor *a = &sim->actors[0];
-
-	sim->streams[0].min_in_sync = 1;
-	for (uint32_t i = 0; i < sim->host_count; i++)
-		sim->hosts[i].streams[0].log_bytes = 16384;
-	a->stream = 0;
-	a->start_ns = a->due_ns = from_ns;
-	a->restart_ns = 0;
-	a->to_publish = 2000;
-	a->gap_ns = 2 * MS;
-	a->burst = 30;
-	a->size_max = 60;
-}
-
 static void draw_held(struct sim *sim)
 {
 	struct rng *rng = &sim->rng;
@@ -180,8 +162,6 @@ static void draw_held(struct sim *sim)
 	// Where the home leads, its clients have no reason to leave it.
 	if (rng_percent(rng, 50))
 		lead_all(sim, home);
-	else if (sim->streams[0].primary != home)
-		lap(sim, from);
 	add_clients(sim, home, 8);
 	for (uint32_t i = 0; i < sim->actor_count; i++)
 		sim->actors[i].first = home;

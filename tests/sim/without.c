@@ -54,9 +54,12 @@ static bool read_piece(struct without *without, const char *text, size_t length)
 
 bool without_is_nothing(const struct without *without)
 {
-	static const struct without nothing;
+	bool is_nothing = without->messages == 0 && without->dice == 0;
 
-	return memcmp(without, &nothing, sizeof(nothing)) == 0;
+	for (uint32_t i = 0; i < PIECE_KINDS; i++)
+		for (uint32_t k = 0; k < PIECE_NUMBERS / 64; k++)
+			is_nothing = is_nothing && without->masks[i][k] == 0;
+	return is_nothing;
 }
 
 bool without_read(struct without *without, const char *text)
