@@ -58,7 +58,7 @@ TESTS = {
     "dataplane/stages/session.c": ["session"],
     "dataplane/stages/session_ack.c": ["session_ack", "moves"],
     "dataplane/stages/session_subscribe.c": ["session_subscribe", "session_crossed", "moves", "home", "cursor_feed"],
-    "dataplane/stream.c": ["stream", "replication_restart", "session_subscribe"],
+    "dataplane/stream.c": ["stream", "replication_clients", "replication_restart", "session_subscribe"],
     "dataplane/temporary.c": ["dispatch", "session_subscribe"],
 }
 
