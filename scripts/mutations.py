@@ -486,7 +486,7 @@ BUGS = [
         "	if ((!held &&"),
     bug("behind-not-sent-on",
         "dataplane/stages/session_subscribe.c",
-        "	target = peers_holder(core->server, r->stream, r->asked);\n",
+        "	target = peers_holder(core->server, r->stream, client->id, r->asked);\n",
         "	target = NULL;\n"),
     # Starts, feeds and members that stand still; servers that are named to clients.
     bug("redirect-of-another-tag",
