@@ -43,8 +43,8 @@ static void servers_text(const struct keeper_given_up *given_up, char text[SERVE
 
 	*text = '\0';
 	for (uint32_t i = 0; i < given_up->count; i++)
-		used += (uint32_t)snprintf(text + used, SERVERS_BYTES - used, &" %u"[i == 0],
-					   given_up -> servers[i]);
+		used += (uint32_t)snprintf(text + used, SERVERS_BYTES - used, "%s%u",
+					   i > 0 ? " " : "", given_up->servers[i]);
 }
 
 // Whoever reads the log later learns that it was an order, and of what it may have cost.

@@ -17,8 +17,8 @@
 #include "control/migration.h"
 
 #define PLANE_STEP_NS	1000000ull // between two steps, about
-#define PLANE_MOVES_MAX 65536	   // moves at a time, as ever
-#define PLANE_OFFERS_MS 64	   // offers begun in a millisecond, as ever
+#define PLANE_MOVES_MAX 65536	   // moves at a time, of the daemon
+#define PLANE_OFFERS_MS 64	   // offers begun in a millisecond, of the daemon
 
 struct plane_config {
 	struct server *server; // with peers, streams and cores; its cursor feed is made

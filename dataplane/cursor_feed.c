@@ -41,8 +41,8 @@ int cursor_feed_create(struct server *server, const struct cursor_feed_config *c
 	uint64_t bytes = (sizeof(struct cursor_feed) + CACHE_LINE - 1) & ~(CACHE_LINE - 1ull);
 	struct cursor_feed *feed;
 
-	if (config->ring < CURSOR_FEED_RING_MIN || config->slots == 0 ||
-	    (config->slots & (config->slots - 1)) != 0)
+	if (config->ring < CURSOR_FEED_RING_MIN || (config->ring & (config->ring - 1)) != 0 ||
+	    config->slots == 0 || (config->slots & (config->slots - 1)) != 0)
 		return -EINVAL;
 	feed = aligned_alloc(CACHE_LINE, bytes);
 	if (feed == NULL)
@@ -101,7 +101,7 @@ static bool keep_end(struct cursor_feed_core *own, const struct godwit_cursor *e
 
 static bool control_has_room(struct cursor_feed *feed)
 {
-	return feed->open != NULL || crossing_begin(&feed->entries) != NULL;
+	return feed->open != NULL || crossing_has_room(&feed->entries, 1);
 }
 
 // Control hears nothing of it now.
@@ -142,7 +142,7 @@ void cursor_feed_take(struct core *core, const struct godwit_cursor *entry)
 	struct cursor_feed *feed = core->server->cursor_feed;
 
 	feed->end++;
-	feed->ring[feed->end % feed->ring_size] = *entry;
+	feed->ring[feed->end & (feed->ring_size - 1)] = *entry;
 	to_control(core, entry);
 }
 

@@ -28,9 +28,9 @@
 #include "dataplane/crossing.h"
 #include "dataplane/peers.h"
 
-#define CURSOR_FEED_RING     8192 // entries kept for peers, as ever
+#define CURSOR_FEED_RING     8192 // entries kept for peers, by default
 #define CURSOR_FEED_RING_MIN 32
-#define CURSOR_FEED_SLOTS    1024   // frames that wait for control, as ever
+#define CURSOR_FEED_SLOTS    1024   // frames that wait for control, by default
 #define CURSOR_FEED_FRAME    12	    // entries in one slot or REPLICATE
 #define CURSOR_FEED_ENDED    64	    // ends that wait for room
 #define CURSOR_FEED_RATE     20000  // entries a second and core, about
@@ -61,9 +61,9 @@ struct cursor_feed_peer {     // to and from one peer
 };
 
 struct cursor_feed {
-	uint32_t ring_size,
-		window; // entries kept; sent to a peer and not acknowledged	r: link core
-	struct godwit_cursor *ring; // entry n at n % ring_size	w, r: link core
+	uint32_t ring_size;	    // a power of two			r: link core
+	uint32_t window;	    // entries sent to a peer and not acknowledged	r: link core
+	struct godwit_cursor *ring; // entry n at n % ring_size		w, r: link core
 	uint64_t end;		    // last entry; the first is 1		w, r: link core
 	uint64_t session;	    //					w, r: link core
 	struct crossing_slot *open; // slot of [entries] being filled	w, r: link core
@@ -83,7 +83,7 @@ struct cursor_feed_core { // a core's part
 };
 
 struct cursor_feed_config {
-	uint32_t ring;	// entries, CURSOR_FEED_RING_MIN at least
+	uint32_t ring;	// entries, a power of two, CURSOR_FEED_RING_MIN at least
 	uint32_t slots; // frames, a power of two
 };
 extern const struct cursor_feed_config cursor_feed_config_default;

@@ -54,7 +54,7 @@ static bool send_entries(struct core *core, struct peer *peer, struct cursor_fee
 	memcpy(at, &frame, sizeof(frame));
 	bytes = (uint32_t)sizeof(frame);
 	for (uint32_t i = 0; i < count; i++)
-		bytes += put_record(at + bytes, &feed->ring[to->next++ % feed->ring_size]);
+		bytes += put_record(at + bytes, &feed->ring[to->next++ & (feed->ring_size - 1)]);
 	peers_end(core, peer, at, bytes);
 	COUNT(core, cursor_frames, 1);
 	return true;

@@ -299,13 +299,12 @@ void insync_lags(struct core *core, struct replication *r)
 // large for it, or the core that holds its log stands still. Publishers that wait for the commit never fill the room.
 void insync_stands(struct core *core, struct replication *r)
 {
-	uint64_t interval_ns = core->server->peers.interval_us * 1000ull;
-	uint64_t stands_ns = peers_stands_ns(&core->server->peers);
 	uint64_t since_ns = core->now_ns - r->looked_ns;
-	uint64_t head = r->stream->log.head_own.seq;
+	uint64_t head = r->stream->log.head_own.seq, stands_ns;
 
-	if (!r->writable || since_ns < interval_ns)
+	if (!r->writable || since_ns < core->server->peers.interval_us * 1000ull)
 		return;
+	stands_ns = peers_stands_ns(&core->server->peers);
 	r->looked_ns = core->now_ns;
 	for (uint32_t i = 0; i < core->server->peers.count; i++) {
 		uint64_t acked = counted_ack(r, i);

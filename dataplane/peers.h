@@ -28,7 +28,7 @@
 #define SERVER_LINK_CORE  0
 #define PEERS_STREAMS_MAX 8 // entries of one PEER_HELLO or PEER_HEARTBEAT
 #define PEERS_KEY_BYTES	  32
-#define PEERS_RING_SLOTS  1024 // of punt and send rings, as ever
+#define PEERS_RING_SLOTS  1024 // of punt and send rings, by default
 #define PEERS_SLOT_BYTES  1600 // of punt and send rings: struct peers_head and a frame
 #define PEERS_HELLO_BEATS 10   // intervals from an unanswered HELLO to the next
 #define PEERS_CUT_BEATS                                                                            \

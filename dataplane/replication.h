@@ -34,7 +34,7 @@
 
 #define REPLICATION_PACKETS	 256   // of one feed in flight
 #define REPLICATION_WINDOW	 16384 // records that a sink lets be sent beyond its end
-#define REPLICATION_META_PENDING 64    // as ever
+#define REPLICATION_META_PENDING 64    // by default
 #define SOURCE_TAIL_US		 2000  // from sending to telling of it again
 
 static_assert(SERVER_PEERS_MAX == STREAM_PEERS_MAX, "a bit each in 32");
@@ -62,7 +62,8 @@ struct feed {
 	uint64_t meta_acked; // highest entry held; 0: it has not loaded the snapshot
 	uint64_t meta_sent, meta_due_ns;
 	// repairs
-	uint32_t repairs_active, repairs_sent; // sent since
+	uint32_t repairs_active;
+	uint32_t repairs_sent; // packets, in the span that began at ...
 	uint64_t repairs_ns;
 	struct repair repairs[GODWIT_NAK_RANGES];
 	struct nak_seen naks[GODWIT_NAK_RANGES];
