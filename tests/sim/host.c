@@ -152,6 +152,7 @@ void host_start(struct host *host)
 	server->incarnation = host_wall(host);
 	if (server->incarnation < host->incarnation_floor)
 		server->incarnation = host->incarnation_floor;
+	host->incarnation_floor = 0; // it is of this process: the next one has its own number
 	server->mtu = SIM_MTU;
 	server->interval_ms = 20;
 	server->multiplier = 3;
