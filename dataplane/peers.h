@@ -250,7 +250,8 @@ const struct godwit_server_entry *peers_holder(const struct server *server,
 					       const struct stream *stream, uint64_t client,
 					       struct godwit_identifier after);
 
-// The same of a stream that is not held here, of those that hold it by the configuration.
+// The same of a stream that is not held here: its primary, which has an answer to every position, and where that is not up
+// or takes no clients, one of those that hold it by the configuration.
 const struct godwit_server_entry *peers_elsewhere(const struct server *server,
 						  const struct server_elsewhere *elsewhere,
 						  uint64_t client);

@@ -89,6 +89,8 @@ const struct godwit_server_entry *peers_elsewhere(const struct server *server,
 		const struct peer *peer = &server->peers.peers[i];
 		bool is_holder = peer->id == elsewhere->primary;
 
+		if (is_holder && peer_takes_clients(peer))
+			return server_entry(server, peer->id);
 		for (uint32_t k = 0; k < elsewhere->replica_count; k++)
 			is_holder |= peer->id == elsewhere->replicas[k];
 		if (is_holder && is_up(peer))
