@@ -282,14 +282,15 @@ uint32_t core_turn(struct core *core, struct burst *burst, uint64_t now_ns, uint
 	peer_burst(core, burst);
 	ingest_burst(core, burst);
 	work += home_drain(core);
-	work += peers_turn(core); // before bulk: heartbeats wait for nothing
+	// Before bulk: neither heartbeats nor where clients are wait for a port that others keep full.
+	work += peers_turn(core);
+	work += cursor_feed_burst(core);
 	work += append_burst(core);
 	work += replication_burst(core);
 	work += dispatch_burst(core);
 	work += egress_burst(core);
 	work += heartbeat_burst(core);
 	work += moves_burst(core);
-	work += cursor_feed_burst(core);
 	work += core_obey(core);
 	if (core->stopping && !core->stopped)
 		stop_step(core);
