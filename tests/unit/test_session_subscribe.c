@@ -102,7 +102,7 @@ Checked(subscribe, another_request_for_the_number_replaces_the_subscription, sto
 	cr_assert_eq(new.covered, 7);
 }
 
-static void assert_redirected(struct client_peer *p)
+static void assert_redirected(struct client_peer *p, uint16_t target)
 {
 	const struct harness_frame *frame = harness_take(&h, &p->address, GODWIT_REDIRECT);
 	const struct godwit_redirect *redirect;
@@ -112,7 +112,7 @@ static void assert_redirected(struct client_peer *p)
 	cr_assert_eq(godwit_get64(redirect->tag), p->tag, "of the connection, whatever was asked");
 	cr_assert_eq(godwit_get32(redirect->request), p->request);
 	cr_assert_eq(godwit_get16(redirect->code), GODWIT_NOT_PRIMARY);
-	cr_assert_eq(godwit_get16(redirect->target.id), 9);
+	cr_assert_eq(godwit_get16(redirect->target.id), target);
 }
 
 Checked(subscribe, who_asks_for_a_stream_of_another_server_is_sent_there, stop)
@@ -122,35 +122,51 @@ Checked(subscribe, who_asks_for_a_stream_of_another_server_is_sent_there, stop)
 	const struct harness_frame *error;
 
 	h.server.elsewhere_count = 1;
-	h.server.elsewhere[0] = (struct server_elsewhere){.name = "theirs", .primary = 9};
-	h.server.list_count = 1;
-	h.server.list[0] = (struct godwit_server_entry){.id = godwit_be16(9)};
-	h.server.peers.count = 1;
-	h.server.peers.peers[0].id = 9;
-	h.server.peers.peers[0].weight = 1;
-	h.server.peers.peers[0].hello_done = true;
-	h.server.peers.peers[0].heartbeat_due_ns = UINT64_MAX; // nobody is there
+	h.server.elsewhere[0] = (struct server_elsewhere){
+		.name = "theirs", .primary = 9, .replica_count = 1, .replicas = {8}};
+	h.server.list_count = 2;
+	h.server.peers.count = 2;
 	h.server.peers.incarnation_said = h.server.incarnation;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct peer *peer = &h.server.peers.peers[i];
+
+		h.server.list[i] =
+			(struct godwit_server_entry){.id = godwit_be16((uint16_t)(9 - i))};
+		peer->id = (uint16_t)(9 - i);
+		peer->weight = 1;
+		peer->hello_done = true;
+		peer->heartbeat_due_ns = UINT64_MAX; // nobody is there
+	}
 	peer_subscribe(&p, &r);
 	harness_turn(&h);
 	error = harness_take(&h, &p.address, GODWIT_ERROR);
 	cr_assert_not_null(error, "it would wait for one that is not up");
 	cr_assert_eq(godwit_get16(((const struct godwit_error *)error->data)->code), GODWIT_BUSY);
-	atomic_store(&h.server.peers.peers[0].verdict, PEER_UP);
+	atomic_store(&h.server.peers.peers[1].verdict, PEER_UP);
 	peer_subscribe(&p, &r);
 	harness_turn(&h);
-	assert_redirected(&p);
+	assert_redirected(&p, 8);
+	// It has an answer to every position, which a replica may not.
+	atomic_store(&h.server.peers.peers[0].verdict, PEER_UP);
+	atomic_store(&h.server.peers.peers[0].is_draining, 1);
+	peer_subscribe(&p, &r);
+	harness_turn(&h);
+	assert_redirected(&p, 8);
+	atomic_store(&h.server.peers.peers[0].is_draining, 0);
+	peer_subscribe(&p, &r);
+	harness_turn(&h);
+	assert_redirected(&p, 9);
 	r.attempt = 1;
 	peer_resume(&p, &r);
 	harness_turn(&h);
-	assert_redirected(&p);
+	assert_redirected(&p, 9);
 	peer_open(&p, "theirs", 50, 0, 0);
 	harness_turn(&h);
-	assert_redirected(&p);
+	assert_redirected(&p, 9);
 	peer_topic(&p, "theirs", "topic", true);
 	harness_turn(&h);
-	assert_redirected(&p);
-	cr_assert_eq(COUNTED(answer_redirect), 4);
+	assert_redirected(&p, 9);
+	cr_assert_eq(COUNTED(answer_redirect), 6);
 	cr_assert_eq(COUNTED(answer_unknown_stream), 0);
 }
 
