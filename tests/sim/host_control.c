@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "control/cluster_text.h"
 #include "dataplane/replication.h"
 #include "tests/sim/sim.h"
 
@@ -41,6 +42,23 @@ static int store_read(void *arg, const char *name, char *text, size_t size)
 	return (int)file->bytes;
 }
 
+// What is on the disk is what counts, also where the keeper does not know that it is.
+static void note_written(struct host *host, const char *text, size_t bytes)
+{
+	for (uint32_t i = 0; i < host->sim->stream_count; i++) {
+		struct sim_stream *stream = &host->sim->streams[i];
+		struct cluster_record record;
+		char name[16], why[CLUSTER_WHY_BYTES];
+
+		snprintf(name, sizeof(name), "s%u", i);
+		if (cluster_text_read("sim", name, text, bytes, &record, why) != CLUSTER_DONE)
+			continue;
+		if (record.session != stream->written.session)
+			stream->written_before = stream->written;
+		stream->written = record;
+	}
+}
+
 // A bad disk says that it did not, or does not know whether it did.
 static int store_write(void *arg, const char *name, const char *text, size_t bytes)
 {
@@ -59,6 +77,7 @@ static int store_write(void *arg, const char *name, const char *text, size_t byt
 		return -ENOSPC;
 	memcpy(file->text, text, bytes);
 	file->bytes = bytes;
+	note_written(host, file->text, bytes);
 	return is_bad ? CLUSTER_STORE_UNKNOWN : 0;
 }
 
@@ -238,13 +257,13 @@ static void trace_record(struct host *host, uint32_t stream, const struct cluste
 		  record->epoch, members);
 }
 
-// History begins anew only when every process that had it is gone.
-static void check_session(struct host *host, uint32_t stream, const struct cluster_record *before,
-			  const struct cluster_record *record)
+// History begins anew only when every process that had it, by the last record of it, is gone.
+static void check_session(struct host *host, uint32_t stream, const struct cluster_record *record)
 {
 	struct sim *sim = host->sim;
+	const struct cluster_record *before = &sim->streams[stream].written_before;
 
-	if (before->session == 0 || before->session == record->session)
+	if (before->session == 0 || sim->streams[stream].record.session == record->session)
 		return;
 	for (uint32_t i = 0; i < before->in_sync_count; i++) {
 		const struct host *member = &sim->hosts[before->in_sync[i].server - 1];
@@ -271,7 +290,7 @@ static void look_at_records(struct host *host)
 						  view.record.session == record->session))
 			continue;
 		trace_record(host, stream, &view.record);
-		check_session(host, stream, record, &view.record);
+		check_session(host, stream, &view.record);
 		*record = view.record;
 	}
 }

@@ -233,6 +233,8 @@ struct sim_stream {	   // of the cluster
 	bool ack_local;
 	uint64_t log_bytes;	      // the largest log that is drawn for it
 	struct cluster_record record; // in force
+	struct cluster_record written,
+		written_before; // last on the disk; the last of the session before
 };
 
 struct home_of { // who sends DATA of a cursor epoch
