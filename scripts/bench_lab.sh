@@ -60,6 +60,5 @@ watch_start() {
 		names+=("$label=${LAB_PIDS[$label]}")
 	done
 	python3 "$GODWIT_ROOT/scripts/bench_takeover.py" watch "$file" "${names[@]}" &
-	# shellcheck disable=SC2154 # an associative array of netlab.sh
-	LAB_PIDS[watch]=$!
+	lab_keep watch
 }

@@ -12,6 +12,8 @@
 #   lab_test                      lab_up for a test: skipped where it cannot run
 #   lab_run NAME COMMAND...       in the foreground, for at most LAB_RUN_S seconds (60): then status 124
 #   lab_spawn LABEL NAME COMMAND  in the background; output in $LAB_DIR/LABEL.out and LABEL.err
+#   lab_keep LABEL                what the shell has just put into the background is a process of the lab as well
+#   lab_is_gone LABEL             whether it has ended; lab_kill LABEL SIGNAL: nothing if so
 #   lab_wait LABEL SECONDS        until it ends: its status, or 124 after the deadline
 #   lab_stop LABEL [SIGNAL]       the same after a signal (TERM), at most 10 s
 #   lab_wait_for SECONDS WHAT COMMAND...   until the command succeeds; 1 and a message after the deadline
@@ -40,7 +42,7 @@ LAB_SERVER=10.77.0.1
 LAB_PORT=5678
 LAB_STOP_S=10
 exec {lab_stderr}>&2
-declare -A LAB_PIDS=() LAB_HOSTS=() LAB_SWITCHED=()
+declare -A LAB_PIDS=() LAB_BEGAN=() LAB_HOSTS=() LAB_SWITCHED=()
 
 GODWITD=${GODWITD:-$build_dir/control/godwitd}
 GODWIT=${GODWIT:-$build_dir/client/godwit}
@@ -57,10 +59,6 @@ lab_wait_for() {
 		fi
 		sleep 0.02
 	done
-}
-
-lab_is_gone() {
-	! kill -0 "$1" 2>/dev/null
 }
 
 # ---- hosts --------------------------------------------------------------------------------------
@@ -132,6 +130,30 @@ lab_run() {
 	ip netns exec "$host" timeout --kill-after=2 "${LAB_RUN_S:-60}" "$@"
 }
 
+# lab_began PID: when that process began, in ticks, in $lab_began; false if there is none.
+lab_began() {
+	local stat
+	lab_began=
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
+	read -ra stat <<<"${stat##*) }" # the name before it may hold anything
+	lab_began=${stat[19]}
+}
+
+lab_keep() {
+	LAB_PIDS[$1]=$!
+	lab_began $! || true
+	LAB_BEGAN[$1]=$lab_began
+}
+
+# A lab that runs for an hour sees process ids come again: another's is not its process.
+lab_is_gone() {
+	! lab_began "${LAB_PIDS[$1]}" || [ "$lab_began" != "${LAB_BEGAN[$1]}" ]
+}
+
+lab_kill() {
+	lab_is_gone "$1" || kill -s "$2" "${LAB_PIDS[$1]}" 2>/dev/null || true
+}
+
 # ip(8) becomes the command it is given: the process id is the command's.
 lab_spawn() {
 	local label=$1 host=$LAB_ID-$2 stream
@@ -141,19 +163,19 @@ lab_spawn() {
 		[ ! -e "$LAB_DIR/$label.$stream" ] || mv "$LAB_DIR/$label.$stream" "$LAB_DIR/$label-before.$stream"
 	done
 	ip netns exec "$host" "$@" <&0 >"$LAB_DIR/$label.out" 2>"$LAB_DIR/$label.err" &
-	LAB_PIDS[$label]=$!
+	lab_keep "$label"
 }
 
 lab_wait() {
-	local label=$1 pid=${LAB_PIDS[$1]} rc=0
-	lab_wait_for "$2" "the end of $label" lab_is_gone "$pid" || return 124
-	wait "$pid" || rc=$?
+	local label=$1 rc=0
+	lab_wait_for "$2" "the end of $label" lab_is_gone "$label" || return 124
+	wait "${LAB_PIDS[$label]}" || rc=$?
 	unset "LAB_PIDS[$label]"
 	return "$rc"
 }
 
 lab_stop() {
-	kill -s "${2:-TERM}" "${LAB_PIDS[$1]}" 2>/dev/null || true
+	lab_kill "$1" "${2:-TERM}"
 	lab_wait "$1" "$LAB_STOP_S"
 }
 
@@ -173,7 +195,7 @@ lab_says() {
 
 # Its line has come, or its process has ended.
 lab_has_begun() {
-	lab_says "$1" "$2" || lab_is_gone "${LAB_PIDS[$1]}"
+	lab_says "$1" "$2" || lab_is_gone "$1"
 }
 
 # lab_await LABEL PATTERN [SECONDS]: until it says so; its last words if it ends before.
@@ -327,12 +349,11 @@ lab_down() {
 	local label name pid
 	[ -n "$LAB_DIR" ] || return 0
 	for label in "${!LAB_PIDS[@]}"; do
-		kill -TERM "${LAB_PIDS[$label]}" 2>/dev/null || true
-		kill -CONT "${LAB_PIDS[$label]}" 2>/dev/null || true
+		lab_kill "$label" TERM
+		lab_kill "$label" CONT
 	done
 	for label in "${!LAB_PIDS[@]}"; do
-		lab_wait "$label" 3 2>/dev/null || true
-		kill -KILL "${LAB_PIDS[$label]:-}" 2>/dev/null || true
+		lab_wait "$label" 3 2>/dev/null || [ -z "${LAB_PIDS[$label]:-}" ] || lab_kill "$label" KILL
 	done
 	for name in hub "${!LAB_HOSTS[@]}"; do
 		# What those have started in their turn.

@@ -68,14 +68,13 @@ pub_telemetry() {
 	shift 2
 	mkfifo "$LAB_DIR/telemetry"
 	"$GODWIT_ROOT/scripts/telemetry" --interval-ms "$TELEMETRY_MS" >"$LAB_DIR/telemetry" 2>"$LAB_DIR/reader.err" &
-	# shellcheck disable=SC2154 # an associative array of netlab.sh
-	LAB_PIDS[reader]=$!
+	lab_keep reader
 	lab_pub pub-telemetry "$host" telemetry --tab --publisher 1 --count "$count" "$@" <"$LAB_DIR/telemetry"
 }
 
 # is_running LABEL
 is_running() {
-	[ -n "${LAB_PIDS[$1]:-}" ] && ! lab_is_gone "${LAB_PIDS[$1]}"
+	[ -n "${LAB_PIDS[$1]:-}" ] && ! lab_is_gone "$1"
 }
 
 # must_end LABEL: it has ended, or is about to, and well.

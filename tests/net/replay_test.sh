@@ -88,7 +88,7 @@ lab_follow s2 sub trades 2 --client 2
 lab_wait_for 20 "its proof" has_recorded first HELLO_PROOF
 lab_await s2 'subscribed to'
 lab_follow s3 sub trades 2 --client 2
-lab_wait_for 20 "the first to end" lab_is_gone "${LAB_PIDS[s2]}"
+lab_wait_for 20 "the first to end" lab_is_gone s2
 lab_stop first
 refused=$(proofs_refused 2)
 lab_replay first sub >"$LAB_DIR/replayed"

@@ -44,7 +44,7 @@ lab_wait_for 20 "server 2 to be in sync again" lab_in_sync 1 1,2,3
 lab_pub three pub trades --publisher 7 --generate 5000 --size 19-60 --count 20000
 lab_goes_on 3 3000
 lab_cluster_kill 1
-! lab_is_gone "${LAB_PIDS[three]}" || die "it was done before the primary died"
+! lab_is_gone three || die "it was done before the primary died"
 lab_cluster_restart 1
 lab_wait three 30
 lab_pub_has_all three 20000
