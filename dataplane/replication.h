@@ -35,7 +35,8 @@
 #define REPLICATION_PACKETS	 256   // of one feed in flight
 #define REPLICATION_WINDOW	 16384 // records that a sink lets be sent beyond its end
 #define REPLICATION_META_PENDING 64    // by default
-#define SOURCE_TAIL_US		 2000  // from sending to telling of it again
+#define REPLICATE_RUNS_MAX	 64 // of one frame, and the least runs_max: a sink takes a frame whole
+#define SOURCE_TAIL_US		 2000 // from sending to telling of it again
 
 static_assert(SERVER_PEERS_MAX == STREAM_PEERS_MAX, "a bit each in 32");
 
@@ -197,7 +198,7 @@ struct replication {
 	uint8_t (*names)[GODWIT_NAME_BYTES]; // of topics, pulled
 	uint32_t states_max, topics_max;
 	// scratch of one packet
-	struct publisher_run runs[64];
+	struct publisher_run runs[REPLICATE_RUNS_MAX];
 };
 
 // ---- at rest ------------------------------------------------------------------------------------

@@ -10,8 +10,6 @@
 #define REPAIRS_NS   2000000ull // in which as many are repeated as may be in flight
 #define TAIL_US_MAX  20000
 #define IDLE_US_MAX  100000
-#define RUNS_MAX                                                                                   \
-	(uint32_t)(sizeof(((struct replication *)NULL)->runs) / sizeof(struct publisher_run))
 
 struct piece { // what one REPLICATE carries
 	struct slice slice;
@@ -48,8 +46,9 @@ static uint32_t fitting(const struct replication *r, const struct piece *piece, 
 	uint32_t count = slice_count(piece->slice), used = 0, run = 0, n = 0;
 	uint64_t last = slice_last(piece->slice), pos = piece->pos;
 
-	if (piece->runs == RUNS_MAX) // there may be more behind them
-		last = runs[RUNS_MAX - 1].first_seq + runs[RUNS_MAX - 1].count - 1;
+	if (piece->runs == REPLICATE_RUNS_MAX) // there may be more behind them
+		last = runs[REPLICATE_RUNS_MAX - 1].first_seq + runs[REPLICATE_RUNS_MAX - 1].count -
+		       1;
 	for (; n < count && piece->slice.first + n <= last; n++) {
 		uint32_t bytes = log_record_bytes(&r->stream->log, pos), cost = bytes;
 		bool begins = run < piece->runs && runs[run].first_seq == piece->slice.first + n;
@@ -92,7 +91,7 @@ static enum log_read next_piece(struct replication *r, uint32_t room, struct pla
 	if (read != LOG_READ_SLICE)
 		return read;
 	piece->runs = publishers_runs(stream->publishers, piece->slice.first,
-				      slice_last(piece->slice), r->runs, RUNS_MAX);
+				      slice_last(piece->slice), r->runs, REPLICATE_RUNS_MAX);
 	if (slice_bytes(piece->slice) + piece->runs * sizeof(struct godwit_run) > room) {
 		uint32_t count = fitting(r, piece, room);
 
@@ -101,7 +100,8 @@ static enum log_read next_piece(struct replication *r, uint32_t room, struct pla
 		if (read != LOG_READ_SLICE)
 			return read;
 		piece->runs = publishers_runs(stream->publishers, piece->slice.first,
-					      slice_last(piece->slice), r->runs, RUNS_MAX);
+					      slice_last(piece->slice), r->runs,
+					      REPLICATE_RUNS_MAX);
 	}
 	*place = at;
 	return LOG_READ_SLICE;

@@ -5,6 +5,7 @@
 // once, a log that nobody can go on from for a while, rings and tables that fill, frames that outlive who they were
 // sent to. When each thing happens is drawn, so that most worlds miss the meeting by a little, which is a world worth a
 // run, too.
+#include "dataplane/replication.h"
 #include "tests/sim/sim.h"
 
 // The faults begin when clients have found their homes.
@@ -265,7 +266,7 @@ static void draw_small_rings(struct sim *sim)
 		// Servers need not be alike in this.
 		for (uint32_t k = 0; k < sim->host_count; k++)
 			if (k != sim->streams[i].primary)
-				sim->hosts[k].sizes.runs[i] = 16;
+				sim->hosts[k].sizes.runs[i] = REPLICATE_RUNS_MAX;
 	}
 	for (uint32_t i = 0; i < sim->actor_count; i++) {
 		struct actor *a = &sim->actors[i];

@@ -22,6 +22,7 @@ struct rig {
 	// what the cluster is
 	uint32_t min_in_sync;
 	bool ack_local;
+	uint32_t replica_runs; // runs_max of all but server 0; 0: as there
 	// control of the primary: its file
 	struct replication_record record;
 	bool has_record;
@@ -89,6 +90,8 @@ static inline void rig_configuring(struct cluster *c, uint32_t server, struct st
 	stream->replicas = server == 0 ? (1u << (rig.c.count - 1)) - 1 : 0;
 	stream->ack_local = rig.ack_local;
 	stream->min_in_sync = rig.min_in_sync;
+	if (server > 0 && rig.replica_runs > 0)
+		stream->runs_max = rig.replica_runs;
 }
 
 // Clients are told of all servers.

@@ -35,7 +35,7 @@ Test(config, reads_every_kind_of_value)
 				      "streams:\n"
 				      "  - {name: a/b, log: 64 MiB, home: 2, max_message: 512 B}\n"
 				      "  - {name: second, log: 131072 KiB, topics_max: 10}\n"
-				      "  - {name: third, log: 64 KiB, runs_max: 16}\n");
+				      "  - {name: third, log: 64 KiB, runs_max: 64}\n");
 	const struct config *c = &o.config;
 
 	cr_assert_eq(o.errors, 0, "%s", o.text);

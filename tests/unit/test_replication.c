@@ -530,3 +530,33 @@ Test(replication, frames_are_cut_so_that_runs_and_records_fit_the_mtu)
 	rig_assert_alike(0, 1);
 	rig_stop();
 }
+
+// Servers need not be alike: the smallest table that can be configured has to hold what a frame brings, or the
+// replica takes none of it, ever.
+Test(replication, the_smallest_table_of_runs_holds_those_of_the_fullest_frame)
+{
+	struct cluster_config config = {.each = {.publishers_max = 64, .runs_max = 4096}};
+	struct client_peer *p = &rig.client;
+
+	rig.replica_runs = REPLICATE_RUNS_MAX;
+	rig_start(2, &config);
+	rig_connect();
+	for (uint32_t i = 0; i < 40; i++) {
+		peer_open(p, "s0", 1000 + i, 0, 0);
+		rig_pass(RIG_STEP);
+	}
+	rig_pass(10 * MS);
+	cluster_cut(&rig.c, 0, 1);
+	for (uint32_t n = 1; n <= 20; n++) {
+		for (uint32_t i = 0; i < 40; i++)
+			peer_publish(p, 0, 1000 + i, 1, n, 1, 5, 8);
+		rig_pass(RIG_STEP);
+	}
+	rig_pass(5 * MS);
+	cr_assert_eq(rig_end(0), 800);
+	cluster_mend(&rig.c, 0, 1);
+	rig_pass(200 * MS);
+	cr_assert_eq(rig_commit(0), 800);
+	rig_assert_alike(0, 1);
+	rig_stop();
+}
