@@ -267,6 +267,16 @@ static struct godwit_identifier identifier_at(const struct stream *stream, uint6
 	};
 }
 
+// The last identifier that both histories share, or what is known of it: with its epoch, in any case.
+static struct resolved diverged(const struct stream *stream, uint64_t seq)
+{
+	struct godwit_identifier id = identifier_at(stream, seq);
+
+	if (id.epoch == 0 && seq != 0)
+		id = identifier_at(stream, log_earliest(&stream->log) - 1);
+	return (struct resolved){GODWIT_DIVERGED, id};
+}
+
 // A replica's log may be short, or not yet be the stream's history: it says DIVERGED only where it agreed
 // with a primary of a later epoch than the identifier's, and holds what came instead or knows where
 // that epoch ended.
@@ -284,7 +294,21 @@ static struct resolved resolve_replica(const struct stream *stream, struct godwi
 		return (struct resolved){GODWIT_BEHIND, id};
 	if (found == 0 || end >= id.seq)
 		end = found == 0 ? log_earliest(&stream->log) - 1 : id.seq - 1;
-	return (struct resolved){GODWIT_DIVERGED, identifier_at(stream, end)};
+	return diverged(stream, end);
+}
+
+// What is no longer kept was the stream's history all the same: unless acks are local, and another one took its place or
+// may have. Whoever took that misses more than what was overwritten, and is to be told so. Epoch 0: a start by
+// sequence, at what nobody took.
+static bool was_of_history(const struct stream *stream, struct godwit_identifier id)
+{
+	uint32_t found;
+	uint64_t end;
+
+	if (!stream->ack_local || id.epoch == 0)
+		return true;
+	end = stream_epoch_end(stream, id.epoch, &found);
+	return found == id.epoch && id.seq <= end;
 }
 
 struct resolved stream_resolve(const struct stream *stream, struct godwit_identifier id)
@@ -299,7 +323,7 @@ struct resolved stream_resolve(const struct stream *stream, struct godwit_identi
 		return (struct resolved){GODWIT_BUSY, id};
 	if (id.session != session)
 		return (struct resolved){GODWIT_UNKNOWN_SESSION, {.session = id.session}};
-	if (id.seq < earliest - 1)
+	if (id.seq < earliest - 1 && was_of_history(stream, id))
 		return (struct resolved){GODWIT_TRUNCATED, identifier_at(stream, earliest - 1)};
 	if (id.seq == 0)
 		return (struct resolved){GODWIT_OK, id};
@@ -308,12 +332,11 @@ struct resolved stream_resolve(const struct stream *stream, struct godwit_identi
 	end = stream_epoch_end(stream, id.epoch, &found);
 	// The largest epoch not above the identifier's must be its own, and must reach its sequence.
 	if (found == 0 || id.seq > end)
-		return (struct resolved){GODWIT_DIVERGED,
-					 identifier_at(stream, found == 0 ? earliest - 1 : end)};
+		return diverged(stream, found == 0 ? earliest - 1 : end);
 	if (id.seq > head)
 		return (struct resolved){GODWIT_FUTURE, identifier_at(stream, head)};
 	if (stream_epoch_of(stream, id.seq, &end) != id.epoch)
-		return (struct resolved){GODWIT_DIVERGED, identifier_at(stream, id.seq - 1)};
+		return diverged(stream, id.seq - 1);
 	return (struct resolved){GODWIT_OK, id};
 }
 

@@ -164,13 +164,13 @@ int check_message(struct check *check, const struct godwit_identifier *identifie
 	return check_number(check, topic, &generated);
 }
 
-void check_gap(struct check *check, uint32_t code, uint64_t first, uint64_t last,
+void check_gap(struct check *check, uint64_t first, uint64_t last,
 	       const struct godwit_identifier *after)
 {
 	uint64_t count = last >= first ? last - first + 1 : 0;
 
 	check->announced++;
-	if (code == GODWIT_DIVERGED || code == GODWIT_FUTURE) {
+	if (after->seq < first) {
 		check->withdrawn += count;
 	} else {
 		check->truncated += count;

@@ -62,8 +62,8 @@ void check_begin(struct check *check, const struct godwit_identifier *after);
 int check_message(struct check *check, const struct godwit_identifier *identifier, uint32_t topic,
 		  const void *payload, size_t length);
 
-// GAP: first..last will not come, or, with code DIVERGED or FUTURE, were taken and are no more.
-void check_gap(struct check *check, uint32_t code, uint64_t first, uint64_t last,
+// GAP: first..last will not come, or, where it goes on after one below `first`, were taken and are no more.
+void check_gap(struct check *check, uint64_t first, uint64_t last,
 	       const struct godwit_identifier *after);
 
 // SESSION: a new history begins after the identifier.

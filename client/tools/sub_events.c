@@ -68,10 +68,10 @@ static void on_migrated(struct sub *sub, const struct godwit_event *event)
 static void on_gap(struct sub *sub, const struct godwit_event *event)
 {
 	uint64_t count = event->last >= event->first ? event->last - event->first + 1 : 0;
-	bool is_withdrawn = event->code == GODWIT_DIVERGED || event->code == GODWIT_FUTURE;
+	bool is_withdrawn = event->identifier.seq < event->first;
 
 	sub->gaps++;
-	check_gap(&sub->check, event->code, event->first, event->last, &event->identifier);
+	check_gap(&sub->check, event->first, event->last, &event->identifier);
 	tool_say(SUB_NAME,
 		 "%s: %s messages (%" PRIu64 "..%" PRIu64 "): %s (%s); going on after %" PRIu64,
 		 is_withdrawn ? "withdrawn" : "truncated", format_count(count).text, event->first,

@@ -17,6 +17,8 @@ static const uint64_t regressions[] = {
 	33435, // a member that began in an epoch that left no record was reset by a primary that had it not
 	3, // a policy was applied to BEHIND: a start at a replica that had not got there went to its earliest message
 	60535, // a replica that cannot tell, and a server that named it: the primary, which can, was never asked
+	// with local acks the log of a primary that fetches is emptied below its commit (the checks did not expect it)
+	111302,
 	65952, // who filled the port kept a home's ends from its peers: a cursor was said to live
 	22204, // a cut that went on after the newest, at the number of what was taken last, was not told of
 };

@@ -303,6 +303,18 @@ static bool is_read(const struct host *host, const struct host_stream *hs, uint3
 	       !host->sim->streams[stream].ack_local;
 }
 
+// A replica that was too far behind began anew further up; so did a primary that fetches from a second member. With
+// local acks either may have been cut back below its commit.
+static bool has_begun_anew(const struct host *host, const struct host_stream *hs, uint32_t stream)
+{
+	const struct log *log = &hs->stream->log;
+	bool is_cut_back = hs->reconciled != hs->stream->reconciled ||
+			   (is_fed(hs->stream) && log_head_seq(log) + 1 < hs->place.seq);
+
+	return (host->sim->streams[stream].ack_local && is_cut_back) ||
+	       (is_fed(hs->stream) && log_earliest(log) > hs->place.seq);
+}
+
 void truth_read(struct host *host, uint32_t stream)
 {
 	struct host_stream *hs = &host->streams[stream];
@@ -316,11 +328,8 @@ void truth_read(struct host *host, uint32_t stream)
 	check_member(host, hs, stream);
 	if (is_read(host, hs, stream, commit.seq))
 		return;
-	// A replica that was too far behind began anew further up; so did a primary that fetches from a second member.
-	// One of local acks may have been cut back below its commit.
 	if (hs->truth == NULL || hs->truth->session != hs->stream->session_held ||
-	    (host->sim->streams[stream].ack_local && hs->reconciled != hs->stream->reconciled) ||
-	    (is_fed(hs->stream) && log_earliest(log) > hs->place.seq))
+	    has_begun_anew(host, hs, stream))
 		enter_session(host, hs, stream);
 	hs->reached = log_head_seq(log);
 	hs->reconciled = hs->stream->reconciled;

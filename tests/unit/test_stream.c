@@ -230,6 +230,46 @@ Test(stream, what_is_no_longer_kept_is_truncated)
 	assert_resolved(r, GODWIT_OK, from.seq, 1);
 }
 
+// What a client took of a history that was given up it is told of, though nothing is kept from there on.
+Test(stream, what_is_no_longer_kept_and_was_another_history_has_diverged)
+{
+	uint64_t earliest;
+
+	three_epochs();
+	append(300);
+	earliest = log_earliest(&stream->log);
+	cr_assert_gt(earliest, 100);
+	assert_resolved(stream_resolve(stream, id(15, 1)), GODWIT_TRUNCATED, earliest - 1, 6);
+	stream->ack_local = true;
+	assert_resolved(stream_resolve(stream, id(15, 1)), GODWIT_DIVERGED, 10, 1);
+	assert_resolved(stream_resolve(stream, id(15, 5)), GODWIT_DIVERGED, 14, 4);
+	assert_resolved(stream_resolve(stream, id(15, 4)), GODWIT_TRUNCATED, earliest - 1, 6);
+	assert_resolved(stream_resolve(stream, id(30, 6)), GODWIT_TRUNCATED, earliest - 1, 6);
+	assert_resolved(stream_resolve(stream, id(0, 0)), GODWIT_TRUNCATED, earliest - 1, 6);
+	assert_resolved(stream_start(stream, GODWIT_START_SEQUENCE, 15, 0, 0), GODWIT_TRUNCATED,
+			earliest - 1, 6);
+	// A replica says so where it agreed with a primary of a later epoch; else its own history may be the lost one.
+	stream->role = STREAM_REPLICA;
+	atomic_store(&stream->reconciled, 4);
+	assert_resolved(stream_resolve(stream, id(15, 1)), GODWIT_DIVERGED, 10, 1);
+	assert_resolved(stream_resolve(stream, id(15, 5)), GODWIT_BEHIND, 15, 5);
+	assert_resolved(stream_resolve(stream, id(15, 4)), GODWIT_TRUNCATED, earliest - 1, 6);
+}
+
+// A log that was begun anew knows of no earlier epochs: of their identifiers it cannot say that they were of its history.
+Test(stream, a_position_of_which_nothing_is_known_has_diverged_where_acks_are_local)
+{
+	stream_reset(stream, SESSION, 100, 3);
+	append(10);
+	stream->ack_local = true;
+	assert_resolved(stream_resolve(stream, id(50, 3)), GODWIT_TRUNCATED, 99, 3);
+	assert_resolved(stream_resolve(stream, id(50, 2)), GODWIT_DIVERGED, 99, 3);
+	assert_resolved(stream_resolve(stream, id(50, 4)), GODWIT_DIVERGED, 99, 3);
+	assert_resolved(stream_resolve(stream, id(50, 0)), GODWIT_TRUNCATED, 99, 3);
+	stream->ack_local = false;
+	assert_resolved(stream_resolve(stream, id(50, 2)), GODWIT_TRUNCATED, 99, 3);
+}
+
 Test(stream, every_start_leads_to_its_sequence)
 {
 	assert_resolved(stream_start(stream, GODWIT_START_LATEST, 0, 0, 0), GODWIT_OK, 0, 0);

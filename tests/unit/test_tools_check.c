@@ -93,7 +93,7 @@ Test(tools_check, counts_an_announced_gap_as_truncated_only)
 	begin(false, 0);
 	take(1);
 	take(2);
-	check_gap(&check, GODWIT_TRUNCATED, 3, 9, &after);
+	check_gap(&check, 3, 9, &after);
 	take(10);
 	expect(0, 0, 0);
 	cr_assert_eq(check.truncated, 7);
@@ -105,7 +105,7 @@ Test(tools_check, holds_a_gap_to_its_word)
 
 	begin(false, 0);
 	take(1);
-	check_gap(&check, GODWIT_TRUNCATED, 3, 9, &after);
+	check_gap(&check, 3, 9, &after);
 	take(11);
 	expect(2, 0, 0);
 }
@@ -117,7 +117,7 @@ Test(tools_check, takes_withdrawn_messages_for_what_they_are)
 	begin(false, 0);
 	for (uint64_t seq = 1; seq <= 4; seq++)
 		take(seq);
-	check_gap(&check, GODWIT_DIVERGED, 3, 4, &after);
+	check_gap(&check, 3, 4, &after);
 	take(3);
 	take(4);
 	take(5);
@@ -209,7 +209,7 @@ Test(tools_check, lets_numbers_jump_where_a_gap_was_announced)
 	begin(true, 0);
 	take_number(1, 1, 7, 1);
 	take_number(2, 1, 8, 1);
-	check_gap(&check, GODWIT_TRUNCATED, 3, 50, &after);
+	check_gap(&check, 3, 50, &after);
 	take_number(51, 1, 7, 20);
 	take_number(52, 1, 7, 21);
 	take_number(60, 1, 8, 30);
