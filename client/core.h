@@ -53,10 +53,10 @@ struct client_link {
 	bool is_said;	 // CONNECTED was said of it
 	bool has_failed; // in this round of turning to one after another
 	bool takes_none; // its weight was 0 in the last WELCOME that named it: only where no other is left
-	uint32_t request;  // of the HELLO
-	uint32_t tries;	   // of the frame that repeats
-	uint64_t tag;	   // connection tag
-	uint64_t also_tag; // the one before, where a TAKE changed it; 0: none
+	uint32_t request; // of the HELLO
+	uint32_t tries;	  // of the frame that repeats
+	uint64_t tag;	  // connection tag
+	uint64_t also_tag; // the one before, where a TAKE changed it, or what a home's core speaks under; 0: none
 	uint64_t nonce;
 	struct godwit_be64 cookie_time;
 	uint8_t cookie_mac[GODWIT_MAC_BYTES];

@@ -106,6 +106,18 @@ static bool input_is_of_link(const struct client_link *link, uint64_t tag)
 	       (tag == link->tag || (tag == link->also_tag && link->also_tag != 0));
 }
 
+// A server keeps one connection tag for a client. Of one with several homes a core that takes a subscription over may
+// speak under the tag of another home: then an entry of its heartbeat proves it, and its tag is known from now on.
+static bool input_is_of_home(struct godwit_core *core, struct client_link *link,
+			     const struct godwit_heartbeat *frame)
+{
+	if (frame->frame.type != GODWIT_HEARTBEAT || !client_is_up(link) ||
+	    !client_receive_is_of_home(core, link, frame))
+		return false;
+	link->also_tag = godwit_get64(frame->tag);
+	return true;
+}
+
 void godwit_core_input(struct godwit_core *core, uint64_t now_ns, const struct godwit_address *from,
 		       const void *bytes, size_t length)
 {
@@ -143,7 +155,8 @@ void godwit_core_input(struct godwit_core *core, uint64_t now_ns, const struct g
 			return;
 		break;
 	default:
-		if (input_is_of_link(link, godwit_get64(frame->tag))) {
+		if (input_is_of_link(link, godwit_get64(frame->tag)) ||
+		    input_is_of_home(core, link, frame)) {
 			link->heard_ns = client_max(link->heard_ns, now_ns);
 			input_link(core, link, now_ns, bytes, type);
 			return;

@@ -253,6 +253,28 @@ void client_receive_data(struct godwit_core *core, struct client_link *link, uin
 
 // ---- HEARTBEAT ----------------------------------------------------------------------------------
 
+static bool receive_is_served_by(const struct client_subscription *sub,
+				 const struct client_link *link, uint64_t cursor_epoch)
+{
+	return sub->is_served && sub->home == link && cursor_epoch == sub->cursor_epoch;
+}
+
+bool client_receive_is_of_home(struct godwit_core *core, const struct client_link *link,
+			       const struct godwit_heartbeat *frame)
+{
+	const struct godwit_heartbeat_entry *entries = godwit_heartbeat_entries(frame);
+
+	for (uint32_t i = 0; i < godwit_get16(frame->frame.count); i++) {
+		const struct client_subscription *sub =
+			client_subscription_by_tag(core, godwit_get64(entries[i].tag));
+
+		if (sub != NULL &&
+		    receive_is_served_by(sub, link, godwit_get64(entries[i].cursor_epoch)))
+			return true;
+	}
+	return false;
+}
+
 void client_receive_heartbeat(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			      const struct godwit_heartbeat *frame)
 {
@@ -270,7 +292,7 @@ void client_receive_heartbeat(struct godwit_core *core, struct client_link *link
 		sub->highest_epoch = client_max(sub->highest_epoch, cursor_epoch);
 		if (cursor_epoch < sub->cursor_epoch)
 			client_move_on_stale(sub, link, now_ns);
-		if (!sub->is_served || sub->home != link || cursor_epoch != sub->cursor_epoch)
+		if (!receive_is_served_by(sub, link, cursor_epoch))
 			continue;
 		client_subscription_heard(sub, now_ns);
 		sub->commit = client_max(sub->commit, godwit_get64(entries[i].commit));

@@ -229,6 +229,9 @@ bool client_answer_error(struct godwit_core *core, struct client_link *link, uin
 
 void client_receive_data(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			 const struct godwit_data *frame, size_t length);
+// Whether a heartbeat speaks of a subscription that lives at that server.
+bool client_receive_is_of_home(struct godwit_core *core, const struct client_link *link,
+			       const struct godwit_heartbeat *frame);
 void client_receive_heartbeat(struct godwit_core *core, struct client_link *link, uint64_t now_ns,
 			      const struct godwit_heartbeat *frame);
 

@@ -4,6 +4,8 @@
 // socket), and each hundred of actors by 20000 more.
 #include <stdlib.h>
 
+#include <godwit/wire_check.h>
+
 #include "tests/sim/sim.h"
 
 #define HOST_PORT  5000u
@@ -176,6 +178,24 @@ static bool agreed_details(const uint8_t *bytes, uint32_t length, char *text, si
 	return true;
 }
 
+// Of each subscription that a client and its server tell each other of; `text` ends where it is full.
+static bool told_details(const uint8_t *bytes, uint32_t length, char *text, size_t size)
+{
+	const struct godwit_frame *frame = (const void *)bytes;
+	const struct godwit_heartbeat *heartbeat = (const void *)bytes;
+	const struct godwit_heartbeat_entry *told = godwit_heartbeat_entries(heartbeat);
+	uint32_t count = godwit_get16(frame->count);
+	int at;
+
+	if (bytes[1] != GODWIT_HEARTBEAT || length < sizeof(*heartbeat) + count * sizeof(*told))
+		return false;
+	at = snprintf(text, size, "%u bytes", length);
+	for (uint32_t i = 0; i < count && (size_t)at < size; i++)
+		at += snprintf(text + at, size - (size_t)at, ", sent %lu epoch %lx",
+			       godwit_get64(told[i].sent), godwit_get64(told[i].cursor_epoch));
+	return true;
+}
+
 // What is needed to follow a hand-over and a replica, behind the frame's name.
 static void frame_details(const uint8_t *bytes, uint32_t length, char *text, size_t size)
 {
@@ -186,7 +206,7 @@ static void frame_details(const uint8_t *bytes, uint32_t length, char *text, siz
 	const struct godwit_ended *ended = (const void *)bytes;
 	uint16_t flags = godwit_get16(data->frame.flags), count = godwit_get16(data->frame.count);
 
-	if (agreed_details(bytes, length, text, size))
+	if (agreed_details(bytes, length, text, size) || told_details(bytes, length, text, size))
 		return;
 	if (bytes[1] == GODWIT_DATA && length >= sizeof(*data))
 		snprintf(text, size, "%lu..%lu records %u flags %x epoch %lx",

@@ -73,6 +73,34 @@ Test(client_offer, continues_the_connection_under_the_tag_of_the_home)
 	servers_destroy(s);
 }
 
+// A client with several homes has a connection tag with each, of which a server's tables keep one: the core that takes a
+// subscription over may know it under another. Silence of that core would be heard for ever.
+Test(client_offer, hears_a_core_that_speaks_under_the_tag_of_another_home)
+{
+	struct servers *s = servers_create_live(3);
+
+	servers_take_as(s, 2, offer_epoch(s, 2), true, OFFER_HANDLE, OFFER_KEY);
+	servers_expect_resume(s, 2, OFFER_HANDLE, OFFER_KEY, offer_epoch(s, 2));
+	offer_answered(s, 2, 10);
+	rig_next(s->rig, GODWIT_EVENT_CONNECTED);
+	rig_next(s->rig, GODWIT_EVENT_MIGRATED);
+	s->tags[2] = s->tags[1];
+	s->rig->tag = s->tags[1];
+	s->rig->cursor_epoch--; // of an epoch that is not ours it proves nothing
+	rig_heartbeat(s->rig, 12);
+	cr_assert_eq(rig_stats(s->rig)->wrong_tag, 1);
+	s->rig->cursor_epoch++;
+	rig_heartbeat(s->rig, 12);
+	s->rig->handle = OFFER_HANDLE;
+	s->rig->key = OFFER_KEY;
+	servers_expect(s, 0, GODWIT_ACK);
+	rig_expect_ack(s->rig, 10, 110, 1, (const uint64_t[]){11, 12});
+	servers_pass(s, 1000 * RIG_MS, SERVERS_ALL);
+	rig_no_event(s->rig);
+	cr_assert_eq(rig_stats(s->rig)->resumes, 1, "it was not forgotten there");
+	servers_destroy(s);
+}
+
 Test(client_offer, is_accepted_at_once_if_the_home_was_silent_for_an_interval)
 {
 	struct servers *s = servers_create_live(3);
