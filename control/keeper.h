@@ -150,10 +150,11 @@ enum keeper_counter {
 	KEEPER_COUNTERS_COUNT
 };
 
-// Go on with what `server` holds: it and the others that hold the same session are made the in-sync set, in their
-// present incarnations, and the longest log of those is fetched. For a stream that waits for a record, or for a server
-// that may be lost for good; what was acknowledged and none of them holds is lost. gives_up: also where replicas do
-// not answer or hold another session. *given_up: those, of ORDERED and GIVES_UP.
+// Go on with the session that `server` holds: those that hold the longest log of it are made the in-sync set, in their
+// present incarnations, and it is fetched. For a stream that waits for a record, or for a server that may be lost for
+// good; what was acknowledged and none of them holds is lost. gives_up: also where replicas do not answer or hold
+// another session, and what `server` holds is enough: it and those that hold more are the set, and the longest log
+// that can be had of those is fetched. *given_up: the silent and the strange ones, of ORDERED and GIVES_UP.
 enum keeper_adoption keeper_adopt(struct keeper *keeper, uint32_t number, uint16_t server,
 				  bool gives_up, struct keeper_given_up *given_up);
 

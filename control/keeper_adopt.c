@@ -21,9 +21,24 @@ static bool is_there(const struct keeper *keeper, const struct kept *kept, uint1
 	       kept_verdict(peer) != PEER_DEAD;
 }
 
-// Those that hold the session, as the in-sync set; the others that may hold something as given up.
+// The longest log of the session: *longest, at first that of a server that is there.
+static void find_longest(const struct keeper *keeper, const struct kept *kept,
+			 struct peer_stream_facts *longest)
+{
+	for (uint32_t i = 0; i < kept->config.replica_count; i++) {
+		struct peer_stream_facts facts;
+
+		if (is_there(keeper, kept, kept->config.replicas[i], &facts) &&
+		    facts.session == longest->session && kept_is_longer(&facts, longest))
+			*longest = facts;
+	}
+}
+
+// As the in-sync set those that hold the session and no less of it than `least`: any of them may be the only one that is
+// left when the log is fetched. The others that may hold something, as given up.
 static void sort_out(const struct keeper *keeper, const struct kept *kept,
-		     struct cluster_record *next, struct keeper_given_up *given_up)
+		     const struct peer_stream_facts *least, struct cluster_record *next,
+		     struct keeper_given_up *given_up)
 {
 	uint32_t highest = kept->record.epoch;
 
@@ -35,9 +50,10 @@ static void sort_out(const struct keeper *keeper, const struct kept *kept,
 		    (facts.session != 0 && facts.session != next->session)) {
 			given_up->servers[given_up->count++] = id;
 		} else if (facts.session != 0) {
-			next->in_sync[next->in_sync_count++] = (struct cluster_replica){
-				id, kept_incarnation(kept_peer(keeper, id))};
 			highest = facts.epoch > highest ? facts.epoch : highest;
+			if (!kept_is_longer(least, &facts))
+				next->in_sync[next->in_sync_count++] = (struct cluster_replica){
+					id, kept_incarnation(kept_peer(keeper, id))};
 		}
 	}
 	// Above the record; without one nobody knows how many epochs it was ahead of the logs.
@@ -57,7 +73,9 @@ static enum keeper_adoption adopt(struct keeper *keeper, struct kept *kept, uint
 	if (!is_there(keeper, kept, server, &facts) || facts.session == 0)
 		return KEEPER_ADOPT_HOLDS_NOTHING;
 	next = (struct cluster_record){.revision = kept->record.revision, .session = facts.session};
-	sort_out(keeper, kept, &next, given_up);
+	if (!gives_up)
+		find_longest(keeper, kept, &facts);
+	sort_out(keeper, kept, &facts, &next, given_up);
 	if (given_up->count > 0 && !gives_up)
 		return KEEPER_ADOPT_GIVES_UP;
 	kept->first_ns = 0;

@@ -63,7 +63,7 @@ void kept_meet(struct keeper *keeper, struct kept *kept)
 		begin_session(keeper, kept);
 }
 
-static bool is_longer(const struct peer_stream_facts *a, const struct peer_stream_facts *b)
+bool kept_is_longer(const struct peer_stream_facts *a, const struct peer_stream_facts *b)
 {
 	return a->epoch != b->epoch ? a->epoch > b->epoch : a->end > b->end;
 }
@@ -139,8 +139,9 @@ void kept_choose(struct keeper *keeper, struct kept *kept, uint64_t now_ns)
 		} else if (is_unfit(kept, peer)) {
 			if (unfit == NULL)
 				unfit = member;
-		} else if (best == NULL || is_longer(&facts, &best_facts) ||
-			   (!is_longer(&best_facts, &facts) && member->server < best->server)) {
+		} else if (best == NULL || kept_is_longer(&facts, &best_facts) ||
+			   (!kept_is_longer(&best_facts, &facts) &&
+			    member->server < best->server)) {
 			best = member;
 			best_facts = facts;
 		}

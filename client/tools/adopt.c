@@ -158,7 +158,7 @@ int tool_adopt(int argc, char **argv)
 	static const struct argp_option adopt_options[] = {
 		{"give-up", OPTION_GIVE_UP, NULL, 0,
 		 "Also where other replicas do not answer, or hold another session: what only they "
-		 "hold is lost",
+		 "hold is lost. Where a longer log cannot be had, that of SERVER is enough",
 		 0},
 		{"json", OPTION_JSON, NULL, 0, "The answer as JSON", 0},
 		{0},
@@ -171,8 +171,8 @@ int tool_adopt(int argc, char **argv)
 		.children = children,
 		.doc = "Have a stream go on with what SERVER, a replica, holds of it, where its "
 		       "primary, on this machine, was started again and waits for its record or for a "
-		       "server that is lost for good. The longest log of all replicas that hold the "
-		       "same session is taken. What was acknowledged and none of them holds is "
+		       "server that is lost for good. The longest log of that session that a "
+		       "replica holds is taken. What was acknowledged and none of them holds is "
 		       "lost: put the record back, or that server's network, if there is a way.\v" PLACE_DOC
 		       "\nExamples:\n"
 		       "  godwit adopt trades 2\n"

@@ -40,8 +40,42 @@ Test(keeper_adopt, goes_on_without_a_record_with_the_longest_log_of_that_session
 	keeper_fetched(keeper, STREAM, 3, 300);
 	step();
 	cr_assert_eq(look().state, KEEPER_LEADING);
-	EXPECT_SET({1, 100}, {2, 200}, {3, 300});
+	EXPECT_SET({1, 100}, {3, 300});
 	cr_assert_eq(ordered.session, 0xabc);
+}
+
+// Whoever is in the set may be the only one that is left when the log is fetched.
+Test(keeper_adopt, names_only_those_that_hold_all_of_it)
+{
+	start(100);
+	says(2, 200, 0xabc, 4, 70);
+	says(3, 300, 0xabc, 4, 77);
+	step();
+	cr_assert_eq(adopt(2, false, 0), KEEPER_ADOPT_ORDERED);
+	cr_assert_eq(look().record.in_sync_count, 1);
+	cr_assert_eq(look().record.in_sync[0].server, 3);
+}
+
+Test(keeper_adopt, names_all_that_hold_the_same)
+{
+	start(100);
+	says(2, 200, 0xabc, 4, 70);
+	says(3, 300, 0xabc, 4, 70);
+	step();
+	cr_assert_eq(adopt(2, false, 0), KEEPER_ADOPT_ORDERED);
+	cr_assert_eq(look().record.in_sync_count, 2, "neither lacks what the other has");
+}
+
+// A longest log that nobody can go on from is no reason to wait for ever.
+Test(keeper_adopt, goes_on_with_less_if_that_is_said)
+{
+	start(100);
+	says(2, 200, 0xabc, 4, 70);
+	says(3, 300, 0xabc, 4, 77);
+	step();
+	cr_assert_eq(adopt(2, true, 0), KEEPER_ADOPT_ORDERED);
+	cr_assert_eq(look().record.in_sync_count, 2);
+	cr_assert_eq(fetched_from, 3);
 }
 
 Test(keeper_adopt, asks_before_it_gives_up_what_a_silent_replica_may_hold)
