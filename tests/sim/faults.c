@@ -37,7 +37,11 @@ static void lose(struct sim *sim, uint32_t from, uint32_t to, bool begins, uint3
 
 static void crash(struct host *host, const struct fault *fault, bool begins)
 {
-	if (begins) {
+	if (fault->amount & CRASH_OTHER) {
+		host_stop(host);
+		host->is_other = begins;
+		host_start(host);
+	} else if (begins) {
 		host_stop(host);
 		if (fault->amount & CRASH_FILES_LOST)
 			host_forget_files(host);

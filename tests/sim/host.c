@@ -99,7 +99,7 @@ static void start_peers(struct host *host)
 		.cluster = "sim",
 		.secret = "the secret of the simulator",
 		.secret_bytes = 27,
-		.config = 1,
+		.config = host->is_other ? 2 : 1,
 		.interval_us = HOST_INTERVAL_NS / US,
 		.ring_slots = host->sizes.peers,
 		.peers = peers,
@@ -189,6 +189,16 @@ static void forget_cores(struct host *host)
 	}
 }
 
+// A primary that is cut off counts what an earlier process acknowledged, whatever became of that since.
+static void remember_reached(struct host_stream *hs)
+{
+	if (hs->truth == NULL ||
+	    (hs->truth == hs->truth_before && hs->reached < hs->reached_before))
+		return;
+	hs->truth_before = hs->truth;
+	hs->reached_before = hs->reached;
+}
+
 void host_stop(struct host *host)
 {
 	struct sim *sim = host->sim;
@@ -208,8 +218,8 @@ void host_stop(struct host *host)
 		if (host->streams[i].stream != NULL)
 			stream_destroy(host->streams[i].stream);
 		host->streams[i].stream = NULL;
-		host->streams[i].truth_before = host->streams[i].truth;
-		host->streams[i].reached_before = host->streams[i].reached;
+		remember_reached(&host->streams[i]);
+		sim->streams[i].adopted &= ~(1u << host->index);
 		host->streams[i].truth = NULL;
 		host->streams[i].reached = 0;
 		host->streams[i].reconciled = 0;

@@ -295,6 +295,50 @@ static void look_at_records(struct host *host)
 	}
 }
 
+// ---- the operator -----------------------------------------------------------------------------
+
+// A stream whose record is lost goes on with what a server holds, if nothing has to be given up. A person who is called
+// may be mistaken in the stream, or in the server; that is refused.
+static void adopt(struct host *host, const struct keeper_view *view)
+{
+	static const char *const answers[] = {
+		[KEEPER_ADOPT_ORDERED] = "ordered",
+		[KEEPER_ADOPT_NOT_WAITING] = "not waiting",
+		[KEEPER_ADOPT_NO_RECORD] = "no record",
+		[KEEPER_ADOPT_HOLDS_NOTHING] = "holds nothing",
+		[KEEPER_ADOPT_GIVES_UP] = "gives up",
+	};
+	struct sim *sim = host->sim;
+	uint16_t server = view->server;
+	struct keeper_given_up given_up;
+	enum keeper_adoption answer;
+
+	if (view->why != KEEPER_HELD_ELSEWHERE || rng_percent(&sim->rng, 20))
+		server = (uint16_t)(1 + rng_below(&sim->rng, sim->host_count));
+	answer = keeper_adopt(host->control.keeper, view->number, server, false, &given_up);
+	sim_trace(sim, host_node(host), "stream %u: adopt what s%u holds: %s", view->number, server,
+		  answers[answer]);
+	if (answer == KEEPER_ADOPT_ORDERED)
+		sim->streams[view->number].adopted = UINT32_MAX;
+}
+
+static void operator_looks(struct host *host)
+{
+	struct sim *sim = host->sim;
+
+	if (sim->operator_ns == 0 || sim->now_ns < host->control.looked_ns + sim->operator_ns)
+		return;
+	host->control.looked_ns = sim->now_ns;
+	for (uint32_t i = 0; i < keeper_count(host->control.keeper); i++) {
+		struct keeper_view view;
+
+		keeper_look(host->control.keeper, i, &view);
+		if (view.why == KEEPER_HELD_ELSEWHERE || view.why == KEEPER_NO_RECORD ||
+		    (view.state == KEEPER_LEADING && rng_percent(&sim->rng, 5)))
+			adopt(host, &view);
+	}
+}
+
 // ---- life -------------------------------------------------------------------------------------
 
 static void start_cluster(struct host *host)
@@ -465,4 +509,5 @@ void host_control_turn(struct host *host)
 	keeper_step(host->control.keeper, host_now(host));
 	coverage_control(host);
 	look_at_records(host);
+	operator_looks(host);
 }

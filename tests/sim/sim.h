@@ -17,6 +17,7 @@
 //   draw_large.c    draws many servers, streams and clients
 //   draw_rare.c     draws what that seldom brings about: faults in pairs, one after the other
 //   draw_meetings.c ... and what takes several things at the right moments
+//   draw_operator.c draws what only a person sets right: records lost, another configuration
 //   faults.c        what breaks, by time
 //   scenario.c      runs a world
 //   left.c          what may not be left of clients at its end
@@ -182,7 +183,8 @@ struct host_control {
 	struct plane *plane;	       // NULL: a host alone
 	uint32_t streams[SIM_STREAMS]; // that the keeper keeps, by its order
 	uint64_t started_ns, due_ns;
-	bool has_begun; // it may take roles
+	bool has_begun;	    // it may take roles
+	uint64_t looked_ns; // when the operator did
 };
 
 struct host_sizes {		   // of the rings and tables between its threads
@@ -202,6 +204,7 @@ struct host {
 	struct sim *sim;
 	uint32_t index; // server id - 1
 	bool up, paused;
+	bool is_other;	     // CRASH_OTHER
 	uint32_t generation; // of its process, from 1
 	struct server server;
 	struct host_core cores[SIM_CORES];
@@ -235,6 +238,7 @@ struct sim_stream {	   // of the cluster
 	struct cluster_record record; // in force
 	struct cluster_record written,
 		written_before; // last on the disk; the last of the session before
+	uint32_t adopted;	// hosts whose process may be a member since an order, whole or not
 };
 
 struct home_of { // who sends DATA of a cursor epoch
@@ -262,6 +266,8 @@ enum fault_kind {
 
 #define CRASH_FILES_LOST 1u
 #define CRASH_CHANGED	 2u // it starts with another number of cores, other logs, rings and budgets
+#define CRASH_OTHER                                                                                \
+	4u // it starts with a configuration that the others do not take part with, and again at the end
 
 enum fault_state {
 	FAULT_TO_COME,
@@ -370,6 +376,7 @@ struct sim {
 	uint32_t actor_count;
 	struct fault faults[SIM_FAULTS];
 	uint32_t fault_count;
+	uint64_t operator_ns; // after which a person looks at each server again; 0: nobody is there
 	uint32_t hold, epochs; // chance of each a step, in 1/100000
 	uint64_t steps;
 	struct home_of homes[SIM_HOMES]; // open addressing, by tag and epoch
@@ -533,6 +540,10 @@ void draw_fault_kind(struct sim *sim, struct fault *fault, enum fault_kind kind)
 // ---- draw_large.c
 
 void draw_large(struct sim *sim);
+
+// ---- draw_operator.c
+
+void draw_operator(struct sim *sim);
 
 // ---- draw_rare.c, and draw_meetings.c
 
