@@ -11,6 +11,7 @@ from mutations_control import CONTROL_BUGS, bug
 # Unit tests of what a file does, those that are likelier to find a bug first.
 TESTS = {
     "client/answer.c": ["client_resume", "client_move", "client_histories", "client_redirect"],
+    "client/input.c": ["client_offer", "client_link"],
     "client/move.c": ["client_move", "client_cluster", "client_resume", "client_offer", "client_redirect"],
     "client/offer.c": ["client_offer", "client_move"],
     "client/pull.c": ["client_receive", "client_resume", "client_stash"],
@@ -229,7 +230,7 @@ BUGS = [
         "	if (found == 0)\n"),
     bug("truncated-as-ok",
         "dataplane/stream.c",
-        "	if (id.seq < earliest - 1)\n",
+        "	if (id.seq < earliest - 1 && was_of_history(stream, id))\n",
         "	if (false)\n"),
     bug("lapse-left-out",
         "dataplane/stages/heartbeat.c",
@@ -529,4 +530,12 @@ BUGS = [
         "client/move.c",
         "sub->asked_ns > now_ns ? sub->asked_ns - now_ns : 0);",
         "0);"),
+    bug("truncated-hides-diverged",
+        "dataplane/stream.c",
+        "	if (!stream->ack_local || id.epoch == 0)\n",
+        "	if (true)\n"),
+    bug("unheard-under-the-tag-of-another-home",
+        "client/input.c",
+        "	if (frame->frame.type != GODWIT_HEARTBEAT || !client_is_up(link) ||\n",
+        "	if (true ||\n"),
 ] + CONTROL_BUGS
