@@ -219,7 +219,8 @@ void stream_reset(struct stream *stream, uint64_t session, uint64_t first, uint3
 }
 
 // Entries [*from, count) are readable. An entry that is rewritten while it is read belongs to an epoch
-// that is STREAM_EPOCHS changes old: no log keeps anything of it, and the answer is TRUNCATED anyway.
+// that is STREAM_EPOCHS changes old: no log keeps anything of it, and the answer is TRUNCATED anyway, or DIVERGED where it
+// cannot be known (local acks).
 static uint32_t epochs_range(const struct stream *stream, uint32_t *from)
 {
 	uint32_t count = atomic_load_explicit(&stream->epochs_count, memory_order_acquire);
