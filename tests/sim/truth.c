@@ -280,13 +280,14 @@ static void check_commit(struct host *host, struct host_stream *hs, uint32_t str
 static void check_member(const struct host *host, const struct host_stream *hs, uint32_t stream)
 {
 	const struct cluster_record *record = &host->sim->streams[stream].record;
-	uint32_t *adopted = &host->sim->streams[stream].adopted;
+	uint32_t *adopted = &host->sim->streams[stream].adopted, bit = 1u << host->index;
 
-	if (hs->stream->replication != NULL && hs->stream->replication->sink.loaded)
-		*adopted &= ~(1u << host->index);
-	if (hs->stream->role == STREAM_REPLICA && !hs->stream->replication->sink.loaded &&
-	    (*adopted & 1u << host->index) == 0 &&
-	    cluster_in_sync_as(record, (uint16_t)(host->index + 1), host->server.incarnation))
+	if (hs->stream->role != STREAM_REPLICA)
+		return;
+	if (hs->stream->replication->sink.loaded)
+		*adopted &= ~bit;
+	else if ((*adopted & bit) == 0 &&
+		 cluster_in_sync_as(record, (uint16_t)(host->index + 1), host->server.incarnation))
 		sim_fail(host->sim, "stream %u: s%u is in sync and lacks publishers and topics",
 			 stream, host->index + 1);
 }
