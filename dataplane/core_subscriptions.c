@@ -87,6 +87,8 @@ void subscription_close(struct core *core, struct subscription *s)
 		link = &core->subscriptions[*link].next_of_client;
 	*link = s->next_of_client;
 	client->subscription_count--;
+	if (s->cursor_epoch > client->epoch_closed)
+		client->epoch_closed = s->cursor_epoch;
 	s->state = SUBSCRIPTION_FREE;
 	s->next_of_client = core->subscription_free;
 	core->subscription_free = s->index;

@@ -134,8 +134,9 @@ struct client {
 	uint32_t interval_us;	    // keep-alive interval that WELCOME stated
 	uint32_t subscriptions;	    // list by next_of_client
 	uint32_t subscription_count;
-	uint32_t offers; // list; NONE: none
-	uint32_t next;	 // free list or hash chain of ids
+	uint32_t offers;       // list; NONE: none
+	uint32_t next;	       // free list or hash chain of ids
+	uint64_t epoch_closed; // the highest cursor epoch of its subscriptions that are closed
 };
 
 static inline bool subscription_is_filtered(const struct subscription *s)

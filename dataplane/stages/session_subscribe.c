@@ -260,6 +260,9 @@ static void open_request(struct core *core, struct client *client, struct reques
 	}
 	if (old != NULL && old->cursor_epoch > highest)
 		highest = old->cursor_epoch;
+	// A repeat of the request that comes after its end begins elsewhere, which the same epoch would not tell.
+	if (client->epoch_closed > highest)
+		highest = client->epoch_closed;
 	if (old != NULL && old->first_due) {
 		r->before.again = true;
 		r->before.came_from = old->came_from;

@@ -283,6 +283,25 @@ Checked(subscribe, a_start_that_is_no_longer_kept_meets_each_policy, stop)
 
 // ---- RESUME ------------------------------------------------------------------------------------
 
+// The client may have the first answer, and never hear of the end: what is sent after it begins elsewhere.
+Checked(subscribe, a_repeat_after_the_end_is_answered_in_an_epoch_of_its_own, stop)
+{
+	struct client_peer p = connected(1, 1, 1);
+	struct harness_request r = {.number = 1,
+				    .request = 77,
+				    .attempt = 1,
+				    .highest_epoch = 9 << 16 | 3,
+				    .window = 4};
+	const struct godwit_subscribed *s = harness_resume(&p, &r);
+	uint64_t first = godwit_get64(s->cursor_epoch);
+
+	peer_unsubscribe(&p, 1);
+	harness_turn(&h);
+	cr_assert_eq(godwit_get16(taken_ended(&p)->code), GODWIT_UNSUBSCRIBED);
+	s = harness_resume(&p, &r);
+	cr_assert_gt(godwit_get64(s->cursor_epoch), first);
+}
+
 Checked(subscribe, resume_goes_on_behind_the_identifier_in_a_higher_epoch, stop)
 {
 	struct client_peer p = connected(1, 1, 1);
