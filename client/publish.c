@@ -100,11 +100,16 @@ static void publish_busy(struct godwit_core *core, struct client_publisher *pub,
 static void publish_gap(struct godwit_core *core, struct client_publisher *pub, uint64_t now_ns,
 			uint64_t expected)
 {
-	// An old answer; or one of many for the same loss, all of which were in flight when we went
-	// back.
+	// How long answers come of what was in flight when we went back.
+	uint64_t answers_ns = pub->srtt_ns + pub->srtt_ns / 2;
+
+	// Nothing that is sent again is timed: where the first packets are lost the way stays unknown.
+	if (pub->srtt_ns == 0)
+		answers_ns = publish_rto(pub);
+	// An old answer; or one of many for the same loss.
 	if (expected != pub->expected || pub->next_send <= expected)
 		return;
-	if (pub->back_to == expected && now_ns < pub->back_ns + pub->srtt_ns + pub->srtt_ns / 2)
+	if (pub->back_to == expected && now_ns < pub->back_ns + answers_ns)
 		return;
 	core->stats.publish_back++;
 	pub->back_to = expected;
