@@ -14,6 +14,7 @@ TESTS = {
     "client/input.c": ["client_offer", "client_link"],
     "client/move.c": ["client_move", "client_cluster", "client_resume", "client_offer", "client_redirect"],
     "client/offer.c": ["client_offer", "client_move"],
+    "client/publish.c": ["client_publisher"],
     "client/pull.c": ["client_receive", "client_resume", "client_stash"],
     "client/receive.c": ["client_receive", "client_move", "client_resume", "client_offer"],
     "control/cluster_static.c": ["cluster_static", "keeper", "keeper_random"],
