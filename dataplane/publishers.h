@@ -40,6 +40,8 @@ struct publisher { // w, r: home core
 	uint64_t tag;
 	uint64_t open_tag; // of the PUBLISH_OPEN that made the instance: its repeat gets the same
 	uint32_t open_request;
+	uint32_t before_request; // of the one that made the instance before: its repeat is late, and makes none
+	uint64_t before_tag;
 	uint32_t core;
 	uint32_t next_dirty; // list of those owed a PUBLISH_ACK; PUBLISHER_NONE: end
 	uint16_t code;	     // of the next PUBLISH_ACK

@@ -264,6 +264,23 @@ static void ingest_publish(struct core *core, const struct home_origin *origin,
 	}
 }
 
+// The instance that a request is for: a repeat of the one that made the instance in force gets the same. One of a process
+// that another has taken the place of since gets the instance before, which is fenced: it would fence its successor.
+static uint64_t open_instance(const struct publisher *publisher, const struct home_origin *origin,
+			      const struct godwit_publish_open *frame)
+{
+	uint64_t instance = godwit_get64(frame->instance);
+	uint32_t request = godwit_get32(frame->request);
+
+	if (publisher == NULL || instance != 0)
+		return instance;
+	if (publisher->open_tag == origin->tag && publisher->open_request == request)
+		return publisher->instance;
+	if (publisher->before_tag == origin->tag && publisher->before_request == request)
+		return publisher->instance - 1;
+	return 0;
+}
+
 static void ingest_open(struct core *core, const struct home_origin *origin,
 			const struct godwit_publish_open *frame)
 {
@@ -280,7 +297,7 @@ static void ingest_open(struct core *core, const struct home_origin *origin,
 		.credit = godwit_be32(STREAM_PUBLISH_CREDIT),
 		.max_message = godwit_be16((uint16_t)stream->max_message),
 	};
-	uint64_t instance = godwit_get64(frame->instance);
+	uint64_t instance;
 	struct publisher *publisher;
 	uint32_t number = publishers_find(stream->publishers, godwit_get64(frame->publisher));
 	struct meta_entry *entry;
@@ -297,11 +314,12 @@ static void ingest_open(struct core *core, const struct home_origin *origin,
 			      meta_waits_publisher(stream->replication,
 						   godwit_get64(frame->publisher))))
 		return;
-	// The repeat of a request for a new instance gets the instance that it made.
 	publisher = number == PUBLISHER_NONE ? NULL : publisher_at(stream->publishers, number);
-	if (publisher != NULL && instance == 0 && publisher->open_tag == origin->tag &&
-	    publisher->open_request == godwit_get32(frame->request))
-		instance = publisher->instance;
+	instance = open_instance(publisher, origin, frame);
+	if (publisher != NULL && instance == 0) {
+		publisher->before_tag = publisher->open_tag;
+		publisher->before_request = publisher->open_request;
+	}
 	code = publishers_open(stream->publishers, godwit_get64(frame->publisher), instance,
 			       &number);
 	if (code == GODWIT_OK || code == GODWIT_FENCED) {

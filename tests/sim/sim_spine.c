@@ -10,6 +10,7 @@ static const uint64_t regressions[] = {
 	9251,  // UNSUBSCRIBE while a RESUME was under way went under the dead server's handle
 	11342, // the same
 	5611268446170, // two cores made one cursor epoch
+	9011346, // a late PUBLISH_OPEN of the process before made an instance, and fenced its successor
 	6004256, // a RESUME came again after its end, and was answered in the same cursor epoch, from another start
 };
 

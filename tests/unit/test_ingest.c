@@ -121,6 +121,22 @@ Checked(ingest, the_repeat_of_an_open_gets_the_instance_that_it_made, stop)
 	assert_opened(harness_open(&p, "s0", 50, 0), GODWIT_OK, 2, 0);
 }
 
+// What the process before had sent may come after what its successor sent, by another way.
+Checked(ingest, a_late_repeat_of_the_open_before_fences_nobody, stop)
+{
+	static const uint32_t requests[] = {900, 901, 900};
+	static const enum godwit_code codes[] = {GODWIT_OK, GODWIT_OK, GODWIT_FENCED};
+	const struct harness_frame *frame;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		peer_open(&p, "s0", 50, 0, requests[i]);
+		harness_turn(&h);
+		frame = harness_take(&h, &p.address, GODWIT_PUBLISH_OPENED);
+		assert_opened((const void *)frame->data, codes[i], i == 0 ? 1 : 2, 0);
+	}
+	assert_opened(harness_open(&p, "s0", 50, 2), GODWIT_OK, 2, 0);
+}
+
 Checked(ingest, a_restart_gets_a_higher_instance_and_fences_the_lower, stop)
 {
 	assert_opened(harness_open(&p, "s0", 50, 0), GODWIT_OK, 1, 0);
