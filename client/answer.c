@@ -230,6 +230,7 @@ static void answer_settle(struct godwit_core *core, struct client_subscription *
 	client_retry_stop(&sub->retry);
 	sub->handle = handle;
 	sub->key = godwit_get64(frame->key);
+	client_link_offer_answered(link, handle);
 	sub->cursor_epoch = godwit_get64(frame->cursor_epoch);
 	sub->commit = godwit_get64(frame->commit);
 	sub->feed_age_ms = 0; // until its first heartbeat

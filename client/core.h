@@ -64,6 +64,8 @@ struct client_link {
 	// from WELCOME, or from TAKE
 	uint64_t handle;
 	uint64_t key;
+	uint64_t proved_handle,
+		proved_key;   // of before an offer, until that is answered; 0: no offer is open
 	uint64_t incarnation; // 0: not known
 	uint64_t interval_ns;
 	uint64_t silence_ns; // without a frame for so long: dead
@@ -194,6 +196,9 @@ void client_link_start(struct godwit_core *core, struct client_link *link, uint6
 
 // Lets it be: nothing is sent to it any more.
 void client_link_down(struct client_link *link);
+// The server answers under the handle that it offered, or nothing came of the offer: its handle went back with it.
+void client_link_offer_answered(struct client_link *link, uint64_t handle);
+void client_link_offer_over(struct client_link *link);
 
 // UP without a HELLO: under the handle and key of an offer, the tag of the connection that it
 // continues and the times of that one (like). One that is up already goes on under these, and hears

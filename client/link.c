@@ -9,6 +9,7 @@ void client_link_start(struct godwit_core *core, struct client_link *link, uint6
 	link->state = CLIENT_LINK_HELLO;
 	link->tag = client_random_tag(&core->random);
 	link->also_tag = 0;
+	link->proved_handle = 0;
 	link->nonce = client_random_tag(&core->random);
 	link->request = client_request(core);
 	link->tries = 0;
@@ -53,12 +54,32 @@ void client_link_adopt(struct godwit_core *core, struct client_link *link,
 	link->tag = tag;
 	if (was_up && link->handle == offer->handle)
 		return;
+	if (was_up && link->proved_handle == 0) {
+		link->proved_handle = link->handle;
+		link->proved_key = link->key;
+	}
 	// Whoever was known under another handle may be forgotten: all is asked for anew.
 	link->handle = offer->handle;
 	link->key = offer->key;
 	link->incarnation = 0;
 	link_up(core, link, now_ns);
 	client_links_up(core, link, now_ns);
+}
+
+void client_link_offer_answered(struct client_link *link, uint64_t handle)
+{
+	if (handle == link->handle)
+		link->proved_handle = 0;
+}
+
+// Else the link would live by what another core of the server sends, and nothing that is asked for be answered.
+void client_link_offer_over(struct client_link *link)
+{
+	if (link->proved_handle == 0)
+		return;
+	link->handle = link->proved_handle;
+	link->key = link->proved_key;
+	link->proved_handle = 0;
 }
 
 void client_link_on_cookie(struct godwit_core *core, struct client_link *link, uint64_t now_ns,

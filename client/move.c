@@ -59,6 +59,7 @@ void client_move_undo(struct godwit_core *core, struct client_subscription *sub)
 {
 	core->stats.moves_undone++;
 	core->is_unsettled = true;
+	client_link_offer_over(sub->target);
 	sub->state = CLIENT_SUBSCRIPTION_LIVE;
 	sub->is_halted = false;
 	sub->target = sub->home;
@@ -220,6 +221,7 @@ void client_move_timers(struct godwit_core *core, struct client_subscription *su
 	}
 	if (!sub->begun)
 		sub->request = client_request(core);
+	client_link_offer_over(sub->target);
 	client_move_to(core, sub, client_links_next(core, sub->target), now_ns, 0,
 		       move_reason(sub, GODWIT_OK), false);
 }
