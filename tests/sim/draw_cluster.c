@@ -275,3 +275,22 @@ void draw_cluster(struct sim *sim)
 	draw_disks(sim);
 	draw_rebalances(sim);
 }
+
+void draw_cluster_anew(struct sim *sim)
+{
+	const struct story *story = sim->story;
+	struct rng rng = sim->rng;
+	uint64_t seed = sim->seed;
+
+	memset(sim, 0, sizeof(*sim));
+	sim->story = story;
+	sim->seed = seed;
+	sim->rng = rng;
+	draw_cluster(sim);
+}
+
+void draw_no_faults(struct sim *sim)
+{
+	memset(sim->faults, 0, sizeof(sim->faults));
+	sim->fault_count = 0;
+}

@@ -62,25 +62,16 @@ static void draw_other_configuration(struct sim *sim, uint64_t from_ns)
 
 void draw_operator(struct sim *sim)
 {
-	const struct story *story = sim->story;
-	uint64_t seed = sim->seed, from_ns;
+	uint64_t from_ns;
 
 	draw_cluster(sim);
-	while (sim->host_count < HOSTS_MIN || sim->streams[0].replicas == 0) {
-		struct rng rng = sim->rng;
-
-		memset(sim, 0, sizeof(*sim));
-		sim->story = story;
-		sim->seed = seed;
-		sim->rng = rng;
-		draw_cluster(sim);
-	}
-	memset(sim->faults, 0, sizeof(sim->faults));
-	sim->fault_count = 0;
+	while (sim->host_count < HOSTS_MIN || sim->streams[0].replicas == 0)
+		draw_cluster_anew(sim);
+	draw_no_faults(sim);
 	keep_twice(sim);
 	sim->operator_ns = (10 + rng_below(&sim->rng, 200)) * MS;
 	from_ns = sim->now_ns + (150 + rng_below(&sim->rng, 900)) * MS;
-	if (seed % 2 == 0)
+	if (sim->seed % 2 == 0)
 		draw_lost_record(sim, from_ns);
 	else
 		draw_other_configuration(sim, from_ns);

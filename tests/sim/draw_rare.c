@@ -200,24 +200,15 @@ static bool fits(const struct sim *sim, bool is_meeting, uint32_t number)
 
 void draw_rare(struct sim *sim)
 {
-	const struct story *story = sim->story;
 	uint64_t seed = sim->seed;
 	bool is_meeting = seed % 3 == 0;
 	// Counts the worlds of either sort.
 	uint32_t number = (uint32_t)(is_meeting ? seed / 3 : seed - seed / 3 - 1);
 
 	draw_cluster(sim);
-	while (!fits(sim, is_meeting, number)) {
-		struct rng rng = sim->rng;
-
-		memset(sim, 0, sizeof(*sim));
-		sim->story = story;
-		sim->seed = seed;
-		sim->rng = rng;
-		draw_cluster(sim);
-	}
-	memset(sim->faults, 0, sizeof(sim->faults));
-	sim->fault_count = 0;
+	while (!fits(sim, is_meeting, number))
+		draw_cluster_anew(sim);
+	draw_no_faults(sim);
 	if (is_meeting)
 		draw_meeting(sim, number % MEETINGS);
 	else

@@ -299,7 +299,7 @@ static void look_at_records(struct host *host)
 
 // A stream whose record is lost goes on with what a server holds, if nothing has to be given up. A person who is called
 // may be mistaken in the stream, or in the server; that is refused.
-static void adopt(struct host *host, const struct keeper_view *view)
+static void adopt(struct host *host, uint32_t stream, const struct keeper_view *view)
 {
 	static const char *const answers[] = {
 		[KEEPER_ADOPT_ORDERED] = "ordered",
@@ -316,10 +316,10 @@ static void adopt(struct host *host, const struct keeper_view *view)
 	if (view->why != KEEPER_HELD_ELSEWHERE || rng_percent(&sim->rng, 20))
 		server = (uint16_t)(1 + rng_below(&sim->rng, sim->host_count));
 	answer = keeper_adopt(host->control.keeper, view->number, server, false, &given_up);
-	sim_trace(sim, host_node(host), "stream %u: adopt what s%u holds: %s", view->number, server,
+	sim_trace(sim, host_node(host), "stream %u: adopt what s%u holds: %s", stream, server,
 		  answers[answer]);
 	if (answer == KEEPER_ADOPT_ORDERED)
-		sim->streams[view->number].adopted = UINT32_MAX;
+		sim->streams[stream].adopted = UINT32_MAX;
 }
 
 static void operator_looks(struct host *host)
@@ -335,7 +335,7 @@ static void operator_looks(struct host *host)
 		keeper_look(host->control.keeper, i, &view);
 		if (view.why == KEEPER_HELD_ELSEWHERE || view.why == KEEPER_NO_RECORD ||
 		    (view.state == KEEPER_LEADING && rng_percent(&sim->rng, 5)))
-			adopt(host, &view);
+			adopt(host, host->control.streams[i], &view);
 	}
 }
 

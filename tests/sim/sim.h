@@ -537,6 +537,11 @@ void draw_host_shape(struct rng *rng, struct host *host);
 // What else a fault of this kind needs: whom it is between, how much.
 void draw_fault_kind(struct sim *sim, struct fault *fault, enum fault_kind kind);
 
+// Another one from the same dice, in the place of one that does not serve.
+void draw_cluster_anew(struct sim *sim);
+// Nothing of what was drawn breaks: the caller draws that.
+void draw_no_faults(struct sim *sim);
+
 // ---- draw_large.c
 
 void draw_large(struct sim *sim);

@@ -21,6 +21,27 @@ static void offer_answered(struct servers *s, uint32_t i, uint64_t seq)
 	rig_subscribed(s->rig, seq, GODWIT_OK);
 }
 
+// Server 2 is the home, by its offer.
+static void offer_accepted(struct servers *s)
+{
+	servers_take_as(s, 2, offer_epoch(s, 2), true, OFFER_HANDLE, OFFER_KEY);
+	servers_expect_resume(s, 2, OFFER_HANDLE, OFFER_KEY, offer_epoch(s, 2));
+	offer_answered(s, 2, 10);
+	rig_next(s->rig, GODWIT_EVENT_CONNECTED);
+	rig_next(s->rig, GODWIT_EVENT_MIGRATED);
+}
+
+// The gap up to 12 is asked for under the offer's handle, and the core of the server is heard from then on.
+static void expect_heard(struct servers *s)
+{
+	s->rig->handle = OFFER_HANDLE;
+	s->rig->key = OFFER_KEY;
+	servers_expect(s, 0, GODWIT_ACK);
+	rig_expect_ack(s->rig, 10, 110, 1, (const uint64_t[]){11, 12});
+	servers_pass(s, 1000 * RIG_MS, SERVERS_ALL);
+	rig_no_event(s->rig);
+}
+
 Test(client_offer, is_accepted_if_the_home_asked)
 {
 	struct servers *s = servers_create_live(3);
@@ -54,21 +75,12 @@ Test(client_offer, continues_the_connection_under_the_tag_of_the_home)
 {
 	struct servers *s = servers_create_live(3);
 
-	servers_take_as(s, 2, offer_epoch(s, 2), true, OFFER_HANDLE, OFFER_KEY);
-	servers_expect_resume(s, 2, OFFER_HANDLE, OFFER_KEY, offer_epoch(s, 2));
-	offer_answered(s, 2, 10);
-	rig_next(s->rig, GODWIT_EVENT_CONNECTED);
-	rig_next(s->rig, GODWIT_EVENT_MIGRATED);
+	offer_accepted(s);
 	s->tags[2] = s->tags[0];
 	s->rig->tag = s->tags[0];
 	rig_heartbeat(s->rig, 12);
-	s->rig->handle = OFFER_HANDLE;
-	s->rig->key = OFFER_KEY;
-	servers_expect(s, 0, GODWIT_ACK);
-	rig_expect_ack(s->rig, 10, 110, 1, (const uint64_t[]){11, 12});
 	// It is alive by that, and is kept alive under the offer's handle.
-	servers_pass(s, 1000 * RIG_MS, SERVERS_ALL);
-	rig_no_event(s->rig);
+	expect_heard(s);
 	cr_assert_gt(s->acks[2], 8);
 	servers_destroy(s);
 }
@@ -79,11 +91,7 @@ Test(client_offer, hears_a_core_that_speaks_under_the_tag_of_another_home)
 {
 	struct servers *s = servers_create_live(3);
 
-	servers_take_as(s, 2, offer_epoch(s, 2), true, OFFER_HANDLE, OFFER_KEY);
-	servers_expect_resume(s, 2, OFFER_HANDLE, OFFER_KEY, offer_epoch(s, 2));
-	offer_answered(s, 2, 10);
-	rig_next(s->rig, GODWIT_EVENT_CONNECTED);
-	rig_next(s->rig, GODWIT_EVENT_MIGRATED);
+	offer_accepted(s);
 	s->tags[2] = s->tags[1];
 	s->rig->tag = s->tags[1];
 	s->rig->cursor_epoch--; // of an epoch that is not ours it proves nothing
@@ -91,13 +99,35 @@ Test(client_offer, hears_a_core_that_speaks_under_the_tag_of_another_home)
 	cr_assert_eq(rig_stats(s->rig)->wrong_tag, 1);
 	s->rig->cursor_epoch++;
 	rig_heartbeat(s->rig, 12);
-	s->rig->handle = OFFER_HANDLE;
-	s->rig->key = OFFER_KEY;
-	servers_expect(s, 0, GODWIT_ACK);
-	rig_expect_ack(s->rig, 10, 110, 1, (const uint64_t[]){11, 12});
-	servers_pass(s, 1000 * RIG_MS, SERVERS_ALL);
-	rig_no_event(s->rig);
+	expect_heard(s);
 	cr_assert_eq(rig_stats(s->rig)->resumes, 1, "it was not forgotten there");
+	servers_destroy(s);
+}
+
+// An offer that is taken back is not told of. Its handle goes with it, while another core of the server is heard.
+Test(client_offer, of_which_nothing_comes_takes_its_handle_with_it)
+{
+	struct servers *s = servers_create_live(3);
+	uint64_t first_tag = s->rig->sub_tag, first_epoch = s->rig->cursor_epoch;
+	uint32_t first = s->rig->subscription;
+
+	// Another subscription lives at server 1.
+	rig_subscribe(s->rig, 10, 100);
+	servers_migrate(s, 0, s->rig->cursor_epoch, 1);
+	servers_expect_resume(s, 1, servers_handle(1), servers_key(1), 0);
+	servers_turn(s, 1);
+	rig_subscribed(s->rig, 10, GODWIT_OK);
+	rig_next(s->rig, GODWIT_EVENT_CONNECTED);
+	servers_migrated(s, 0, 1, GODWIT_MOVE_MIGRATE);
+	while (rig_output(s->rig) != 0)
+		; // ACKs to both homes, and a HELLO to who is kept warm from now on
+	s->rig->sub_tag = first_tag;
+	s->rig->subscription = first;
+	servers_take_as(s, 1, first_epoch + (2 << 16), true, OFFER_HANDLE, OFFER_KEY);
+	servers_expect_resume(s, 1, OFFER_HANDLE, OFFER_KEY, first_epoch + (2 << 16));
+	servers_until_undone(s);
+	servers_migrate(s, 0, first_epoch, 1);
+	servers_expect_resume(s, 1, servers_handle(1), servers_key(1), 0);
 	servers_destroy(s);
 }
 

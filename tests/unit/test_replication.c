@@ -500,6 +500,16 @@ Test(replication, a_repair_that_is_long_on_its_way_narrows_no_feed)
 	rig_stop();
 }
 
+static void open_many(void)
+{
+	rig_connect();
+	for (uint32_t i = 0; i < 40; i++) {
+		peer_open(&rig.client, "s0", 1000 + i, 0, 0);
+		rig_pass(RIG_STEP);
+	}
+	rig_pass(10 * MS);
+}
+
 // Messages of many publishers in turn, so that runs take more room than records.
 Test(replication, frames_are_cut_so_that_runs_and_records_fit_the_mtu)
 {
@@ -508,12 +518,7 @@ Test(replication, frames_are_cut_so_that_runs_and_records_fit_the_mtu)
 	uint64_t frames;
 
 	rig_start(2, &config);
-	rig_connect();
-	for (uint32_t i = 0; i < 40; i++) {
-		peer_open(p, "s0", 1000 + i, 0, 0);
-		rig_pass(RIG_STEP);
-	}
-	rig_pass(10 * MS);
+	open_many();
 	cluster_cut(&rig.c, 0, 1);
 	for (uint32_t n = 1; n <= 20; n++) {
 		for (uint32_t i = 0; i < 40; i++)
@@ -540,12 +545,7 @@ Test(replication, the_smallest_table_of_runs_holds_those_of_the_fullest_frame)
 
 	rig.replica_runs = REPLICATE_RUNS_MAX;
 	rig_start(2, &config);
-	rig_connect();
-	for (uint32_t i = 0; i < 40; i++) {
-		peer_open(p, "s0", 1000 + i, 0, 0);
-		rig_pass(RIG_STEP);
-	}
-	rig_pass(10 * MS);
+	open_many();
 	cluster_cut(&rig.c, 0, 1);
 	for (uint32_t n = 1; n <= 20; n++) {
 		for (uint32_t i = 0; i < 40; i++)
