@@ -37,8 +37,8 @@ static void find_longest(const struct keeper *keeper, const struct kept *kept,
 // As the in-sync set those that hold the session and no less of it than `least`: any of them may be the only one that is
 // left when the log is fetched. The others that may hold something, as given up.
 static void sort_out(const struct keeper *keeper, const struct kept *kept,
-		     const struct peer_stream_facts *least, struct cluster_record *next,
-		     struct keeper_given_up *given_up)
+		     const struct peer_stream_facts *least, bool gives_up,
+		     struct cluster_record *next, struct keeper_given_up *given_up)
 {
 	uint32_t highest = kept->record.epoch;
 
@@ -56,8 +56,12 @@ static void sort_out(const struct keeper *keeper, const struct kept *kept,
 					id, kept_incarnation(kept_peer(keeper, id))};
 		}
 	}
-	// Above the record; without one nobody knows how many epochs it was ahead of the logs.
-	next->epoch = highest + (kept->record.revision == 0 ? KEEPER_ADOPT_EPOCHS : 1);
+	// Above the record; without one nobody knows how many epochs it was ahead of the logs. And who was silent is to
+	// know, when it is back, that what it holds was given up.
+	if (gives_up)
+		next->epoch = highest + GODWIT_EPOCHS_GIVEN_UP;
+	else
+		next->epoch = highest + (kept->record.revision == 0 ? KEEPER_ADOPT_EPOCHS : 1);
 }
 
 static enum keeper_adoption adopt(struct keeper *keeper, struct kept *kept, uint16_t server,
@@ -75,7 +79,7 @@ static enum keeper_adoption adopt(struct keeper *keeper, struct kept *kept, uint
 	next = (struct cluster_record){.revision = kept->record.revision, .session = facts.session};
 	if (!gives_up)
 		find_longest(keeper, kept, &facts);
-	sort_out(keeper, kept, &facts, &next, given_up);
+	sort_out(keeper, kept, &facts, gives_up, &next, given_up);
 	if (given_up->count > 0 && !gives_up)
 		return KEEPER_ADOPT_GIVES_UP;
 	kept->first_ns = 0;

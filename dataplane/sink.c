@@ -211,6 +211,17 @@ static void answer_ok(struct core *core, struct replication *r,
 	}
 }
 
+// Of what is committed: with local acks it went with its primary, and an operator may have given it up. Else it is never
+// given up for a primary that lost it: an operator is to look.
+static bool may_give_up(const struct stream *stream, const struct godwit_reconcile *answer)
+{
+	uint64_t last;
+
+	return stream->ack_local ||
+	       stream_gave_up(stream_epoch_of(stream, stream->log.commit_own.seq, &last),
+			      godwit_get32(answer->from.epoch));
+}
+
 static void answer_cut(struct core *core, struct replication *r,
 		       const struct godwit_reconcile *answer)
 {
@@ -227,8 +238,7 @@ static void answer_cut(struct core *core, struct replication *r,
 	sink->cut_epoch = epoch;
 	// Where nothing came before our first epoch, an earlier one ends at 0 here.
 	is_told = found != 0 || epoch == 0 || stream_epoch_of(stream, 1, &last) != 0;
-	if (sink->cut < stream->log.commit_own.seq && !stream->ack_local) {
-		// What is committed is never given up for a primary that lost it: an operator is to look.
+	if (sink->cut < stream->log.commit_own.seq && !may_give_up(stream, answer)) {
 		COUNT(core, sink_cuts_refused, 1);
 		return;
 	}

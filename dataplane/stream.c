@@ -298,15 +298,16 @@ static struct resolved resolve_replica(const struct stream *stream, struct godwi
 	return diverged(stream, end);
 }
 
-// What is no longer kept was the stream's history all the same: unless acks are local, and another one took its place or
-// may have. Whoever took that misses more than what was overwritten, and is to be told so. Epoch 0: a start by
-// sequence, at what nobody took.
+// What is no longer kept was the stream's history all the same: unless acks are local or an operator gave it up, and
+// another one took its place or may have. Whoever took that misses more than what was overwritten, and is to be told
+// so. Epoch 0: a start by sequence, at what nobody took.
 static bool was_of_history(const struct stream *stream, struct godwit_identifier id)
 {
-	uint32_t found;
 	uint64_t end;
+	uint32_t found, newest = stream_epoch_of(stream, UINT64_MAX, &end);
+	bool may_lose = stream->ack_local || stream_gave_up(id.epoch, newest);
 
-	if (!stream->ack_local || id.epoch == 0)
+	if (id.epoch == 0 || !may_lose)
 		return true;
 	end = stream_epoch_end(stream, id.epoch, &found);
 	return found == id.epoch && id.seq <= end;

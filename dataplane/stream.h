@@ -16,6 +16,7 @@
 #define DATAPLANE_STREAM_H
 
 #include <godwit/errors.h>
+#include <godwit/wire_peer.h>
 
 #include "dataplane/log.h"
 #include "dataplane/publishers.h"
@@ -156,6 +157,12 @@ void stream_reset(struct stream *stream, uint64_t session, uint64_t first, uint3
 // The epoch in which `seq` was (or, above the head, would be) appended, and the last sequence of it (UINT64_MAX for the current).
 // seq >= 1. 0 if that epoch is not known any more. Thread: any.
 uint32_t stream_epoch_of(const struct stream *stream, uint64_t seq, uint64_t *last);
+
+// Whether an operator's order lies between the two that gave up what was committed in the earlier one.
+static inline bool stream_gave_up(uint32_t earlier, uint32_t later)
+{
+	return earlier / GODWIT_EPOCHS_GIVEN_UP < later / GODWIT_EPOCHS_GIVEN_UP;
+}
 
 // The last sequence of the largest epoch <= `epoch` (UINT64_MAX for the current epoch); 0 if there is none. *found: that epoch.
 uint64_t stream_epoch_end(const struct stream *stream, uint32_t epoch, uint32_t *found);

@@ -223,7 +223,8 @@ static void on_topic(struct actor *a, const struct godwit_event *e)
 		sim_fail(sim, "actor %u: topic: %s", a->index, godwit_code_name(e->code));
 		return;
 	}
-	if (sim->streams[a->name_stream].sessions != 1)
+	// A number that was given while what was given up was written may be given again.
+	if (sim->streams[a->name_stream].sessions != 1 || sim->streams[a->name_stream].given_up)
 		return;
 	for (uint32_t i = 0; i < SIM_NAMES; i++)
 		if ((i == a->name) ? names[i] != 0 && names[i] != e->topic : names[i] == e->topic)
@@ -265,8 +266,8 @@ static void on_publisher_event(struct actor *a, const struct godwit_event *e)
 		a->in_doubt += e->last - e->first + 1;
 		sim_trace(sim, actor_node(a), "in doubt %lu..%lu", e->first, e->last);
 		// Whom a primary told of its instance, it knows in each epoch of the session, and with it what
-		// it acknowledged; but for acks that are local.
-		if (sim->streams[a->stream].sessions == 1 && !sim->streams[a->stream].ack_local)
+		// it acknowledged; but where that may be lost.
+		if (sim->streams[a->stream].sessions == 1 && !truth_may_lose(sim, a->stream))
 			sim_fail(sim, "actor %u: instance %lu was given and is not known", a->index,
 				 e->instance);
 		break;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Draws clusters that only a person sets right: a server that lost the records of its streams (its memory besides, as
-// always), and one that was started with another configuration than the others. The person is there: orders are given
-// from time to time, now and then for nothing (host_control.c), and whoever is configured otherwise is started again.
+// always), one that was started with another configuration than the others, and one with the end of a stream that nobody
+// hears until it was given up. The person is there: orders are given from time to time, now and then for nothing
+// (host_control.c), and whoever is configured otherwise is started again.
 #include "tests/sim/sim.h"
 
 #define HOSTS_MIN 3
@@ -60,6 +61,29 @@ static void draw_other_configuration(struct sim *sim, uint64_t from_ns)
 	draw_beside(sim, from_ns, span_ns);
 }
 
+// One replica is behind, and out of the set; then it comes back, the primary dies and nobody hears the other one, which
+// has all: that is given up, and it comes back with more than the others go on with.
+static void draw_given_up(struct sim *sim, uint64_t from_ns)
+{
+	struct rng *rng = &sim->rng;
+	uint32_t replicas = sim->streams[0].replicas, whole, behind;
+	uint64_t span_ns = (150 + rng_below(rng, 300)) * MS;
+	struct fault *f;
+
+	whole = (uint32_t)__builtin_ctz(replicas);
+	replicas &= replicas - 1;
+	behind = replicas != 0 ? (uint32_t)__builtin_ctz(replicas) : whole;
+	draw_rare_fault(sim, FAULT_ISOLATE, from_ns, span_ns)->a = behind;
+	f = draw_rare_fault(sim, FAULT_CRASH, from_ns + span_ns, 5 * MS);
+	f->a = f->b = sim->streams[0].primary;
+	f->amount = rng_percent(rng, 50) ? CRASH_FILES_LOST : 0;
+	f = draw_rare_fault(sim, rng_percent(rng, 30) ? FAULT_PAUSE : FAULT_ISOLATE,
+			    from_ns + span_ns - rng_below(rng, 5) * MS,
+			    (400 + rng_below(rng, 1200)) * MS);
+	f->a = f->b = whole;
+	sim->gives_up = true;
+}
+
 void draw_operator(struct sim *sim)
 {
 	uint64_t from_ns;
@@ -71,7 +95,9 @@ void draw_operator(struct sim *sim)
 	keep_twice(sim);
 	sim->operator_ns = (10 + rng_below(&sim->rng, 200)) * MS;
 	from_ns = sim->now_ns + (150 + rng_below(&sim->rng, 900)) * MS;
-	if (sim->seed % 2 == 0)
+	if (sim->seed % 8 == 7)
+		draw_given_up(sim, from_ns);
+	else if (sim->seed % 2 == 0)
 		draw_lost_record(sim, from_ns);
 	else
 		draw_other_configuration(sim, from_ns);

@@ -297,8 +297,8 @@ static void look_at_records(struct host *host)
 
 // ---- the operator -----------------------------------------------------------------------------
 
-// A stream whose record is lost goes on with what a server holds, if nothing has to be given up. A person who is called
-// may be mistaken in the stream, or in the server; that is refused.
+// A stream whose record is lost goes on with what a server holds, as a rule if nothing has to be given up. A person who
+// is called may be mistaken in the stream, or in the server; that is refused.
 static void adopt(struct host *host, uint32_t stream, const struct keeper_view *view)
 {
 	static const char *const answers[] = {
@@ -312,14 +312,18 @@ static void adopt(struct host *host, uint32_t stream, const struct keeper_view *
 	uint16_t server = view->server;
 	struct keeper_given_up given_up;
 	enum keeper_adoption answer;
+	bool gives_up = sim->gives_up && rng_percent(&sim->rng, 60);
 
 	if (view->why != KEEPER_HELD_ELSEWHERE || rng_percent(&sim->rng, 20))
 		server = (uint16_t)(1 + rng_below(&sim->rng, sim->host_count));
-	answer = keeper_adopt(host->control.keeper, view->number, server, false, &given_up);
-	sim_trace(sim, host_node(host), "stream %u: adopt what s%u holds: %s", stream, server,
-		  answers[answer]);
-	if (answer == KEEPER_ADOPT_ORDERED)
-		sim->streams[stream].adopted = UINT32_MAX;
+	answer = keeper_adopt(host->control.keeper, view->number, server, gives_up, &given_up);
+	sim_trace(sim, host_node(host), "stream %u: adopt what s%u holds%s: %s", stream, server,
+		  gives_up ? ", give up the rest" : "", answers[answer]);
+	if (answer != KEEPER_ADOPT_ORDERED)
+		return;
+	sim->streams[stream].adopted = UINT32_MAX;
+	if (gives_up)
+		sim->streams[stream].given_up = true;
 }
 
 static void operator_looks(struct host *host)
@@ -334,6 +338,8 @@ static void operator_looks(struct host *host)
 
 		keeper_look(host->control.keeper, i, &view);
 		if (view.why == KEEPER_HELD_ELSEWHERE || view.why == KEEPER_NO_RECORD ||
+		    (sim->gives_up &&
+		     (view.why == KEEPER_WAITS_FOR || view.why == KEEPER_NOT_WHOLE)) ||
 		    (view.state == KEEPER_LEADING && rng_percent(&sim->rng, 5)))
 			adopt(host, host->control.streams[i], &view);
 	}

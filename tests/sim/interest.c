@@ -121,8 +121,8 @@ static void on_gap(struct interest *in, const struct godwit_event *e)
 	if (in->options.policy == GODWIT_POLICY_FAIL)
 		sim_fail(sim, "actor %u.%u: a gap with the policy to fail", in->actor->index,
 			 in->subscription);
-	if (e->code == GODWIT_DIVERGED && !sim->streams[in->stream].ack_local)
-		sim_fail(sim, "actor %u.%u: diverged, and acks are not local", in->actor->index,
+	if (e->code == GODWIT_DIVERGED && !truth_may_lose(sim, in->stream))
+		sim_fail(sim, "actor %u.%u: diverged, and nothing may be lost", in->actor->index,
 			 in->subscription);
 	if (e->last >= e->first && truth != NULL && e->code != GODWIT_DIVERGED) {
 		wanted = next_wanted(in, truth, in->taken.seq, e->first - 1);
@@ -181,10 +181,10 @@ static void on_ended(struct interest *in, const struct godwit_event *e)
 	struct sim *sim = in->actor->sim;
 	bool fails = in->options.policy == GODWIT_POLICY_FAIL;
 	bool typed = e->code == GODWIT_UNSUBSCRIBED ||
-		     (fails && (e->code == GODWIT_TRUNCATED || e->code == GODWIT_FUTURE ||
-				e->code == GODWIT_UNKNOWN_SESSION ||
-				(e->code == GODWIT_DIVERGED &&
-				 in->actor->sim->streams[in->stream].ack_local)));
+		     (fails &&
+		      (e->code == GODWIT_TRUNCATED || e->code == GODWIT_FUTURE ||
+		       e->code == GODWIT_UNKNOWN_SESSION ||
+		       (e->code == GODWIT_DIVERGED && truth_may_lose(in->actor->sim, in->stream))));
 
 	sim_trace(sim, actor_node(in->actor), "%u: ended %s", in->subscription,
 		  godwit_code_name(e->code));

@@ -239,6 +239,7 @@ struct sim_stream {	   // of the cluster
 	struct cluster_record written,
 		written_before; // last on the disk; the last of the session before
 	uint32_t adopted;	// hosts whose process may be a member since an order, whole or not
+	bool given_up;		// by an order: what only silent servers held is lost
 };
 
 struct home_of { // who sends DATA of a cursor epoch
@@ -377,6 +378,7 @@ struct sim {
 	struct fault faults[SIM_FAULTS];
 	uint32_t fault_count;
 	uint64_t operator_ns; // after which a person looks at each server again; 0: nobody is there
+	bool gives_up;	      // that person may order so
 	uint32_t hold, epochs; // chance of each a step, in 1/100000
 	uint64_t steps;
 	struct home_of homes[SIM_HOMES]; // open addressing, by tag and epoch
@@ -477,6 +479,8 @@ struct truth *truth_begin(struct sim *sim, uint32_t stream, uint64_t session);
 void truth_begin_epoch(struct truth *truth, uint32_t epoch, uint64_t first);
 // The epoch in which a sequence was appended.
 uint32_t truth_epoch(const struct truth *truth, uint64_t seq);
+// Whether what was committed may be lost, and clients be told DIVERGED.
+bool truth_may_lose(const struct sim *sim, uint32_t stream);
 // A record by its place in one of the stream's histories: of a stream of local acks there may be more than
 // one. NULL: it never was committed.
 const struct truth_record *truth_find(const struct truth *truth, uint64_t seq, uint32_t epoch);

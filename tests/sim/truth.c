@@ -54,7 +54,12 @@ const struct truth_record *truth_find(const struct truth *truth, uint64_t seq, u
 	return NULL;
 }
 
-// A stream of local acks goes on after `seq`: what was committed above went with its primary.
+bool truth_may_lose(const struct sim *sim, uint32_t stream)
+{
+	return sim->streams[stream].ack_local || sim->streams[stream].given_up;
+}
+
+// A stream goes on after `seq`: what was committed above went with its primary, or was given up.
 static void lose_above(struct sim *sim, struct truth *truth, uint64_t seq)
 {
 	uint64_t lost = truth->count - seq;
@@ -196,7 +201,7 @@ static void meet(struct host *host, struct host_stream *hs, uint64_t seq,
 	known.publisher = ids[0];
 	known.instance = ids[1];
 	known.number = ids[2];
-	if (host->sim->streams[truth->stream].ack_local && seq <= truth->count &&
+	if (truth_may_lose(host->sim, truth->stream) && seq <= truth->count &&
 	    memcmp(&known, &truth->records[seq - 1], sizeof(known)) != 0) {
 		const struct truth_record *lost = truth_find(truth, seq, known.epoch);
 
@@ -257,9 +262,9 @@ static void check_commit(struct host *host, struct host_stream *hs, uint32_t str
 {
 	struct sim *sim = host->sim;
 
-	bool ack_local = sim->streams[stream].ack_local;
+	bool may_lose = truth_may_lose(sim, stream);
 
-	if (commit < hs->commit_seen && !ack_local)
+	if (commit < hs->commit_seen && !may_lose)
 		sim_fail(sim, "stream %u: the commit of s%u went back from %lu to %lu", stream,
 			 host->index + 1, hs->commit_seen, commit);
 	hs->commit_seen = commit;
@@ -270,7 +275,7 @@ static void check_commit(struct host *host, struct host_stream *hs, uint32_t str
 			 hs->place.seq - 1, host->index + 1, commit);
 	if (commit > hs->truth->commit && commit <= hs->truth->count)
 		hs->truth->commit = commit;
-	if (ack_local && hs->stream->role == STREAM_PRIMARY && hs->stream->replication->writable &&
+	if (may_lose && hs->stream->role == STREAM_PRIMARY && hs->stream->replication->writable &&
 	    log_head_seq(&hs->stream->log) < hs->truth->count)
 		lose_above(sim, hs->truth, log_head_seq(&hs->stream->log));
 }
@@ -306,18 +311,18 @@ static bool is_read(const struct host *host, const struct host_stream *hs, uint3
 	return hs->truth != NULL && hs->truth->session == hs->stream->session_held &&
 	       hs->reached == log_head_seq(&hs->stream->log) && hs->commit_seen == commit &&
 	       hs->place.seq == commit + 1 && hs->reconciled == hs->stream->reconciled &&
-	       !host->sim->streams[stream].ack_local;
+	       !truth_may_lose(host->sim, stream);
 }
 
-// A replica that was too far behind began anew further up; so did a primary that fetches from a second member. With
-// local acks either may have been cut back below its commit.
+// A replica that was too far behind began anew further up; so did a primary that fetches from a second member. Where
+// commits may be lost, either may have been cut back below its commit.
 static bool has_begun_anew(const struct host *host, const struct host_stream *hs, uint32_t stream)
 {
 	const struct log *log = &hs->stream->log;
 	bool is_cut_back = hs->reconciled != hs->stream->reconciled ||
 			   (is_fed(hs->stream) && log_head_seq(log) + 1 < hs->place.seq);
 
-	return (host->sim->streams[stream].ack_local && is_cut_back) ||
+	return (truth_may_lose(host->sim, stream) && is_cut_back) ||
 	       (is_fed(hs->stream) && log_earliest(log) > hs->place.seq);
 }
 

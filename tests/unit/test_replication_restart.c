@@ -462,6 +462,55 @@ Test(replication_restart, a_stream_of_local_acks_is_cut_below_its_commit_behind_
 	rig_stop();
 }
 
+// Server 3 alone holds what was committed last, nobody hears it, and the primary goes on with what server 2 holds.
+static void goes_on_without_the_last(uint32_t epochs)
+{
+	rig.expels = true;
+	rig_start(3, NULL);
+	rig_open();
+	rig_publish(10, 100);
+	rig_pass(10 * MS);
+	cluster_isolate(&rig.c, 1, true);
+	rig_put_out(1);
+	rig_write();
+	rig_publish(3, 100);
+	rig_pass(10 * MS);
+	cr_assert_eq(rig_commit(2), 13);
+	cluster_kill(&rig.c, 0);
+	cluster_isolate(&rig.c, 1, false);
+	cluster_isolate(&rig.c, 2, true);
+	rig_take_in(1, rig.c.servers[1].incarnation);
+	rig_put_out(2);
+	rig.record.epoch += epochs;
+	restart_primary();
+	cr_assert_eq(rig_end(0), 10);
+	rig_connect();
+	rig.number = 10;
+	cr_assert_not_null(rig_ask_open(rig.instance));
+	rig_publish(1, 50);
+	rig_pass(5 * MS);
+	cr_assert_eq(rig_commit(0), 11);
+	cluster_isolate(&rig.c, 2, false);
+	rig_pass(200 * MS);
+}
+
+Test(replication_restart, what_an_operator_gave_up_is_cut_although_it_was_committed)
+{
+	goes_on_without_the_last(GODWIT_EPOCHS_GIVEN_UP);
+	cr_assert_eq(cluster_count(&rig.c, 2, COUNTER_sink_cuts_refused), 0);
+	cr_assert_eq(rig_commit(2), 11);
+	rig_assert_alike(0, 2);
+	rig_stop();
+}
+
+Test(replication_restart, what_is_committed_is_kept_where_nobody_gave_it_up)
+{
+	goes_on_without_the_last(65536); // an order that gave nothing up
+	cr_assert_gt(cluster_count(&rig.c, 2, COUNTER_sink_cuts_refused), 0);
+	cr_assert_eq(rig_end(2), 13);
+	rig_stop();
+}
+
 Test(replication_restart, a_replica_follows_as_soon_as_its_primary_is_back)
 {
 	rig_start(3, NULL);

@@ -270,6 +270,22 @@ Test(stream, a_position_of_which_nothing_is_known_has_diverged_where_acks_are_lo
 	assert_resolved(stream_resolve(stream, id(50, 2)), GODWIT_TRUNCATED, 99, 3);
 }
 
+Test(stream, what_an_operator_gave_up_has_diverged_though_nothing_is_kept_of_it)
+{
+	uint64_t earliest;
+
+	append(10);
+	stream_begin_epoch(stream, 2 + GODWIT_EPOCHS_GIVEN_UP);
+	append(300);
+	earliest = log_earliest(&stream->log);
+	cr_assert_gt(earliest, 100);
+	assert_resolved(stream_resolve(stream, id(15, 1)), GODWIT_DIVERGED, 10, 1);
+	assert_resolved(stream_resolve(stream, id(10, 1)), GODWIT_TRUNCATED, earliest - 1,
+			2 + GODWIT_EPOCHS_GIVEN_UP);
+	assert_resolved(stream_resolve(stream, id(15, 2 + GODWIT_EPOCHS_GIVEN_UP)),
+			GODWIT_TRUNCATED, earliest - 1, 2 + GODWIT_EPOCHS_GIVEN_UP);
+}
+
 Test(stream, every_start_leads_to_its_sequence)
 {
 	assert_resolved(stream_start(stream, GODWIT_START_LATEST, 0, 0, 0), GODWIT_OK, 0, 0);
