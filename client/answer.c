@@ -126,11 +126,13 @@ bool client_answer_is_awaited(const struct client_subscription *sub, const struc
 	return sub->state == CLIENT_SUBSCRIPTION_ASKING;
 }
 
-// The answer to a planned move that was given up meanwhile: who asked for it serves from now on.
+// The answer to a planned move that was given up meanwhile: who asked for it serves from now on. A SUBSCRIBE (attempt 0) is
+// no move: its second answer is to a repeat that came after the end of what the first one opened, and need not begin
+// where we are. RESUME tells there what we have, when the end is heard or the silence noticed.
 static bool answer_is_late(const struct client_subscription *sub,
 			   const struct godwit_subscribed *frame)
 {
-	return sub->state == CLIENT_SUBSCRIPTION_LIVE &&
+	return sub->state == CLIENT_SUBSCRIPTION_LIVE && sub->attempt != 0 &&
 	       godwit_get32(frame->request) == sub->request &&
 	       godwit_get32(frame->attempt) == sub->attempt &&
 	       godwit_get64(frame->cursor_epoch) > sub->cursor_epoch;

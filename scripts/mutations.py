@@ -478,6 +478,10 @@ BUGS = [
         "	return sub->state == CLIENT_SUBSCRIPTION_LIVE &&\n"
         "	       sub->home->heard_ns >= client_add(sub->heard_ns, sub->home->silence_ns);",
         "	return false;"),
+    bug("repeat-of-a-subscribe-as-a-move",
+        "client/answer.c",
+        "	return sub->state == CLIENT_SUBSCRIPTION_LIVE && sub->attempt != 0 &&\n",
+        "	return sub->state == CLIENT_SUBSCRIPTION_LIVE &&\n"),
     bug("other-history-kept",
         "client/answer.c",
         "	if (seq > taken && seq <= sub->covered && !answer_agrees(sub, start))\n"

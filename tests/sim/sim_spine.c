@@ -12,6 +12,7 @@ static const uint64_t regressions[] = {
 	5611268446170, // two cores made one cursor epoch
 	9011346, // a late PUBLISH_OPEN of the process before made an instance, and fenced its successor
 	6004256, // a RESUME came again after its end, and was answered in the same cursor epoch, from another start
+	10143058, // the same of a SUBSCRIBE: the client took its second answer for a move, and made a gap
 };
 
 static void draw_tight(struct sim *sim, struct host *host)

@@ -111,6 +111,25 @@ Test(client_resume, goes_on_with_the_old_epoch_until_the_answer)
 	rig_destroy(rig);
 }
 
+// A repeat of the SUBSCRIBE came after the end of what the first one opened.
+Test(client_resume, begins_once_by_a_subscribe)
+{
+	struct rig *rig = rig_with(10, 100, GODWIT_POLICY_FAIL);
+
+	rig_data(rig, 11, 13);
+	rig_take_range(rig, 11, 13);
+	rig_subscribed(rig, 40, GODWIT_OK);
+	rig_no_event(rig);
+	rig->cursor_epoch -= 1 << 16;
+	rig_data(rig, 14, 14);
+	rig_take(rig, 14);
+	rig_ended(rig, GODWIT_BEHIND, 0);
+	rig->cursor_epoch += 1 << 16; // the highest that was heard of
+	rig_due_in(rig, 20 * RIG_MS);
+	expect_resume(rig, 14, 114);
+	rig_destroy(rig);
+}
+
 Test(client_resume, resumes_what_lapsed_or_was_replaced_but_only_of_its_epoch)
 {
 	static const enum godwit_code codes[] = {GODWIT_LAPSED, GODWIT_REPLACED, GODWIT_BEHIND};
