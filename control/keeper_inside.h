@@ -86,7 +86,8 @@ void kept_answer(const struct keeper *keeper, struct kept *kept, const struct cl
 
 // What a server says of the stream; false: nothing yet, or it takes no part. peer: may be NULL.
 bool kept_facts(const struct kept *kept, const struct peer *peer, struct peer_stream_facts *facts);
-// Whether the log of `a` has what that of `b` lacks: a later epoch counts more than many records.
+// Whether `a` has what `b` lacks: a later epoch counts more than many records, and those more than a topic or instance
+// that no record tells of yet.
 bool kept_is_longer(const struct peer_stream_facts *a, const struct peer_stream_facts *b);
 void kept_meet(struct keeper *keeper, struct kept *kept);
 void kept_choose(struct keeper *keeper, struct kept *kept, uint64_t now_ns);

@@ -65,7 +65,9 @@ void kept_meet(struct keeper *keeper, struct kept *kept)
 
 bool kept_is_longer(const struct peer_stream_facts *a, const struct peer_stream_facts *b)
 {
-	return a->epoch != b->epoch ? a->epoch > b->epoch : a->end > b->end;
+	if (a->epoch != b->epoch)
+		return a->epoch > b->epoch;
+	return a->end != b->end ? a->end > b->end : a->meta > b->meta;
 }
 
 // The set that is left while the log is fetched: without us, and without those that hold nothing. *other:

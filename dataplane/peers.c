@@ -293,6 +293,7 @@ bool peer_stream_get(const struct peer_stream *s, struct peer_stream_facts *fact
 			.end = LOAD(end),
 			.commit = LOAD(commit),
 			.log_bytes = LOAD(log_bytes),
+			.meta = LOAD(meta),
 			.epoch = LOAD(epoch),
 			.feed_age_ms = LOAD(feed_age_ms),
 		};

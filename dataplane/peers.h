@@ -26,7 +26,7 @@
 
 #define SERVER_PEERS_MAX  15
 #define SERVER_LINK_CORE  0
-#define PEERS_STREAMS_MAX 8 // entries of one PEER_HELLO or PEER_HEARTBEAT
+#define PEERS_STREAMS_MAX 7 // entries of one PEER_HELLO or PEER_HEARTBEAT
 #define PEERS_KEY_BYTES	  32
 #define PEERS_RING_SLOTS  1024 // of punt and send rings, by default
 #define PEERS_SLOT_BYTES  1600 // of punt and send rings: struct peers_head and a frame
@@ -61,7 +61,7 @@ struct peer_stream {
 	_Atomic uint32_t version;
 	_Atomic uint32_t told; // 0: it said nothing of it in its incarnation
 	_Atomic uint32_t epoch;
-	_Atomic uint64_t session, earliest, end, commit, log_bytes;
+	_Atomic uint64_t session, earliest, end, commit, log_bytes, meta;
 	_Atomic uint32_t feed_age_ms;
 };
 
@@ -75,6 +75,7 @@ struct peers_path {	    // what a feed found out of the path to its peer
 struct peer_stream_facts { // a consistent copy
 	uint64_t session;  // 0: it holds none
 	uint64_t earliest, end, commit, log_bytes;
+	uint64_t meta; // highest META entry held; 0: its tables are not whole
 	uint32_t epoch;
 	uint32_t feed_age_ms; // 0: it is the primary; PEERS_NEVER_FED: never, or it does not serve it now
 };

@@ -6,6 +6,7 @@
 // process of ours is never taken for one of this one.
 #include <godwit/wire_walk.h>
 
+#include "dataplane/replication.h"
 #include "dataplane/stages.h"
 
 #define POST_BUDGET 32 // frames of control sent in one turn
@@ -36,6 +37,7 @@ static struct godwit_peer_stream entry_of(const struct core *core, const struct 
 		.feed_age = godwit_be32(stream_session(stream) != 0 ?
 						stream_feed_age_ms(stream, core->now_ns) :
 						PEERS_NEVER_FED),
+		.meta = godwit_be64(replication_meta(stream)),
 	};
 }
 
@@ -94,6 +96,7 @@ static void facts_store(struct peer_stream *s, const struct peer_stream_facts *f
 	STORE(end);
 	STORE(commit);
 	STORE(log_bytes);
+	STORE(meta);
 	STORE(epoch);
 	STORE(feed_age_ms);
 #undef STORE
@@ -111,6 +114,7 @@ static void take_entry(const struct server *server, struct peer *peer,
 		.end = godwit_get64(entry->end),
 		.commit = godwit_get64(entry->commit),
 		.log_bytes = godwit_get64(entry->log_bytes),
+		.meta = godwit_get64(entry->meta),
 		.epoch = godwit_get32(entry->epoch),
 		.feed_age_ms = godwit_get32(entry->feed_age),
 	};

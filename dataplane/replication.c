@@ -133,6 +133,22 @@ bool replication_stray(struct core *core, struct peer *peer, const uint8_t *fram
 
 // ---- a turn ------------------------------------------------------------------------------------
 
+uint64_t replication_meta(const struct stream *stream)
+{
+	const struct replication *r = stream->replication;
+
+	return r == NULL ? 0 : atomic_load_explicit(&r->meta_whole, memory_order_relaxed);
+}
+
+// It moves seldom, and is not to be a line that others' reads take away in each turn.
+static void tell_meta(struct replication *r)
+{
+	uint64_t meta = r->writable || r->sink.loaded ? r->meta_last : 0;
+
+	if (meta != atomic_load_explicit(&r->meta_whole, memory_order_relaxed))
+		atomic_store_explicit(&r->meta_whole, meta, memory_order_relaxed);
+}
+
 uint32_t replication_burst(struct core *core)
 {
 	struct server *server = core->server;
@@ -155,6 +171,7 @@ uint32_t replication_burst(struct core *core)
 			meta_answer(core, r);
 		if (r->writable && !r->tables_agreed)
 			r->tables_agreed = insync_tables(r);
+		tell_meta(r);
 	}
 	return done;
 }

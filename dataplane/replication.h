@@ -187,6 +187,8 @@ struct replication {
 	struct sink sink;
 	// META: entries (meta_first .. meta_last], entry n in slot n % meta_max; those <= meta_held are agreed
 	uint64_t meta_first, meta_last, meta_held;
+	_Atomic uint64_t
+		meta_whole; // what other cores see: meta_last where the tables are whole, else 0
 	bool tables_agreed; // all that count took our tables in this epoch: what they tell may be used
 	uint32_t meta_max; // entries of meta
 	struct meta_entry *meta;
@@ -225,6 +227,10 @@ bool replication_stray(struct core *core, struct peer *peer, const uint8_t *fram
 
 // Behind append_burst: what is due to peers. Returns frames sent and steps made. Thread: any core.
 uint32_t replication_burst(struct core *core);
+
+// The highest META entry of which the stream's tables have all; 0: they are not whole, or it has no other server. As of
+// its home core's last turn. Thread: any.
+uint64_t replication_meta(const struct stream *stream);
 
 // The record in force changed: who is in sync, and with ourselves in it, that messages are taken in its
 // epoch. Thread: home core.

@@ -48,8 +48,10 @@ struct godwit_peer_stream {	   // entry of PEER_HELLO and PEER_HEARTBEAT
 	struct godwit_be64 log_bytes;
 	struct godwit_be32 epoch;
 	struct godwit_be32 feed_age; // ms
+	struct godwit_be64
+		meta; // highest META entry held with all before it; 0: its tables are not whole
 };
-GODWIT_SIZE(godwit_peer_stream, 56);
+GODWIT_SIZE(godwit_peer_stream, 64);
 
 struct godwit_peer_hello {
 	struct godwit_from_server from;

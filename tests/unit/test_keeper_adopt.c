@@ -66,6 +66,20 @@ Test(keeper_adopt, names_all_that_hold_the_same)
 	cr_assert_eq(look().record.in_sync_count, 2, "neither lacks what the other has");
 }
 
+// A topic's number may have been told that no message has used yet.
+Test(keeper_adopt, of_equal_logs_the_one_with_all_topics_is_the_longest)
+{
+	start(100);
+	says(2, 200, 0xabc, 4, 70);
+	says(3, 300, 0xabc, 4, 70);
+	peer_streams[0][STREAM].meta = 8;
+	peer_streams[1][STREAM].meta = 9;
+	step();
+	cr_assert_eq(adopt(2, false, 0), KEEPER_ADOPT_ORDERED);
+	cr_assert_eq(fetched_from, 3);
+	cr_assert_eq(look().record.in_sync_count, 1);
+}
+
 // A longest log that nobody can go on from is no reason to wait for ever.
 Test(keeper_adopt, goes_on_with_less_if_that_is_said)
 {

@@ -105,6 +105,34 @@ Test(replication_meta, a_primary_that_is_alone_in_the_set_agrees_with_itself)
 	rig_stop();
 }
 
+// ---- what other servers are told ---------------------------------------------------------------
+
+static uint64_t meta_told(void)
+{
+	struct peer_stream_facts facts;
+
+	rig_pass(20 * MS); // some heartbeats
+	cr_assert(peer_stream_get(&cluster_peer(&rig.c, 0, 1)->streams[rig_stream(0)->number],
+				  &facts));
+	return facts.meta;
+}
+
+Test(replication_meta, a_server_tells_how_much_of_the_tables_it_has_while_they_are_whole)
+{
+	uint64_t before;
+
+	rig_start(2, NULL);
+	rig_connect();
+	before = meta_told();
+	cr_assert_gt(before, 0, "the snapshot's");
+	cr_assert_eq(ask_topic("one"), 1);
+	cr_assert_eq(ask_topic("two"), 2);
+	cr_assert_eq(meta_told(), before + 2);
+	rig_of(1)->sink.loaded = false;
+	cr_assert_eq(meta_told(), 0);
+	rig_stop();
+}
+
 // ---- what nobody was told of -------------------------------------------------------------------
 
 // Server 1 holds what server 2 lacks; the primary fetches from server 2 while server 1 is away.

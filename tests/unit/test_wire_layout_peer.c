@@ -28,7 +28,8 @@ static void visit_peer_hello(const struct visit *v)
 	visit64(v, &entry0->log_bytes, 0x68696a6b6c6d6e6f);
 	visit32(v, &entry0->epoch, 0x70717273);
 	visit32(v, &entry0->feed_age, 0x74757677);
-	visit_text(v, part_at(v, 120),
+	visit64(v, &entry0->meta, 0x78797a7b7c7d7e7f);
+	visit_text(v, part_at(v, 128),
 		   "\xe0\xe1\xe2\xe3\xe4\xe5\xe6\xe7\xe8\xe9\xea\xeb\xec\xed\xee\xef", 16);
 }
 
@@ -48,7 +49,8 @@ static void visit_peer_heartbeat(const struct visit *v)
 	visit64(v, &entry0->log_bytes, 0x58595a5b5c5d5e5f);
 	visit32(v, &entry0->epoch, 0x60616263);
 	visit32(v, &entry0->feed_age, 0x64656667);
-	visit_text(v, part_at(v, 104),
+	visit64(v, &entry0->meta, 0x68696a6b6c6d6e6f);
+	visit_text(v, part_at(v, 112),
 		   "\xe0\xe1\xe2\xe3\xe4\xe5\xe6\xe7\xe8\xe9\xea\xeb\xec\xed\xee\xef", 16);
 }
 
