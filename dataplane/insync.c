@@ -58,6 +58,14 @@ static uint64_t counted_ack(const struct replication *r, uint32_t peer)
 	return feed->active && feed->incarnation == r->incarnations[peer] ? feed->acked : 0;
 }
 
+// The same of META.
+static uint64_t counted_meta(const struct replication *r, uint32_t peer)
+{
+	const struct feed *feed = &r->feeds[peer];
+
+	return feed->active && feed->incarnation == r->incarnations[peer] ? feed->meta_acked : 0;
+}
+
 // The lowest acknowledgement of those that count, and at most `head`.
 static uint64_t lowest_ack(const struct replication *r, uint64_t head)
 {
@@ -129,14 +137,13 @@ static uint64_t lowest_meta(const struct replication *r)
 	if (!r->writable || !enough_in_sync(r))
 		return 0;
 	for (uint32_t i = 0; counted >> i != 0; i++) {
-		const struct feed *feed = &r->feeds[i];
+		uint64_t acked;
 
 		if ((counted >> i & 1) == 0)
 			continue;
-		if (!feed->active || feed->incarnation != r->incarnations[i])
-			return 0;
-		if (feed->meta_acked < low)
-			low = feed->meta_acked;
+		acked = counted_meta(r, i);
+		if (acked < low)
+			low = acked;
 	}
 	return low;
 }
@@ -193,7 +200,8 @@ static bool is_log_small(struct core *core, struct replication *r, uint32_t peer
 	return is_small;
 }
 
-// Rule D8: it has all that is committed and all before this epoch, and the tables as they are.
+// Rule D8: it has all that is committed and all before this epoch, and the tables as they are: what those that count hold
+// without it, though nobody was told of it yet. Else one whose tables are full would be back before the others go on.
 static bool is_eligible(const struct replication *r, uint32_t peer)
 {
 	const struct stream *stream = r->stream;
@@ -201,7 +209,7 @@ static bool is_eligible(const struct replication *r, uint32_t peer)
 	uint64_t last, before_epoch;
 	uint32_t found;
 
-	if (!feed->active || feed->meta_acked == 0 || feed->meta_acked < r->meta_held)
+	if (!feed->active || feed->meta_acked == 0 || feed->meta_acked < insync_meta(r))
 		return false;
 	before_epoch = stream_epoch_end(stream, stream->epoch - 1, &found);
 	last = stream->log.commit_own.seq;
@@ -295,8 +303,19 @@ void insync_lags(struct core *core, struct replication *r)
 			source_close(core, r, i);
 }
 
-// One that is heard and acknowledges nothing more keeps the commit back for ever: a path may swallow records that are too
-// large for it, or the core that holds its log stands still. Publishers that wait for the commit never fill the room.
+// Whether what is acknowledged up to `at` has stood still below `head` for long.
+static bool stands(struct standing *s, const struct core *core, uint64_t at, uint64_t head)
+{
+	if (at >= head || at != s->at) {
+		*s = (struct standing){at, core->now_ns};
+		return false;
+	}
+	return core->now_ns - s->since_ns >= peers_stands_ns(&core->server->peers);
+}
+
+// One that is heard and acknowledges nothing more keeps the commit back for ever, or what is told of topics and
+// publishers: a path may swallow records that are too large for it, the core that holds its log stands still, or its
+// tables are full. Publishers that wait for the commit never fill the room.
 void insync_stands(struct core *core, struct replication *r)
 {
 	uint64_t since_ns = core->now_ns - r->looked_ns;
@@ -307,14 +326,14 @@ void insync_stands(struct core *core, struct replication *r)
 	stands_ns = peers_stands_ns(&core->server->peers);
 	r->looked_ns = core->now_ns;
 	for (uint32_t i = 0; i < core->server->peers.count; i++) {
-		uint64_t acked = counted_ack(r, i);
-
 		// Where we stood still ourselves, what it said meanwhile is not read yet.
-		if ((r->members >> i & 1) == 0 || acked >= head || acked != r->stands_at[i] ||
-		    since_ns > stands_ns / 2) {
-			r->stands_at[i] = acked;
-			r->stands_ns[i] = core->now_ns;
-		} else if (core->now_ns - r->stands_ns[i] >= stands_ns && insync_may_leave(r, i)) {
+		bool excused = (r->members >> i & 1) == 0 || since_ns > stands_ns / 2;
+		bool records =
+			stands(&r->records_stand[i], core, counted_ack(r, i), excused ? 0 : head);
+		bool meta = stands(&r->meta_stand[i], core, counted_meta(r, i),
+				   excused ? 0 : r->meta_last);
+
+		if ((records || meta) && insync_may_leave(r, i)) {
 			COUNT(core, insync_stands, 1);
 			notify_lags(core, r, i);
 		}

@@ -167,6 +167,10 @@ struct replication_notice {
 };
 static_assert(sizeof(struct replication_notice) <= CORE_COMMAND_BYTES, "it fits a notice's slot");
 
+struct standing { // an acknowledgement that has not moved
+	uint64_t at, since_ns;
+};
+
 struct replication {
 	struct stream *stream;
 	bool writable;			     // PRIMARY: it takes messages
@@ -179,10 +183,10 @@ struct replication {
 	uint64_t proposals;			 // number of the last one made
 	uint64_t propose_ns[SERVER_PEERS_MAX];	 // last PROPOSE of it
 	uint64_t lags_ns[SERVER_PEERS_MAX];	 // last LAGS of it
-	uint64_t stands_at[SERVER_PEERS_MAX];	 // its acknowledgement, which has not moved
-	uint64_t stands_ns[SERVER_PEERS_MAX];	 // ... since then
-	uint64_t looked_ns;			 // when that was looked at last
-	bool room_known;			 // the logs of all that count
+	// what each acknowledges of records and META, and since when
+	struct standing records_stand[SERVER_PEERS_MAX], meta_stand[SERVER_PEERS_MAX];
+	uint64_t looked_ns; // when that was looked at last
+	bool room_known;    // the logs of all that count
 	struct feed feeds[SERVER_PEERS_MAX];
 	struct sink sink;
 	// META: entries (meta_first .. meta_last], entry n in slot n % meta_max; those <= meta_held are agreed

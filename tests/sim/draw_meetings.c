@@ -326,6 +326,32 @@ static void draw_late(struct sim *sim)
 			->a = rng_percent(rng, 70) ? replica : primary;
 }
 
+// Clients that hear nothing of their home go elsewhere by themselves, just when it is drained; what their new homes say of
+// that is late among servers, so that others offer them a home, too.
+void draw_gone(struct sim *sim)
+{
+	struct rng *rng = &sim->rng;
+	uint32_t home = (uint32_t)rng_below(rng, sim->host_count);
+	uint64_t from = draw_from(sim), late_ns = (5 + rng_below(rng, 25)) * MS;
+
+	add_clients(sim, home, 8);
+	for (uint32_t i = 0; i < sim->host_count; i++)
+		for (uint32_t k = 0; k < sim->host_count; k++)
+			sim->network.links[i][k].delay_ns = late_ns;
+	for (uint32_t i = 0; i < sim->actor_count; i++) {
+		struct fault *f;
+
+		if (sim->fault_count + 1 == SIM_FAULTS)
+			break;
+		// Noticed after three intervals of 20 ms.
+		f = draw_rare_fault(sim, FAULT_CUT, from - 60 * MS + rng_below(rng, late_ns),
+				    400 * MS);
+		f->a = home;
+		f->b = SIM_HOSTS + i;
+	}
+	draw_rare_fault(sim, FAULT_DRAIN, from, 600 * MS)->a = home;
+}
+
 static const struct {
 	void (*draw)(struct sim *sim);
 	uint32_t hosts, holders; // that it needs; 0: any

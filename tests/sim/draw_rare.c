@@ -161,12 +161,26 @@ static void draw_small_log(struct sim *sim)
 		hs->log_bytes /= 8;
 }
 
+// A replica has no room for all topics, where the set does without it.
+static void draw_few_topics(struct sim *sim)
+{
+	struct sim_stream *stream = &sim->streams[0];
+	uint32_t replica = 31 - (uint32_t)__builtin_clz(stream->replicas | 1);
+
+	if (__builtin_popcount(stream->replicas) == 2 && stream->min_in_sync <= 2)
+		sim->hosts[replica].sizes.topics[0] = 2;
+}
+
 // Without a meeting: two faults, and what takes more.
 static void draw_more(struct sim *sim, uint32_t number)
 {
 	struct rng *rng = &sim->rng;
 	uint64_t from, span;
 
+	if (number % 10 == 3) {
+		draw_gone(sim);
+		return;
+	}
 	draw_rare_pair(sim, number);
 	switch (number % 4) {
 	case 0:
@@ -186,6 +200,8 @@ static void draw_more(struct sim *sim, uint32_t number)
 	}
 	if (number % 5 == 0)
 		draw_small_log(sim);
+	if (number % 5 == 2)
+		draw_few_topics(sim);
 }
 
 static bool fits(const struct sim *sim, bool is_meeting, uint32_t number)

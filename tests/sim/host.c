@@ -62,7 +62,8 @@ static void start_stream(struct host *host, uint32_t i)
 		.publishers_max = 16,
 		.runs_max = host->sizes.runs[i],
 		.meta_max = host->sim->streams[i].meta_max,
-		.topics_max = host->sim->streams[i].topics_max,
+		.topics_max = host->sizes.topics[i] != 0 ? host->sizes.topics[i] :
+							   host->sim->streams[i].topics_max,
 	};
 
 	draw_role(host, i, &config);

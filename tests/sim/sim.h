@@ -192,6 +192,7 @@ struct host_sizes {		   // of the rings and tables between its threads
 	struct cursor_feed_config feed;
 	uint32_t moves, offers_ms;
 	uint32_t runs[SIM_STREAMS];
+	uint32_t topics[SIM_STREAMS]; // 0: as many as the stream's others
 };
 
 enum host_room { // what it may have too little of for all, a bit each
@@ -570,6 +571,8 @@ uint32_t draw_rare_takers(struct sim *sim, uint64_t from_ns, uint64_t span_ns, u
 // Whether a drawn cluster has what the meeting of this number (below MEETINGS) needs, and the meeting.
 bool draw_meeting_fits(const struct sim *sim, uint32_t number);
 void draw_meeting(struct sim *sim, uint32_t number);
+// One more, for any cluster.
+void draw_gone(struct sim *sim);
 
 // ---- faults.c
 

@@ -23,6 +23,7 @@ struct rig {
 	uint32_t min_in_sync;
 	bool ack_local;
 	uint32_t replica_runs; // runs_max of all but server 0; 0: as there
+	uint32_t few_topics;   // topics_max of server 1; 0: as the others
 	// control of the primary: its file
 	struct replication_record record;
 	bool has_record;
@@ -92,6 +93,8 @@ static inline void rig_configuring(struct cluster *c, uint32_t server, struct st
 	stream->min_in_sync = rig.min_in_sync;
 	if (server > 0 && rig.replica_runs > 0)
 		stream->runs_max = rig.replica_runs;
+	if (server == 1 && rig.few_topics > 0)
+		stream->topics_max = rig.few_topics;
 }
 
 // Clients are told of all servers.

@@ -398,3 +398,26 @@ Test(keeper, tells_of_a_record_that_cannot_be_read_until_it_can)
 	step();
 	expect_waits(KEEPER_CHOOSING, KEEPER_WAITS_FOR, 2);
 }
+
+// No keeper writes one: somebody changed it, or another program.
+Test(keeper, does_not_begin_by_a_record_that_names_nobody)
+{
+	struct cluster_record record;
+	struct cluster_event event;
+	struct keeper_given_up given_up;
+
+	lead_first();
+	record = look().record;
+	record.in_sync_count = 0;
+	cr_assert_eq(cluster_change(&cluster, KEPT, &record), 0);
+	while (cluster_next(&cluster, now_ns, &event))
+		;
+	start(101);
+	says(2, 200, 1, 1, 70);
+	says(3, 300, 1, 1, 60);
+	step();
+	expect_waits(KEEPER_CHOOSING, KEEPER_NOBODY, 0);
+	cr_assert_eq(keeper_adopt(keeper, STREAM, 2, false, &given_up), KEEPER_ADOPT_ORDERED);
+	step();
+	cr_assert_eq(fetched_from, 2);
+}

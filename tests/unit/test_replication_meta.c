@@ -133,6 +133,29 @@ Test(replication_meta, a_server_tells_how_much_of_the_tables_it_has_while_they_a
 	rig_stop();
 }
 
+// A server that takes messages and has no room for a topic would keep all topics and publishers of the stream waiting.
+Test(replication_meta, a_member_whose_tables_are_full_leaves_the_set)
+{
+	rig.few_topics = 1;
+	rig.expels = true;
+	rig_start(3, NULL);
+	rig_open();
+	cr_assert_eq(ask_topic("one"), 1);
+	cr_assert_eq(ask_topic("two"), 0, "server 1 does not hold it");
+	cr_assert_gt(cluster_drops(&rig.c, 1, DROP_replication_table_full), 0);
+	for (uint32_t i = 0; i < 100; i++) {
+		rig_publish(1, 50);
+		rig_pass(10 * MS);
+	}
+	cr_assert_eq(ask_topic("two"), 2);
+	cr_assert(!rig_in_set(1));
+	cr_assert(rig_in_set(2));
+	cr_assert_geq(cluster_count(&rig.c, 0, COUNTER_insync_stands), 1);
+	cr_assert_eq(rig_end(1), 100, "it serves what it has");
+	cr_assert_eq(ask_topic("three"), 3, "nobody waits for it any more");
+	rig_stop();
+}
+
 // ---- what nobody was told of -------------------------------------------------------------------
 
 // Server 1 holds what server 2 lacks; the primary fetches from server 2 while server 1 is away.

@@ -51,6 +51,43 @@ Test(replication_wire, what_is_of_a_lower_epoch_is_fenced)
 	rig_stop();
 }
 
+static struct godwit_reconcile answered;
+
+static bool see_answer(struct cluster *c, uint32_t from, uint32_t to, uint8_t *bytes,
+		       uint32_t *length)
+{
+	const struct godwit_reconcile *frame = (const void *)bytes;
+
+	(void)c, (void)length;
+	if (from == 1 && to == 2 && bytes[1] == GODWIT_RECONCILE)
+		answered = *frame;
+	return true;
+}
+
+// As of a server that is configured otherwise.
+Test(replication_wire, a_replica_feeds_nobody_but_its_primary)
+{
+	struct godwit_reconcile asks = {
+		.from = {.frame = {.version = GODWIT_VERSION, .type = GODWIT_RECONCILE}},
+		.request = godwit_be32(77),
+	};
+
+	rig_start(3, NULL);
+	rig_open();
+	rig_publish(5, 100);
+	rig_pass(10 * MS);
+	asks.session = godwit_be64(rig.record.session);
+	asks.from.incarnation = godwit_be64(rig.c.servers[2].incarnation);
+	rig.c.filter = see_answer;
+	source_reconcile(rig_core(1), rig_of(1), cluster_peer(&rig.c, 1, 2), &asks);
+	rig_pass(5 * MS);
+	cr_assert_eq(godwit_get32(answered.request), 77);
+	cr_assert_eq(godwit_get16(answered.code), GODWIT_RECONCILE_NOT_PRIMARY);
+	cr_assert_eq(cluster_drops(&rig.c, 2, DROP_replication_not_source), 1);
+	cr_assert_eq(rig_sink(2)->state, SINK_FOLLOWING);
+	rig_stop();
+}
+
 // It was on its way through another core when its sender was started again, or comes of the one that we have
 // not reconciled with yet.
 Test(replication_wire, records_and_marks_of_another_process_of_the_source_are_not_taken)
