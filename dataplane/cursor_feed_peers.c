@@ -80,15 +80,18 @@ static void send_unacked(struct core *core, const struct peer *peer, struct curs
 	send_again(core, to, hears_ns > to->moved_ns);
 }
 
+// A walk tells a new process of what lives. What was on its way to the one before it may have taken, so that it gets all
+// behind that, too: an end is in no walk.
 static void begin_peer(struct core *core, struct cursor_feed_peer *to, uint64_t incarnation)
 {
 	struct cursor_feed *feed = core->server->cursor_feed;
+	uint64_t acked = to->incarnation != 0 ? to->acked : feed->end;
 
 	*to = (struct cursor_feed_peer){
 		.incarnation = incarnation,
-		.base = feed->end + 1,
-		.next = feed->end + 1,
-		.acked = feed->end,
+		.base = acked + 1,
+		.next = acked + 1,
+		.acked = acked,
 		.moved_ns = core->now_ns,
 		.from_session = to->from_session, // what comes from there is another matter
 		.end = to->end,

@@ -13,9 +13,18 @@ static uint64_t count_of(const struct host *host, enum counter counter)
 	return sum;
 }
 
+// Whether a host has not acknowledged yet all that another one wrote of its cursors.
+static bool is_untold(struct host *home, const struct host *host)
+{
+	const struct cursor_feed *feed = home->server.cursor_feed;
+	const struct peer *peer = peers_find(&home->server.peers, host->server.id);
+
+	return feed->peers[peer->index].acked < feed->end;
+}
+
 // What no core of a host serves any more, no server believes to be served there. Of a host that was started
 // again others may hold what its earlier process had: it does not speak of that.
-static void check_cursors(struct host *host, const struct host *home)
+static void check_cursors(struct host *host, struct host *home)
 {
 	const struct cursor_table *table = plane_cursors(host->control.plane);
 
@@ -24,6 +33,9 @@ static void check_cursors(struct host *host, const struct host *home)
 	// Ends that were written while a server was away for longer than they are kept reach it by silence alone, which
 	// lasts for minutes (dataplane/cursor_feed.h).
 	if (home != host && count_of(home, COUNTER_cursor_truncated) > 0)
+		return;
+	// What is on its way to a server that has more to take than it can is no end that was forgotten.
+	if (home != host && is_untold(home, host))
 		return;
 	for (uint32_t i = cursor_table_home_first(table, home->server.id); i != 0;
 	     i = cursor_table_home_next(table, i)) {

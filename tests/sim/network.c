@@ -196,6 +196,35 @@ static bool told_details(const uint8_t *bytes, uint32_t length, char *text, size
 	return true;
 }
 
+// The cursors of a frame of their feed.
+static bool cursor_details(const uint8_t *bytes, uint32_t length, char *text, size_t size)
+{
+	const struct godwit_replicate *replicate = (const void *)bytes;
+	const uint32_t each = sizeof(struct godwit_record) + sizeof(struct godwit_cursor);
+	uint32_t count;
+	int at;
+
+	if (bytes[1] != GODWIT_REPLICATE || length < sizeof(*replicate))
+		return false;
+	count = godwit_get16(replicate->from.frame.count);
+	if (count == 0 || length < sizeof(*replicate) + count * each + GODWIT_MAC_BYTES ||
+	    godwit_get16(((const struct godwit_record *)(replicate + 1))->length) !=
+		    sizeof(struct godwit_cursor) ||
+	    godwit_get16(replicate->runs) != 0)
+		return false;
+	at = snprintf(text, size, "%lu+%u", godwit_get64(replicate->first), count);
+	for (uint32_t i = 0; i < count && (size_t)at < size; i++) {
+		const struct godwit_cursor *cursor =
+			(const void *)(bytes + sizeof(*replicate) + i * each +
+				       sizeof(struct godwit_record));
+
+		at += snprintf(text + at, size - (size_t)at, ", %lu.%u %lx %x",
+			       godwit_get64(cursor->client), godwit_get32(cursor->subscription),
+			       godwit_get64(cursor->cursor_epoch), godwit_get16(cursor->flags));
+	}
+	return true;
+}
+
 // What is needed to follow a hand-over and a replica, behind the frame's name.
 static void frame_details(const uint8_t *bytes, uint32_t length, char *text, size_t size)
 {
@@ -206,7 +235,8 @@ static void frame_details(const uint8_t *bytes, uint32_t length, char *text, siz
 	const struct godwit_ended *ended = (const void *)bytes;
 	uint16_t flags = godwit_get16(data->frame.flags), count = godwit_get16(data->frame.count);
 
-	if (agreed_details(bytes, length, text, size) || told_details(bytes, length, text, size))
+	if (agreed_details(bytes, length, text, size) || told_details(bytes, length, text, size) ||
+	    cursor_details(bytes, length, text, size))
 		return;
 	if (bytes[1] == GODWIT_DATA && length >= sizeof(*data))
 		snprintf(text, size, "%lu..%lu records %u flags %x epoch %lx",
@@ -242,7 +272,7 @@ static void trace_packet(struct sim *sim, uint32_t from, uint32_t to, const void
 			 uint32_t bytes, const char *fate)
 {
 	const uint8_t *frame = data;
-	char details[120], name[8];
+	char details[400], name[8];
 
 	if (!sim->trace || bytes < sizeof(struct godwit_frame))
 		return;

@@ -186,6 +186,21 @@ Checked(cursor_feed_peers, one_that_is_silent_or_hears_nothing_narrows_no_feed, 
 	cr_assert_eq(cluster_count(&c, 0, COUNTER_cursor_narrowed), 0);
 }
 
+// It may have taken a part, and no walk tells of an end.
+Checked(cursor_feed_peers, a_server_that_starts_again_gets_what_was_on_its_way_to_it_before, stop)
+{
+	cluster_isolate(&c, 1, true);
+	take(0, 3);
+	cluster_pass(&c, 60 * MS);
+	cluster_kill(&c, 1);
+	cursor_feed_destroy(cluster_server(&c, 1)); // of the process before
+	cluster_isolate(&c, 1, false);
+	cluster_restart(&c, 1);
+	cr_assert(cluster_meet(&c));
+	cluster_pass(&c, 100 * MS);
+	assert_all(1, 0, 0, 3);
+}
+
 Checked(cursor_feed_peers, a_server_that_starts_again_hears_of_all_that_live, stop)
 {
 	subscribe(0, 0, 7);
