@@ -14,6 +14,8 @@
 #define PAGE_AGAIN_NS	20000000ull
 #define PAGE_TRIES	5
 #define OWNER_IDLE_NS	200000000ull // whoever asks so late has lost its turn
+#define NO_ROOM_NS                                                                                 \
+	(2 * OWNER_IDLE_NS) // whoever has no room for it asks so late, that others get theirs
 
 static_assert(sizeof(struct godwit_snapshot) + PAGE_BYTES + GODWIT_MAC_BYTES <= PEERS_NARROW_BYTES,
 	      "a page is asked for until it comes");
@@ -192,7 +194,7 @@ static void load(struct core *core, struct replication *r)
 
 	if (!publishers_load(stream->publishers, sink->snapshot_seq, r->states, sink->publishers)) {
 		COUNT(core, snapshots_refused, 1);
-		pull_again(core, sink, PAGE_AGAIN_NS);
+		pull_again(core, sink, NO_ROOM_NS);
 		return;
 	}
 	stream_topics_reset(stream);
@@ -227,9 +229,14 @@ void snapshot_page(struct core *core, struct replication *r, struct peer *peer,
 		COUNT(core, snapshot_pages_old, 1);
 		return;
 	}
-	if (meta == 0 || seq > r->stream->log.head_own.seq || !take_entries(r, page)) {
+	if (meta == 0 || seq > r->stream->log.head_own.seq) {
 		COUNT(core, snapshots_refused, 1);
 		pull_again(core, sink, PAGE_AGAIN_NS);
+		return;
+	}
+	if (!take_entries(r, page)) {
+		COUNT(core, snapshots_refused, 1);
+		pull_again(core, sink, NO_ROOM_NS);
 		return;
 	}
 	sink->page++;

@@ -259,6 +259,18 @@ CONTROL_BUGS = [
         "dataplane/insync.c",
         "		if ((records || meta) && insync_may_leave(r, i)) {\n",
         "		if (records && insync_may_leave(r, i)) {\n		(void)meta;\n"),
+    bug("snapshot-asked-for-at-once-without-room",
+        "dataplane/snapshot.c",
+        "	if (!take_entries(r, page)) {\n"
+        "		COUNT(core, snapshots_refused, 1);\n"
+        "		pull_again(core, sink, NO_ROOM_NS);\n",
+        "	if (!take_entries(r, page)) {\n"
+        "		COUNT(core, snapshots_refused, 1);\n"
+        "		pull_again(core, sink, PAGE_AGAIN_NS);\n"),
+    bug("ends-on-their-way-to-an-old-process-forgotten",
+        "dataplane/cursor_feed_peers.c",
+        "	uint64_t acked = to->incarnation != 0 ? to->acked : feed->end;\n",
+        "	uint64_t acked = feed->end;\n"),
     bug("gives-up-unmarked",
         "control/keeper_adopt.c",
         "	if (gives_up)\n		next->epoch",

@@ -9,6 +9,7 @@ static const uint64_t regressions[] = {
 	18, // an end that found no room on the way to control was told to nobody again
 	1176, // a replica kept the feed of a primary that led again, and with it all runs: the stream stood still
 	565, // a peer that was too slow for what was in flight had it repeated so often that it heard nothing else
+	83854, // a replica without room for a topic kept the snapshot from one that had room
 	10735, // of another history, and overwritten meanwhile: TRUNCATED, which hid that it had diverged
 	2904, // a start by sequence above the commit, which was then cut off: DIVERGED of what nobody saw
 };

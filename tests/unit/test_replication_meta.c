@@ -156,6 +156,37 @@ Test(replication_meta, a_member_whose_tables_are_full_leaves_the_set)
 	rig_stop();
 }
 
+static void restart(uint32_t server)
+{
+	cluster_kill(&rig.c, server);
+	rig_expel_dead();
+	cluster_restart(&rig.c, server);
+	cr_assert(cluster_meet(&rig.c));
+	rig_pass(600 * MS);
+}
+
+// One snapshot is served at a time.
+Test(replication_meta, one_whose_tables_are_too_small_keeps_nobody_from_the_snapshot)
+{
+	rig.few_topics = 1;
+	rig.expels = true;
+	rig_start(3, NULL);
+	rig_open();
+	cr_assert_eq(ask_topic("one"), 1);
+	cr_assert_eq(ask_topic("two"), 0);
+	rig_publish(1, 50);
+	rig_pass(1000 * MS);
+	cr_assert_eq(ask_topic("two"), 2);
+	restart(1);
+	cr_assert_gt(cluster_count(&rig.c, 1, COUNTER_snapshots_refused), 0);
+	cr_assert(!rig_in_set(1));
+	restart(2);
+	cr_assert(rig_in_set(2));
+	rig_connect(); // it was forgotten meanwhile
+	cr_assert_eq(ask_topic("three"), 3);
+	rig_stop();
+}
+
 // ---- what nobody was told of -------------------------------------------------------------------
 
 // Server 1 holds what server 2 lacks; the primary fetches from server 2 while server 1 is away.
