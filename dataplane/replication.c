@@ -140,12 +140,20 @@ uint64_t replication_meta(const struct stream *stream)
 	return r == NULL ? 0 : atomic_load_explicit(&r->meta_whole, memory_order_relaxed);
 }
 
-// It moves seldom, and is not to be a line that others' reads take away in each turn.
+// Whoever is fed anew holds no entry before it took the tables: numbers of a primary before say nothing of this one's. While
+// nobody feeds it, it holds what it held. It moves seldom, and is not to be a line that others' reads take away in each
+// turn.
 static void tell_meta(struct replication *r)
 {
-	uint64_t meta = r->writable || r->sink.loaded ? r->meta_last : 0;
+	uint64_t told = atomic_load_explicit(&r->meta_whole, memory_order_relaxed), meta = told;
 
-	if (meta != atomic_load_explicit(&r->meta_whole, memory_order_relaxed))
+	if (r->writable)
+		meta = r->meta_last;
+	else if (r->sink.state == SINK_FOLLOWING)
+		meta = r->sink.meta;
+	else if (!r->sink.loaded)
+		meta = 0;
+	if (meta != told)
 		atomic_store_explicit(&r->meta_whole, meta, memory_order_relaxed);
 }
 
