@@ -321,10 +321,9 @@ static void adopt(struct host *host, uint32_t stream, const struct keeper_view *
 		  gives_up ? ", give up the rest" : "", answers[answer]);
 	if (answer != KEEPER_ADOPT_ORDERED)
 		return;
-	if (gives_up) {
-		sim->streams[stream].adopted = UINT32_MAX;
+	sim->streams[stream].adopted = UINT32_MAX;
+	if (gives_up)
 		sim->streams[stream].given_up = true;
-	}
 }
 
 static void operator_looks(struct host *host)

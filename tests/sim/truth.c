@@ -280,8 +280,8 @@ static void check_commit(struct host *host, struct host_stream *hs, uint32_t str
 		lose_above(sim, hs->truth, log_head_seq(&hs->stream->log));
 }
 
-// Whoever the record has in sync has the tables whole: a primary that is started again may ask nobody else. But who is
-// whole cannot be seen by an operator whose order names all that hold the longest log: one of those is.
+// Whoever the record has in sync has the tables whole: a primary that is started again may ask nobody else. But an operator
+// may have named one that has not: nobody else holds the log.
 static void check_member(const struct host *host, const struct host_stream *hs, uint32_t stream)
 {
 	const struct cluster_record *record = &host->sim->streams[stream].record;
