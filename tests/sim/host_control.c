@@ -326,6 +326,20 @@ static void adopt(struct host *host, uint32_t stream, const struct keeper_view *
 		sim->streams[stream].given_up = true;
 }
 
+// What was adopted may not be whole, with nobody to make it so: it is started again, and the stream with it.
+static void start_again(struct host *host, uint32_t stream, uint16_t server)
+{
+	struct sim *sim = host->sim;
+	struct host *holder = &sim->hosts[server - 1];
+
+	if (sim->streams[stream].adopted == 0 || !holder->up || holder->paused ||
+	    !rng_percent(&sim->rng, 30))
+		return;
+	sim_trace(sim, host_node(host), "stream %u: start s%u again", stream, server);
+	host_stop(holder);
+	host_start(holder);
+}
+
 static void operator_looks(struct host *host)
 {
 	struct sim *sim = host->sim;
@@ -342,6 +356,8 @@ static void operator_looks(struct host *host)
 		     (view.why == KEEPER_WAITS_FOR || view.why == KEEPER_NOT_WHOLE)) ||
 		    (view.state == KEEPER_LEADING && rng_percent(&sim->rng, 5)))
 			adopt(host, host->control.streams[i], &view);
+		if (view.why == KEEPER_NOT_WHOLE)
+			start_again(host, host->control.streams[i], view.server);
 	}
 }
 
