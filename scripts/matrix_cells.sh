@@ -142,7 +142,8 @@ swarm_begin() {
 		--eal-prefix "$LAB_ID-swarm" --cpu "$(lab_cpus | tail -n 1)" --json "$LAB_DIR/swarm.json"
 	lab_wait_for "$LOOK_S" "the swarm" swarm_has live "$CLIENTS" || return
 	lab_wait_for "$LOOK_S" "the swarm to have its home at server $1" swarm_is_at "$1" || return
-	lab_pub ticks pub quotes --generate 20 --size 19-50
+	# One id for all cells of a lab: a stream remembers each for ever.
+	lab_pub ticks pub quotes --publisher 20 --generate 20 --size 19-50
 }
 
 # swarm_end: each has each message, since all had begun before the first.
