@@ -46,8 +46,8 @@ CONTROL_BUGS = [
         "	kept_change(keeper, kept, &next, KEEPER_FETCHING);"),
     bug("fetches-the-shorter-log",
         "control/keeper_start.c",
-        "	return a->epoch != b->epoch ? a->epoch > b->epoch : a->end > b->end;",
-        "	return a->epoch != b->epoch ? a->epoch < b->epoch : a->end < b->end;"),
+        "	return a->end != b->end ? a->end > b->end :",
+        "	return a->end != b->end ? a->end < b->end :"),
     bug("older-entry-holds",
         "control/cursor.c",
         "	if (entry->cursor_epoch < held->cursor_epoch)\n"
