@@ -254,8 +254,8 @@ BUGS = [
         "	low"),
     bug("ack-of-dead-incarnation-counts",
         "dataplane/insync.c",
-        "feed->active && feed->incarnation == r->incarnations[peer] ?",
-        "feed->active ?"),
+        "feed->active && feed->incarnation == r->incarnations[peer] ? feed->acked : 0;",
+        "feed->active ? feed->acked : 0;"),
     bug("commit-taken-before-reconciling",
         "dataplane/insync.c",
         "	if (r->sink.state == SINK_FOLLOWING) {",
@@ -279,7 +279,7 @@ BUGS = [
         "before_epoch > last)\n		last += 0;"),
     bug("proposed-without-tables",
         "dataplane/insync.c",
-        "!feed->active || feed->meta_acked == 0 || feed->meta_acked < r->meta_held",
+        "!feed->active || feed->meta_acked == 0 || feed->meta_acked < insync_meta(r)",
         "!feed->active"),
     bug("proposal-ended-by-old-record",
         "dataplane/insync.c",
@@ -287,14 +287,8 @@ BUGS = [
         "true)"),
     bug("meta-told-before-all-hold-it",
         "dataplane/insync.c",
-        "		if (feed->meta_acked < low)\n"
-        "			low = feed->meta_acked;\n"
-        "	}\n"
-        "	return low;\n"
-        "}\n"
-        "\n"
-        "uint64_t insync_meta",
-        "	}\n	return low;\n}\n\nuint64_t insync_meta"),
+        "		acked = counted_meta(r, i);\n		if (acked < low)\n			low = acked;\n",
+        "		acked = counted_meta(r, i);\n		(void)acked;\n"),
     bug("name-of-a-fetch-told-at-once",
         "dataplane/stages/ingest.c",
         "topic != 0 && stream->replication != NULL && !stream->replication->tables_agreed",
