@@ -59,7 +59,7 @@ static void sort_out(const struct keeper *keeper, const struct kept *kept,
 	// Above the record; without one nobody knows how many epochs it was ahead of the logs. And who was silent is to
 	// know, when it is back, that what it holds was given up.
 	if (gives_up)
-		next->epoch = highest + GODWIT_EPOCHS_GIVEN_UP;
+		next->epoch = highest + GODWIT_GIVE_UP_EPOCHS;
 	else
 		next->epoch = highest + (kept->record.revision == 0 ? KEEPER_ADOPT_EPOCHS : 1);
 }

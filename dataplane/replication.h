@@ -191,8 +191,8 @@ struct replication {
 	struct sink sink;
 	// META: entries (meta_first .. meta_last], entry n in slot n % meta_max; those <= meta_held are agreed
 	uint64_t meta_first, meta_last, meta_held;
-	_Atomic uint64_t
-		meta_whole; // what other cores see: meta_last where the tables are whole, else 0
+	// meta_last where the tables are whole, else 0. w: home core r: link core; relaxed, nothing hangs on it
+	_Atomic uint64_t meta_whole;
 	bool tables_agreed; // all that count took our tables in this epoch: what they tell may be used
 	uint32_t meta_max; // entries of meta
 	struct meta_entry *meta;

@@ -14,8 +14,8 @@
 #define PAGE_AGAIN_NS	20000000ull
 #define PAGE_TRIES	5
 #define OWNER_IDLE_NS	200000000ull // whoever asks so late has lost its turn
-#define NO_ROOM_NS                                                                                 \
-	(2 * OWNER_IDLE_NS) // whoever has no room for it asks so late, that others get theirs
+// Whoever has no room for it asks so late that others get their turn.
+#define NO_ROOM_NS (2 * OWNER_IDLE_NS)
 
 static_assert(sizeof(struct godwit_snapshot) + PAGE_BYTES + GODWIT_MAC_BYTES <= PEERS_NARROW_BYTES,
 	      "a page is asked for until it comes");
@@ -157,6 +157,12 @@ uint32_t snapshot_pull(struct core *core, struct replication *r)
 	return 1;
 }
 
+static void refuse(struct core *core, struct sink *sink, uint64_t wait_ns)
+{
+	COUNT(core, snapshots_refused, 1);
+	pull_again(core, sink, wait_ns);
+}
+
 // False: more than there is room for.
 static bool take_entries(struct replication *r, const struct godwit_snapshot *page)
 {
@@ -193,8 +199,7 @@ static void load(struct core *core, struct replication *r)
 	bool made;
 
 	if (!publishers_load(stream->publishers, sink->snapshot_seq, r->states, sink->publishers)) {
-		COUNT(core, snapshots_refused, 1);
-		pull_again(core, sink, NO_ROOM_NS);
+		refuse(core, sink, NO_ROOM_NS);
 		return;
 	}
 	stream_topics_reset(stream);
@@ -230,13 +235,11 @@ void snapshot_page(struct core *core, struct replication *r, struct peer *peer,
 		return;
 	}
 	if (meta == 0 || seq > r->stream->log.head_own.seq) {
-		COUNT(core, snapshots_refused, 1);
-		pull_again(core, sink, PAGE_AGAIN_NS);
+		refuse(core, sink, PAGE_AGAIN_NS);
 		return;
 	}
 	if (!take_entries(r, page)) {
-		COUNT(core, snapshots_refused, 1);
-		pull_again(core, sink, NO_ROOM_NS);
+		refuse(core, sink, NO_ROOM_NS);
 		return;
 	}
 	sink->page++;

@@ -161,7 +161,7 @@ uint32_t stream_epoch_of(const struct stream *stream, uint64_t seq, uint64_t *la
 // Whether an operator's order lies between the two that gave up what was committed in the earlier one.
 static inline bool stream_gave_up(uint32_t earlier, uint32_t later)
 {
-	return earlier / GODWIT_EPOCHS_GIVEN_UP < later / GODWIT_EPOCHS_GIVEN_UP;
+	return earlier / GODWIT_GIVE_UP_EPOCHS < later / GODWIT_GIVE_UP_EPOCHS;
 }
 
 // The last sequence of the largest epoch <= `epoch` (UINT64_MAX for the current epoch); 0 if there is none. *found: that epoch.

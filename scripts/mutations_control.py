@@ -261,12 +261,8 @@ CONTROL_BUGS = [
         "		if (records && insync_may_leave(r, i)) {\n		(void)meta;\n"),
     bug("snapshot-asked-for-at-once-without-room",
         "dataplane/snapshot.c",
-        "	if (!take_entries(r, page)) {\n"
-        "		COUNT(core, snapshots_refused, 1);\n"
-        "		pull_again(core, sink, NO_ROOM_NS);\n",
-        "	if (!take_entries(r, page)) {\n"
-        "		COUNT(core, snapshots_refused, 1);\n"
-        "		pull_again(core, sink, PAGE_AGAIN_NS);\n"),
+        "	if (!take_entries(r, page)) {\n		refuse(core, sink, NO_ROOM_NS);\n",
+        "	if (!take_entries(r, page)) {\n		refuse(core, sink, PAGE_AGAIN_NS);\n"),
     bug("ends-on-their-way-to-an-old-process-forgotten",
         "dataplane/cursor_feed_peers.c",
         "	uint64_t acked = to->incarnation != 0 ? to->acked : feed->end;\n",

@@ -220,7 +220,7 @@ enum godwit_reconcile_code {
 
 // An operator who gives up what silent servers hold takes the stream's epoch so far on: a multiple of this lies between
 // it and all that was given up. Whoever comes back with that cuts it, although it was committed.
-#define GODWIT_EPOCHS_GIVEN_UP 1048576u
+#define GODWIT_GIVE_UP_EPOCHS 1048576u
 
 struct godwit_peer_ack {
 	struct godwit_from_server from;

@@ -134,7 +134,7 @@ Test(keeper_adopt, goes_on_without_a_member_that_never_comes_back)
 	cr_assert_eq(adopt(3, false, 2), KEEPER_ADOPT_GIVES_UP);
 	cr_assert_eq(adopt(3, true, 2), KEEPER_ADOPT_ORDERED);
 	cr_assert_eq(fetched_from, 3);
-	cr_assert_eq(fetch_epoch, 1 + GODWIT_EPOCHS_GIVEN_UP + 1,
+	cr_assert_eq(fetch_epoch, 1 + GODWIT_GIVE_UP_EPOCHS + 1,
 		     "who comes back is to see that what it holds was given up");
 }
 

@@ -133,8 +133,8 @@ Test(replication_meta, a_server_tells_how_much_of_the_tables_it_has_while_they_a
 	rig_stop();
 }
 
-// A server that takes messages and has no room for a topic would keep all topics and publishers of the stream waiting.
-Test(replication_meta, a_member_whose_tables_are_full_leaves_the_set)
+// Server 1 has no room for a second topic, which somebody asks for.
+static void fill_server_1(void)
 {
 	rig.few_topics = 1;
 	rig.expels = true;
@@ -142,6 +142,12 @@ Test(replication_meta, a_member_whose_tables_are_full_leaves_the_set)
 	rig_open();
 	cr_assert_eq(ask_topic("one"), 1);
 	cr_assert_eq(ask_topic("two"), 0, "server 1 does not hold it");
+}
+
+// A server that takes messages and has no room for a topic would keep all topics and publishers of the stream waiting.
+Test(replication_meta, a_member_whose_tables_are_full_leaves_the_set)
+{
+	fill_server_1();
 	cr_assert_gt(cluster_drops(&rig.c, 1, DROP_replication_table_full), 0);
 	for (uint32_t i = 0; i < 100; i++) {
 		rig_publish(1, 50);
@@ -168,12 +174,7 @@ static void restart(uint32_t server)
 // One snapshot is served at a time.
 Test(replication_meta, one_whose_tables_are_too_small_keeps_nobody_from_the_snapshot)
 {
-	rig.few_topics = 1;
-	rig.expels = true;
-	rig_start(3, NULL);
-	rig_open();
-	cr_assert_eq(ask_topic("one"), 1);
-	cr_assert_eq(ask_topic("two"), 0);
+	fill_server_1();
 	rig_publish(1, 50);
 	rig_pass(1000 * MS);
 	cr_assert_eq(ask_topic("two"), 2);

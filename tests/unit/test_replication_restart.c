@@ -6,6 +6,14 @@
 
 // ---- the primary restarts ----------------------------------------------------------------------
 
+// The publisher goes on at the primary that was started again, behind that number.
+static void publishes_after(uint64_t number)
+{
+	rig_connect();
+	rig.number = number;
+	cr_assert_not_null(rig_ask_open(rig.instance));
+}
+
 Test(replication_restart, a_primary_started_again_fetches_from_the_longest_member)
 {
 	rig_start(3, NULL);
@@ -319,9 +327,7 @@ Test(replication_restart, a_diverged_replica_cuts_back_to_where_epochs_agree)
 	cr_assert_eq(rig_end(0), 10);
 	rig_put_out(2); // it is dead for now
 	rig_write();
-	rig_connect();
-	rig.number = 10;
-	cr_assert_not_null(rig_ask_open(rig.instance));
+	publishes_after(10);
 	rig_publish(2, 300);
 	rig_pass(20 * MS);
 	cr_assert_eq(rig_commit(0), 12);
@@ -400,9 +406,7 @@ Test(replication_restart, nothing_is_cut_before_the_other_core_has_closed_what_l
 	cr_assert_not_null(harness_subscribe(&client, &request));
 	rig_pass(5 * MS);
 	closings = cluster_count(&rig.c, 2, COUNTER_sink_closings);
-	rig_connect();
-	rig.number = 10;
-	cr_assert_not_null(rig_ask_open(rig.instance));
+	publishes_after(10);
 	rig_publish(1, 50);
 	cluster_isolate(&rig.c, 2, false);
 	for (uint32_t i = 0; i < 500 && cluster_count(&rig.c, 2, COUNTER_sink_closings) == closings;
@@ -435,9 +439,7 @@ Test(replication_restart, a_stream_of_local_acks_is_cut_below_its_commit_behind_
 	rig_pass(5 * MS);
 	delivery_take(&delivery, &client);
 	cr_assert_eq(delivery.covered, 13);
-	rig_connect();
-	rig.number = 10;
-	cr_assert_not_null(rig_ask_open(rig.instance));
+	publishes_after(10);
 	rig_publish(1, 50);
 	cluster_isolate(&rig.c, 2, false);
 	rig_pass(100 * MS);
@@ -484,9 +486,7 @@ static void goes_on_without_the_last(uint32_t epochs)
 	rig.record.epoch += epochs;
 	restart_primary();
 	cr_assert_eq(rig_end(0), 10);
-	rig_connect();
-	rig.number = 10;
-	cr_assert_not_null(rig_ask_open(rig.instance));
+	publishes_after(10);
 	rig_publish(1, 50);
 	rig_pass(5 * MS);
 	cr_assert_eq(rig_commit(0), 11);
@@ -496,7 +496,7 @@ static void goes_on_without_the_last(uint32_t epochs)
 
 Test(replication_restart, what_an_operator_gave_up_is_cut_although_it_was_committed)
 {
-	goes_on_without_the_last(GODWIT_EPOCHS_GIVEN_UP);
+	goes_on_without_the_last(GODWIT_GIVE_UP_EPOCHS);
 	cr_assert_eq(cluster_count(&rig.c, 2, COUNTER_sink_cuts_refused), 0);
 	cr_assert_eq(rig_commit(2), 11);
 	rig_assert_alike(0, 2);

@@ -275,15 +275,15 @@ Test(stream, what_an_operator_gave_up_has_diverged_though_nothing_is_kept_of_it)
 	uint64_t earliest;
 
 	append(10);
-	stream_begin_epoch(stream, 2 + GODWIT_EPOCHS_GIVEN_UP);
+	stream_begin_epoch(stream, 2 + GODWIT_GIVE_UP_EPOCHS);
 	append(300);
 	earliest = log_earliest(&stream->log);
 	cr_assert_gt(earliest, 100);
 	assert_resolved(stream_resolve(stream, id(15, 1)), GODWIT_DIVERGED, 10, 1);
 	assert_resolved(stream_resolve(stream, id(10, 1)), GODWIT_TRUNCATED, earliest - 1,
-			2 + GODWIT_EPOCHS_GIVEN_UP);
-	assert_resolved(stream_resolve(stream, id(15, 2 + GODWIT_EPOCHS_GIVEN_UP)),
-			GODWIT_TRUNCATED, earliest - 1, 2 + GODWIT_EPOCHS_GIVEN_UP);
+			2 + GODWIT_GIVE_UP_EPOCHS);
+	assert_resolved(stream_resolve(stream, id(15, 2 + GODWIT_GIVE_UP_EPOCHS)), GODWIT_TRUNCATED,
+			earliest - 1, 2 + GODWIT_GIVE_UP_EPOCHS);
 }
 
 Test(stream, every_start_leads_to_its_sequence)
